@@ -1,0 +1,37 @@
+/**
+ * Exit codes of every verb. People put them into scripts, so a number never changes its meaning.
+ */
+export const ExitCode = {
+  fine: 0,
+  mistake: 1,
+  pending: 2,
+  unreachable: 3,
+  refused: 4,
+} as const;
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+
+/**
+ * An error a person can act on: the message is shown without a stack, and the process ends with
+ * the exit code. Anything else that is thrown is a bug of ours and shows its stack.
+ */
+export class ExpectedError extends Error {
+  readonly exitCode: ExitCode;
+
+  constructor(exitCode: ExitCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "ExpectedError";
+    this.exitCode = exitCode;
+  }
+}
+
+/** The caller asked for something that cannot be: a wrong flag, file or setting. */
+export const mistake = (message: string, cause?: unknown) =>
+  new ExpectedError(ExitCode.mistake, message, { cause });
+
+/** The database, or the engine it runs on, is out of reach or refused us. */
+export const unreachable = (message: string, cause?: unknown) =>
+  new ExpectedError(ExitCode.unreachable, message, { cause });
+
+/** A guard said no; nothing was changed. */
+export const refused = (message: string, cause?: unknown) =>
+  new ExpectedError(ExitCode.refused, message, { cause });
