@@ -1,0 +1,70 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { mistake } from "../operate/error.ts";
+import type { Settings } from "../operate/settings.ts";
+
+export interface GlobalOptions {
+  stack?: string;
+  settings?: string;
+  json?: boolean;
+  yes?: boolean;
+}
+
+/** What every verb may ask for: which stack, its settings, and how to speak to the caller. */
+export class Context {
+  readonly json: boolean;
+  /** Asked questions count as answered with yes. */
+  readonly yes: boolean;
+  private readonly options: GlobalOptions;
+
+  constructor(options: GlobalOptions) {
+    this.options = options;
+    this.json = options.json ?? false;
+    this.yes = options.yes ?? false;
+  }
+
+  /** The folder of `Pulumi.yaml`, from wherever below it the command was typed. */
+  async root(): Promise<string> {
+    const { findRoot } = await import("./root.ts");
+    return findRoot();
+  }
+
+  async stack(): Promise<string> {
+    const { resolveStack } = await import("./root.ts");
+    return resolveStack(this.options.stack);
+  }
+
+  /** The settings that the last `up` wrote for the stack. */
+  async settings(): Promise<Settings> {
+    const { readSettings } = await import("../operate/settings.ts");
+    return readSettings(await this.settingsFile());
+  }
+
+  private async settingsFile(): Promise<string> {
+    const given = this.options.settings ?? process.env.PGSTEAD_SETTINGS;
+    if (given) return given;
+    const stack = await this.stack();
+    const file = join(await this.root(), ".pgstead", stack, "settings.json");
+    if (!existsSync(file)) {
+      throw mistake(
+        `stack "${stack}" has not been brought up here; run "pgstead up --stack ${stack}"`,
+      );
+    }
+    return file;
+  }
+
+  /** The result of a verb: JSON for programs, or the text for people. */
+  print(result: unknown, text: string | (() => string)): void {
+    const shown = this.json
+      ? JSON.stringify(result, null, 2)
+      : typeof text === "function"
+        ? text()
+        : text;
+    if (shown !== "") process.stdout.write(`${shown}\n`);
+  }
+
+  /** Progress and remarks: always on stderr, so that stdout stays the result. */
+  note(line: string): void {
+    process.stderr.write(`${line}\n`);
+  }
+}

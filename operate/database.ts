@@ -1,0 +1,58 @@
+import { readFileSync } from "node:fs";
+import pg from "pg";
+import { type ExpectedError, unreachable } from "./error.ts";
+import type { Settings } from "./settings.ts";
+
+export interface ConnectOptions {
+  /** Shown in `pg_stat_activity` and to whoever waits for us. */
+  purpose: string;
+  connectTimeoutMs?: number;
+  /** Another database of the same server. */
+  database?: string;
+}
+
+/** Opens a connection, hands it to `use`, and closes it whatever happens. */
+export async function withClient<T>(
+  settings: Settings,
+  options: ConnectOptions,
+  use: (client: pg.Client) => Promise<T>,
+): Promise<T> {
+  const client = await connect(settings, options);
+  try {
+    return await use(client);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+async function connect(settings: Settings, options: ConnectOptions): Promise<pg.Client> {
+  const { host, port, name, user, passwordFile } = settings.database;
+  const client = new pg.Client({
+    host,
+    port,
+    user,
+    database: options.database ?? name,
+    password: passwordFile && readFileSync(passwordFile, "utf8").trim(),
+    application_name: `pgstead ${options.purpose}`,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
+  });
+  // A connection lost between two queries is reported by the next query; without a listener it
+  // would end the process.
+  client.on("error", () => {});
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    throw connectionError(settings, error as Error);
+  }
+}
+
+function connectionError(settings: Settings, error: Error): ExpectedError {
+  const { host, port, name } = settings.database;
+  const code = (error as { code?: string }).code;
+  const hint =
+    code === "ECONNREFUSED" || code === "ENOENT"
+      ? `nothing listens there; "pgstead up --stack ${settings.stack}" starts it`
+      : error.message;
+  return unreachable(`cannot connect to database "${name}" at ${host}:${port}: ${hint}`, error);
+}

@@ -1,0 +1,71 @@
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+import { mistake } from "./error.ts";
+
+/** How `pgstead` reaches the database. Secrets are files, so that settings can be read by anyone. */
+const DatabaseSettings = z.strictObject({
+  /** A host name, or the folder of a unix socket. */
+  host: z.string(),
+  port: z.int().min(1).max(65535),
+  name: z.string(),
+  user: z.string(),
+  /** File that holds the password; none is sent without it. */
+  passwordFile: z.string().optional(),
+  /** Role that migrations run as (`SET ROLE`), so that objects belong to it. */
+  owner: z.string().optional(),
+});
+
+const MigrationSettings = z.strictObject({
+  /** Absolute path of the folder that holds the SQL. */
+  folder: z.string(),
+});
+
+export const Check = z.union([
+  z.strictObject({
+    name: z.string(),
+    sql: z.string(),
+    /** The first column of the first row, as text. */
+    expect: z.string(),
+  }),
+  z.strictObject({
+    name: z.string(),
+    url: z.url(),
+    /** The HTTP status. */
+    expect: z.int().default(200),
+  }),
+]);
+export type Check = z.infer<typeof Check>;
+
+/**
+ * The seam between what declares and what acts: components write it as JSON, `pgstead VERB` reads
+ * it. Components import its type only.
+ */
+export const Settings = z.strictObject({
+  stack: z.string(),
+  engine: z.enum(["embedded", "docker"]),
+  database: DatabaseSettings,
+  /** Set for the engine `embedded`: the folder that holds the data, the log and the lock. */
+  embedded: z.strictObject({ folder: z.string() }).optional(),
+  migrations: MigrationSettings,
+  checks: z.array(Check).default([]),
+});
+export type Settings = z.infer<typeof Settings>;
+/** What a component writes: defaults may be left out. */
+export type SettingsInput = z.input<typeof Settings>;
+
+export function readSettings(file: string): Settings {
+  const parsed = Settings.safeParse(readJson(file));
+  if (parsed.success) return parsed.data;
+  // Written by another version of pgstead: `up` writes it anew.
+  throw mistake(
+    `the settings in ${file} do not fit this version of pgstead; run "pgstead up" to write them anew\n${z.prettifyError(parsed.error)}`,
+  );
+}
+
+function readJson(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    throw mistake(`cannot read the settings in ${file}: ${(error as Error).message}`, error);
+  }
+}

@@ -1,0 +1,19 @@
+import { readFileSync } from "node:fs";
+import { build } from "esbuild";
+
+const { version } = JSON.parse(readFileSync("package.json", "utf8"));
+
+/** The whole program as one file: `cli` + `operate`. */
+await build({
+  entryPoints: ["cli/pgstead.ts"],
+  outfile: "dist/pgstead.cjs",
+  bundle: true,
+  minifySyntax: true,
+  platform: "node",
+  target: "node20",
+  format: "cjs",
+  banner: { js: "#!/usr/bin/env node" },
+  define: { PGSTEAD_VERSION: JSON.stringify(version) },
+  // Only the operator's machine needs them, beside their WebAssembly files; pg-native is never used.
+  external: ["@electric-sql/*", "@pulumi/*", "pg-native"],
+});

@@ -1,0 +1,112 @@
+/**
+ * A language host for a Pulumi CLI that has none, as one built from source: it answers the engine's
+ * `LanguageRuntime` service and starts the program with the SDK's own run script. The official CLI
+ * brings its own and never sees this file.
+ */
+import { spawn } from "node:child_process";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+// The engine starts this in the folder of the program, whose SDK is the one that must be spoken.
+const require = createRequire(join(process.cwd(), "package.json"));
+const sdk = createRequire(require.resolve("@pulumi/pulumi"));
+const grpc = sdk("@grpc/grpc-js");
+const { Empty } = sdk("google-protobuf/google/protobuf/empty_pb.js");
+const { LanguageRuntimeService } = sdk("./proto/language_grpc_pb.js");
+const messages = sdk("./proto/language_pb.js");
+const { PluginInfo } = sdk("./proto/plugin_pb.js");
+const { version } = sdk("./package.json");
+
+// The SDK's run script ends with this code after it has shown a message people can act on.
+const ALREADY_EXPLAINED = 32;
+
+const engineAddress = process.argv.slice(2).find((arg) => !arg.startsWith("-"));
+/** Programs under way, so that a cancelled `up` leaves none behind. */
+const programs = new Set();
+
+/** The command line of the SDK's run script, empty values left out. */
+function runArguments(request) {
+  const info = request.getInfo();
+  const options = {
+    monitor: request.getMonitorAddress(),
+    engine: engineAddress,
+    organization: request.getOrganization(),
+    project: request.getProject(),
+    "root-directory": info.getRootDirectory(),
+    stack: request.getStack(),
+    pwd: info.getProgramDirectory(),
+    parallel: String(request.getParallel()),
+  };
+  const flags = Object.entries(options).flatMap(([name, value]) =>
+    value ? [`--${name}`, value] : [],
+  );
+  if (request.getDryrun()) flags.push("--dry-run");
+  return [...flags, info.getEntryPoint(), ...request.getArgsList()];
+}
+
+function run({ request }, callback) {
+  const info = request.getInfo();
+  const runtime = info.getOptions()?.toJavaScript() ?? {};
+  const args = [
+    ...(runtime.nodeargs ? runtime.nodeargs.split(/\s+/) : []),
+    sdk.resolve("./cmd/run/index.js"),
+    ...runArguments(request),
+  ];
+  const env = {
+    ...process.env,
+    PULUMI_CONFIG: JSON.stringify(Object.fromEntries(request.getConfigMap().toArray())),
+    PULUMI_CONFIG_SECRET_KEYS: JSON.stringify(request.getConfigsecretkeysList()),
+    ...(runtime.typescript === true && { PULUMI_NODEJS_TYPESCRIPT: "true" }),
+  };
+  const program = spawn(process.execPath, args, {
+    cwd: info.getProgramDirectory(),
+    env,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  programs.add(program);
+  program.on("error", (error) => answer(`could not start the program: ${error.message}`));
+  program.on("exit", (code, signal) => {
+    if (code === 0) answer("");
+    else if (code === ALREADY_EXPLAINED) answer("", true);
+    else answer(`the program ended with ${signal ?? `exit code ${code}`}`);
+  });
+
+  function answer(error, bail = false) {
+    programs.delete(program);
+    const response = new messages.RunResponse();
+    response.setError(error);
+    response.setBail(bail);
+    callback(null, response);
+  }
+}
+
+function cancel(_call, callback) {
+  for (const program of programs) program.kill("SIGINT");
+  callback(null, new Empty());
+}
+
+function pluginInfo(_call, callback) {
+  const info = new PluginInfo();
+  info.setVersion(version);
+  callback(null, info);
+}
+
+/** Providers are found when their first resource is declared, so nothing is required up front. */
+const answerWith = (Message) => (_call, callback) => callback(null, new Message());
+
+const server = new grpc.Server();
+server.addService(LanguageRuntimeService, {
+  run,
+  cancel,
+  getPluginInfo: pluginInfo,
+  getRequiredPlugins: answerWith(messages.GetRequiredPluginsResponse),
+  getRequiredPackages: answerWith(messages.GetRequiredPackagesResponse),
+  about: answerWith(messages.AboutResponse),
+  getProgramDependencies: answerWith(messages.GetProgramDependenciesResponse),
+  runtimeOptionsPrompts: answerWith(messages.RuntimeOptionsResponse),
+});
+server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
+  if (error) throw error;
+  // The engine reads the port from the first line.
+  process.stdout.write(`${port}\n`);
+});
