@@ -22,16 +22,16 @@ const MigrationSettings = z.strictObject({
 
 export const Check = z.union([
   z.strictObject({
-    name: z.string(),
-    sql: z.string(),
+    name: z.string().min(1),
+    sql: z.string().min(1),
     /** The first column of the first row, as text. */
-    expect: z.string(),
+    expect: z.coerce.string(),
   }),
   z.strictObject({
-    name: z.string(),
+    name: z.string().min(1),
     url: z.url(),
     /** The HTTP status. */
-    expect: z.int().default(200),
+    expect: z.int().min(100).max(599).default(200),
   }),
 ]);
 export type Check = z.infer<typeof Check>;
@@ -62,9 +62,10 @@ export function readSettings(file: string): Settings {
   );
 }
 
+/** `-` is standard input. */
 function readJson(file: string): unknown {
   try {
-    return JSON.parse(readFileSync(file, "utf8"));
+    return JSON.parse(readFileSync(file === "-" ? 0 : file, "utf8"));
   } catch (error) {
     throw mistake(`cannot read the settings in ${file}: ${(error as Error).message}`, error);
   }

@@ -1,0 +1,56 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { EmbeddedPostgres } from "./engines/embedded.ts";
+import { runPgstead } from "./pgstead.ts";
+
+export interface EmbeddedMigrationsArgs {
+  postgres: EmbeddedPostgres;
+  /** Versions that wait to be applied, as a preview shows them. */
+  pending: string[];
+  /**
+   * Run on each `up` (`always`), or only when files changed or the server was down (`changed`).
+   * @default "always"
+   */
+  runOn?: "always" | "changed";
+}
+
+/**
+ * Applies the SQL of the migrations folder to the embedded server on each `up`.
+ *
+ * @example
+ * new EmbeddedMigrations("migrations", { postgres, pending: ["0001_tenants"] });
+ */
+export class EmbeddedMigrations extends pulumi.ComponentResource {
+  /** The resources underneath, for what the outputs do not cover. */
+  readonly nodes: { run: pulumi.Stash };
+
+  constructor(name: string, args: EmbeddedMigrationsArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("pgstead:index:EmbeddedMigrations", name, {}, opts);
+    const run = createRun(this);
+    this.nodes = { run };
+    this.registerOutputs({});
+
+    function createRun(parent: pulumi.Resource) {
+      const hook = new pulumi.ResourceHook(`${name}-apply`, async () => {
+        // The server may have ended since its own resource was last changed.
+        await args.postgres.start();
+        await runPgstead(["migrate", "up", "--settings", args.postgres.settingsFile]);
+      });
+      return new pulumi.Stash(
+        `${name}-run`,
+        { input: migrationInput(args.pending, args.runOn) },
+        {
+          parent,
+          hooks: { beforeCreate: [hook], beforeUpdate: [hook] },
+          dependsOn: args.postgres.nodes.server,
+        },
+      );
+    }
+  }
+}
+
+/** Readable in a preview: `PGSTEAD_PENDING: "none" => "0008_x"`, and one value that always changes. */
+export function migrationInput(pending: string[], runOn: "always" | "changed" = "always") {
+  const PGSTEAD_PENDING = pending.length === 0 ? "none" : pending.join(", ");
+  if (runOn === "changed") return { PGSTEAD_PENDING };
+  return { PGSTEAD_PENDING, PGSTEAD_RUN: new Date().toISOString() };
+}

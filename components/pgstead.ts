@@ -1,0 +1,39 @@
+import { spawn } from "node:child_process";
+import { existsSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ConfigError } from "./error.ts";
+
+/** `dist/pgstead.cjs`, found from this module, so that it works from wherever a program runs. */
+export const bundle = join(dirname(fileURLToPath(import.meta.url)), "..", "dist", "pgstead.cjs");
+
+/** Runs a verb of `pgstead` in a process of its own and returns what it printed. */
+export function runPgstead(args: string[], stdin = ""): Promise<string> {
+  if (!existsSync(bundle)) {
+    throw new ConfigError(`${bundle} is missing; "npm run build" makes it`);
+  }
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [bundle, ...args], { stdio: "pipe" });
+    child.stdin.end(stdin);
+    let stdout = "";
+    let stderr = "";
+    child.stdout.on("data", (data) => {
+      stdout += data;
+    });
+    child.stderr.on("data", (data) => {
+      stderr += data;
+    });
+    child.once("error", reject);
+    child.once("close", (code) => {
+      if (code === 0) return resolve(stdout);
+      reportExitCode(code);
+      reject(new ConfigError(stderr.trim().replace(/^error: /, "")));
+    });
+  });
+}
+
+/** Pulumi ends with 255 whatever failed; `pgstead up` reads the real code from here. */
+function reportExitCode(code: number | null): void {
+  const file = process.env.PGSTEAD_EXIT_CODE_FILE;
+  if (file && code !== null) writeFileSync(file, String(code));
+}

@@ -1,0 +1,163 @@
+import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import { ConfigError } from "./components/error.ts";
+import { nearest } from "./nearest.ts";
+import { Check } from "./operate/settings.ts";
+
+/** A name that needs no quotes in SQL. */
+const identifier = z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/, {
+  error: "a name of lower-case letters, digits and _, starting with a letter",
+});
+
+/** Flat keys: plain text in the stack's file, so numbers are read from text. */
+const flat = {
+  engine: z
+    .enum(["embedded", "docker"])
+    .default("embedded")
+    .describe(
+      "Where the database lives. `embedded` needs nothing but Node; `docker` runs the image in a container.",
+    ),
+  port: z.coerce.number().int().min(1024).max(65535).default(5433).describe("Port on 127.0.0.1."),
+  database: identifier.default("app").describe("Name of the database."),
+};
+
+/** Structured keys: set by hand in the stack's file or with `pulumi config set --path`. */
+const sections = {
+  migrations: z
+    .strictObject({
+      folder: z
+        .string()
+        .min(1)
+        .default("migrations")
+        .describe("Folder of the SQL files, relative to the project."),
+      runOn: z
+        .enum(["always", "changed"])
+        .default("always")
+        .describe("Run the migration step on each `up`, or only when something is pending."),
+    })
+    .prefault({})
+    .describe("How `migrations/` reaches the database."),
+  checks: z
+    .array(Check)
+    .default([])
+    .describe(
+      "What `pgstead check` asks besides health and extension: `{name, sql, expect}` compares the first column of the first row, `{name, url, expect}` the HTTP status.",
+    ),
+};
+
+export const schema = { flat, sections };
+export const StackConfig = z.strictObject({ ...flat, ...sections });
+export type StackConfig = z.infer<typeof StackConfig>;
+
+const PREFIX = "pgstead:";
+
+/** The one reader of configuration; throws once, with every mistake in it. */
+export function readConfig(): StackConfig {
+  const secretKeys: string[] = JSON.parse(process.env.PULUMI_CONFIG_SECRET_KEYS || "[]");
+  return parseConfig(pulumi.getStack(), pulumi.runtime.allConfig(), (key) =>
+    secretKeys.includes(key),
+  );
+}
+
+export function parseConfig(
+  stack: string,
+  raw: Record<string, string>,
+  isSecret: (key: string) => boolean = () => false,
+): StackConfig {
+  const ours = Object.entries(raw).filter(([key]) => key.startsWith(PREFIX));
+  const mistakes: string[] = [];
+  const values: Record<string, unknown> = {};
+  for (const [key, text] of ours) {
+    const name = key.slice(PREFIX.length);
+    if (name in sections) {
+      try {
+        values[name] = JSON.parse(text);
+      } catch {
+        mistakes.push(`${key}: is a section, got ${isSecret(key) ? "a secret text" : `"${text}"`}`);
+      }
+    } else {
+      values[name] = text;
+    }
+  }
+  const parsed = StackConfig.safeParse(values);
+  if (!parsed.success) {
+    const broken = new Set(mistakes.map((line) => line.split(":", 2)[1]));
+    mistakes.push(
+      ...parsed.error.issues
+        .flatMap((issue) => flattenUnion(issue))
+        .filter((issue) => !broken.has(String(issue.path[0])))
+        .flatMap((issue) => describeIssue(issue, values, isSecret)),
+    );
+  }
+  if (mistakes.length > 0 || !parsed.success) {
+    const count = mistakes.length === 1 ? "a mistake" : `${mistakes.length} mistakes`;
+    throw new ConfigError(
+      `the configuration of stack "${stack}" has ${count}:\n${mistakes.map((line) => `  ${line}`).join("\n")}`,
+    );
+  }
+  return parsed.data;
+}
+
+type Issue = z.core.$ZodIssue;
+
+/** Of the shapes a value may have, the one it comes nearest to is the one that was meant. */
+function flattenUnion(issue: Issue): Issue[] {
+  if (issue.code !== "invalid_union") return [issue];
+  const [nearestShape] = [...issue.errors].sort((a, b) => a.length - b.length);
+  if (!nearestShape) return [issue];
+  return nearestShape.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }) as Issue);
+}
+
+function describeIssue(
+  issue: Issue,
+  values: Record<string, unknown>,
+  isSecret: (key: string) => boolean,
+): string[] {
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map(
+      (key) => `${keyOf([...issue.path, key])}: unknown key${suggestion(issue.path, key)}`,
+    );
+  }
+  const got = issue.path.reduce<unknown>((value, part) => (value as never)?.[part], values);
+  const secret = isSecret(`${PREFIX}${String(issue.path[0])}`);
+  const shown = got === undefined ? "nothing" : secret ? "a secret" : JSON.stringify(got);
+  return [`${keyOf(issue.path)}: got ${shown}, allowed: ${allowed(issue)}`];
+}
+
+const keyOf = (path: PropertyKey[]) => PREFIX + path.map(String).join(".");
+
+function suggestion(path: PropertyKey[], key: string): string {
+  const close = nearest(key, knownKeys(path));
+  return close ? `; did you mean "${keyOf([...path, close])}"?` : "";
+}
+
+function knownKeys(path: PropertyKey[]): string[] {
+  let node: unknown = StackConfig;
+  for (const part of path) node = childOf(node, part);
+  return Object.keys((unwrap(node) as { shape?: object } | undefined)?.shape ?? {});
+}
+
+const childOf = (node: unknown, part: PropertyKey) =>
+  (unwrap(node) as { shape?: Record<PropertyKey, unknown> } | undefined)?.shape?.[part];
+
+/** Past `.default()`, `.prefault()` and `.optional()`, to the type that holds the keys. */
+export function unwrap(node: unknown): unknown {
+  let inner = node as { def?: { innerType?: unknown } } | undefined;
+  while (inner?.def?.innerType) inner = inner.def.innerType as typeof inner;
+  return inner;
+}
+
+function allowed(issue: Issue): string {
+  switch (issue.code) {
+    case "invalid_value":
+      return issue.values.map((value) => JSON.stringify(value)).join(", ");
+    case "too_small":
+      return `${issue.minimum} or more`;
+    case "too_big":
+      return `${issue.maximum} or less`;
+    case "invalid_type":
+      return issue.expected === "int" ? "a whole number" : `a value of type ${issue.expected}`;
+    default:
+      return issue.message;
+  }
+}

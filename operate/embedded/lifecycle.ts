@@ -1,0 +1,126 @@
+import { spawn } from "node:child_process";
+import { mkdirSync, openSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { withClient } from "../database.ts";
+import { type ExpectedError, unreachable } from "../error.ts";
+import { lockHolder } from "../file-lock.ts";
+import type { Settings } from "../settings.ts";
+import { paths } from "./paths.ts";
+import { embeddedFolder } from "./server-folder.ts";
+
+/** A first start unpacks and initialises a cluster; a replay after a crash may take as long. */
+const START_DEADLINE_MS = 60_000;
+const STOP_DEADLINE_MS = 20_000;
+
+export interface ServerState {
+  running: boolean;
+  pid?: number;
+  since?: string;
+  port?: number;
+}
+
+export function serverState(settings: Settings): ServerState {
+  const folder = embeddedFolder(settings);
+  const holder = lockHolder(paths.lock(folder));
+  if (!holder) return { running: false };
+  return { running: true, pid: holder.pid, since: holder.since, port: runningPort(folder) };
+}
+
+export type Started = "started" | "already running" | "restarted on another port";
+
+/** Leaves a healthy server behind in a process of its own, or no server and the reason. */
+export async function ensureServer(settings: Settings, serveCommand: string[]): Promise<Started> {
+  const state = serverState(settings);
+  const moved = state.running && state.port !== undefined && state.port !== settings.database.port;
+  if (moved) await stopServer(settings);
+  else if (state.running) {
+    await untilHealthy(settings, () => serverState(settings).running);
+    return "already running";
+  }
+  await start(settings, serveCommand);
+  return moved ? "restarted on another port" : "started";
+}
+
+async function start(settings: Settings, serveCommand: string[]): Promise<void> {
+  const folder = embeddedFolder(settings);
+  mkdirSync(folder, { recursive: true });
+  const log = openSync(paths.log(folder), "a");
+  const logStart = readFileSync(paths.log(folder)).length;
+  const [program, ...args] = serveCommand as [string, ...string[]];
+  // In a session of its own, so that it survives this process and the terminal.
+  const server = spawn(program, args, { detached: true, stdio: ["ignore", log, log], cwd: folder });
+  let ended = false;
+  server.once("exit", () => {
+    ended = true;
+  });
+  server.unref();
+  const abandon = () => {
+    server.kill("SIGTERM");
+    process.exit(130);
+  };
+  process.once("SIGINT", abandon).once("SIGTERM", abandon);
+  try {
+    await untilHealthy(settings, () => !ended);
+  } catch (error) {
+    if (!ended) server.kill("SIGTERM");
+    throw ended ? startFailure(settings, logStart) : error;
+  } finally {
+    process.off("SIGINT", abandon).off("SIGTERM", abandon);
+  }
+}
+
+/** The server says itself, as the last thing in its log, why it did not start. */
+function startFailure(settings: Settings, logStart: number): ExpectedError {
+  const file = paths.log(embeddedFolder(settings));
+  const said = readFileSync(file).subarray(logStart).toString("utf8").trim();
+  const reason = said.split("\n").findLast((line) => line.startsWith("error: "));
+  if (reason) return unreachable(reason.slice("error: ".length));
+  return unreachable(
+    `the embedded server ended while starting; its log ${file} ends with\n${tail(said)}`,
+  );
+}
+
+const tail = (text: string) => text.split("\n").slice(-10).join("\n");
+
+/** Healthy is a query that is answered, asked again until the deadline. */
+async function untilHealthy(settings: Settings, mayStillCome: () => boolean): Promise<void> {
+  const deadline = Date.now() + START_DEADLINE_MS;
+  for (;;) {
+    try {
+      await withClient(settings, { purpose: "health", connectTimeoutMs: 2_000 }, (client) =>
+        client.query("SELECT 1"),
+      );
+      if (mayStillCome()) return;
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+    }
+    if (!mayStillCome()) throw unreachable("the embedded server ended while starting");
+    await sleep(50);
+  }
+}
+
+/** Stops the server and waits for it; data is kept. Returns whether there was one. */
+export async function stopServer(settings: Settings): Promise<boolean> {
+  const folder = embeddedFolder(settings);
+  const holder = lockHolder(paths.lock(folder));
+  if (!holder) return false;
+  process.kill(holder.pid, "SIGTERM");
+  const deadline = Date.now() + STOP_DEADLINE_MS;
+  while (lockHolder(paths.lock(folder))?.pid === holder.pid) {
+    if (Date.now() > deadline) {
+      throw unreachable(
+        `the embedded server (process ${holder.pid}) did not stop within ${STOP_DEADLINE_MS / 1000} s; see ${paths.log(folder)}`,
+      );
+    }
+    await sleep(50);
+  }
+  return true;
+}
+
+function runningPort(folder: string): number | undefined {
+  try {
+    return JSON.parse(readFileSync(paths.running(folder), "utf8")).port;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,99 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { join } from "node:path";
+import { PGlite } from "@electric-sql/pglite";
+import { pgcrypto } from "@electric-sql/pglite/contrib/pgcrypto";
+import { vector } from "@electric-sql/pglite-pgvector";
+import { refused, unreachable } from "../error.ts";
+import { isHolder, tryFileLock } from "../file-lock.ts";
+import type { Settings } from "../settings.ts";
+import { paths } from "./paths.ts";
+import { describePortHolder, nextFreePort } from "./port-holder.ts";
+import { embeddedFolder } from "./server-folder.ts";
+import { type Backend, SharedSession } from "./wire.ts";
+
+const MAJOR = "18";
+
+/** Runs the embedded server in this process until it is told to stop. */
+export async function serveEmbedded(settings: Settings): Promise<void> {
+  const folder = embeddedFolder(settings);
+  const lock = tryFileLock(paths.lock(folder), "embedded server");
+  if (isHolder(lock)) {
+    throw refused(`the data in ${folder} is in use by process ${lock.pid} since ${lock.since}`);
+  }
+  try {
+    assertOurMajor(folder);
+    const open = () => openDatabase(folder);
+    let database = await open();
+    const reopen = async () => {
+      database = await open();
+      return database as Backend;
+    };
+    const session = new SharedSession(database as Backend, reopen);
+    const server = await listen(settings, session);
+    writeFileSync(paths.running(folder), JSON.stringify({ port: settings.database.port }));
+    log(`ready on 127.0.0.1:${settings.database.port}`);
+    await untilStopped();
+    log("stopping");
+    server.close();
+    await session.drain();
+    await database.close();
+    rmSync(paths.running(folder), { force: true });
+    log("stopped");
+  } finally {
+    lock.release();
+  }
+}
+
+async function openDatabase(folder: string): Promise<PGlite> {
+  mkdirSync(folder, { recursive: true });
+  const dataDir = paths.data(folder);
+  // An initialisation that was cut off has no marker yet, and nothing in it can be worth keeping.
+  if (existsSync(dataDir) && !existsSync(paths.initialised(folder))) {
+    log("an earlier initialisation was cut off; starting it over");
+    rmSync(dataDir, { recursive: true });
+  }
+  const database = await PGlite.create({ dataDir, extensions: { vector, pgcrypto } });
+  await database.exec(
+    "CREATE EXTENSION IF NOT EXISTS vector; CREATE EXTENSION IF NOT EXISTS pgcrypto",
+  );
+  writeFileSync(paths.initialised(folder), `${MAJOR}\n`);
+  return database;
+}
+
+function assertOurMajor(folder: string): void {
+  const file = join(paths.data(folder), "PG_VERSION");
+  if (!existsSync(file)) return;
+  const found = readFileSync(file, "utf8").trim();
+  if (found === MAJOR) return;
+  throw refused(
+    `the data in ${paths.data(folder)} was written by PostgreSQL ${found}, and this version of pgstead embeds PostgreSQL ${MAJOR}; nothing was touched. Dump it with the pgstead that wrote it, then move the folder away and run "pgstead up"`,
+  );
+}
+
+async function listen(settings: Settings, session: SharedSession): Promise<Server> {
+  const { port } = settings.database;
+  const server = createServer((socket) => session.accept(socket));
+  const failure = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
+    server.once("error", resolve);
+    // Loopback only: the embedded server lets everybody in, whatever user and password they give.
+    server.listen(port, "127.0.0.1", () => resolve(undefined));
+  });
+  if (!failure) return server;
+  if (failure.code !== "EADDRINUSE") {
+    throw unreachable(`cannot listen on 127.0.0.1:${port}: ${failure.message}`, failure);
+  }
+  throw unreachable(
+    `port ${port} is taken by ${describePortHolder(port)}; port ${await nextFreePort(port)} is free: pulumi config set pgstead:port ${await nextFreePort(port)} --stack ${settings.stack}`,
+    failure,
+  );
+}
+
+function untilStopped(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once("SIGTERM", resolve);
+    process.once("SIGINT", resolve);
+  });
+}
+
+const log = (line: string) => console.log(`${new Date().toISOString()} ${line}`);
