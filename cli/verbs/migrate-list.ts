@@ -1,0 +1,32 @@
+import { ExitCode } from "../../operate/error.ts";
+import type { ListResult } from "../../operate/migrate/list.ts";
+import type { Verb } from "../verb.ts";
+
+export const migrateList: Verb = {
+  name: "migrate list",
+  aliases: ["history"],
+  group: "migrate",
+  summary: "applied and pending migrations; exit 2 if something is pending",
+  options: [{ flags: "--pending", description: "only what `up` would apply" }],
+  examples: ["pgstead migrate list", "pgstead migrate list --pending --json"],
+  async run(context, { options }) {
+    const { list } = await import("../../operate/migrate/list.ts");
+    const result = await list(await context.settings());
+    if (options.pending) {
+      result.migrations = result.migrations.filter(({ state }) => state !== "applied");
+    }
+    context.print(result, () => describe(result));
+    return result.pending + result.amiss > 0 ? ExitCode.pending : ExitCode.fine;
+  },
+};
+
+export function describe({ migrations }: ListResult): string {
+  const width = Math.max(7, ...migrations.map(({ version }) => version.length));
+  return migrations
+    .map(({ version, state, appliedAt, durationMs, appliedBy, origin }) => {
+      if (!appliedAt) return `${version.padEnd(width)}  ${state}`;
+      const how = origin === "file" ? `${Math.round(durationMs ?? 0)} ms` : origin;
+      return `${version.padEnd(width)}  ${state.padEnd(7)}  ${appliedAt.slice(0, 19)}Z  ${how}  ${appliedBy}`;
+    })
+    .join("\n");
+}

@@ -1,0 +1,19 @@
+/** `*`, `?`, `[a-z]` and `{a,b}` on one name; Node's own matcher comes with Node 22. */
+export function globToRegExp(glob: string): RegExp {
+  let pattern = "";
+  let alternatives = 0;
+  for (const [char] of glob.matchAll(/\[[^\]]+\]|./gs)) {
+    if (char === "*") pattern += ".*";
+    else if (char === "?") pattern += ".";
+    else if (char.length > 1) pattern += char;
+    else if (char === "{") {
+      alternatives++;
+      pattern += "(?:";
+    } else if (char === "}" && alternatives > 0) {
+      alternatives--;
+      pattern += ")";
+    } else if (char === "," && alternatives > 0) pattern += "|";
+    else pattern += char.replace(/[\\^$.*+?()[\]{}|/]/, "\\$&");
+  }
+  return new RegExp(`^${pattern}$`);
+}

@@ -1,0 +1,66 @@
+import type { Client } from "pg";
+import type { MigrationFile } from "./files.ts";
+import { readLayout } from "./history-table.ts";
+
+export interface Recorded {
+  version: string;
+  repeatable: boolean;
+  state: "applying" | "applied" | "undone";
+  checksumRaw: string;
+  checksum: string;
+  statementsDone: number;
+  startedAt: string;
+  finishedAt: string | null;
+  durationMs: number | null;
+  appliedBy: string;
+  toolVersion: string;
+  origin: "file" | "stamp" | "adopt";
+  position: number;
+  progress: unknown;
+}
+
+export interface History {
+  layout: number;
+  rows: Map<string, Recorded>;
+}
+
+const columns = `
+  version, repeatable, state, checksum_raw as "checksumRaw", checksum,
+  statements_done as "statementsDone", to_json(started_at)#>>'{}' as "startedAt",
+  to_json(finished_at)#>>'{}' as "finishedAt", duration_ms as "durationMs",
+  applied_by as "appliedBy", tool_version as "toolVersion", origin,
+  position::float8 as "position", progress`;
+
+export async function readHistory(client: Client): Promise<History> {
+  const layout = await readLayout(client);
+  if (layout === 0) return { layout, rows: new Map() };
+  const { rows } = await client.query<Recorded>(
+    `select ${columns} from pgstead.schema_migrations order by position`,
+  );
+  return { layout, rows: new Map(rows.map((row) => [row.version, row])) };
+}
+
+export interface Writer {
+  escapeLiteral(text: string): string;
+}
+
+/** The row before the SQL, so that of two runners the later one stops before it has done anything. */
+export function startRow(client: Writer, file: MigrationFile, toolVersion: string): string {
+  const text = (value: string) => client.escapeLiteral(value);
+  return `insert into pgstead.schema_migrations
+  (version, repeatable, state, checksum_raw, checksum, tool_version, started_at)
+values (${text(file.version)}, ${file.repeatable}, 'applying', ${text(file.raw)}, ${text(file.normalised)},
+  ${text(toolVersion)}, clock_timestamp())
+on conflict (version) do update set state = 'applying', checksum_raw = excluded.checksum_raw,
+  checksum = excluded.checksum, tool_version = excluded.tool_version, applied_by = session_user,
+  started_at = excluded.started_at, finished_at = null, duration_ms = null, statements_done = 0,
+  progress = null, origin = 'file', position = default
+where schema_migrations.state = 'undone' or schema_migrations.repeatable;`;
+}
+
+export function finishRow(client: Writer, version: string, statements: string): string {
+  return `update pgstead.schema_migrations set state = 'applied', finished_at = clock_timestamp(),
+  duration_ms = 1000 * extract(epoch from clock_timestamp() - started_at),
+  statements_done = ${statements}, progress = null
+where version = ${client.escapeLiteral(version)};`;
+}

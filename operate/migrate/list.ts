@@ -1,0 +1,61 @@
+import { withClient } from "../database.ts";
+import type { Settings } from "../settings.ts";
+import { compare, type FileState } from "./compare.ts";
+import { findFiles } from "./files.ts";
+import { readHistory } from "./history.ts";
+
+export interface ListedMigration {
+  version: string;
+  state: FileState | "missing";
+  appliedAt: string | null;
+  durationMs: number | null;
+  appliedBy: string | null;
+  /** How the row came to be: run from a file, stamped, or adopted from another tool. */
+  origin: string | null;
+}
+
+export interface ListResult {
+  database: string;
+  schemaVersion: string | null;
+  pending: number;
+  /** Edited, missing, unfinished or out of order: `up` would stop there. */
+  amiss: number;
+  migrations: ListedMigration[];
+}
+
+/** What is applied and what is not, from one read of the history. */
+export async function list(settings: Settings): Promise<ListResult> {
+  const files = findFiles(settings.migrations.folder);
+  const history = await withClient(settings, { purpose: "migrate list" }, readHistory);
+  const { files: compared, missing } = compare(files, history);
+  const migrations: ListedMigration[] = [
+    ...compared.map(({ file, state, row }) => listed(file.version, state, row)),
+    ...missing.map(({ row }) => listed(row.version, "missing" as const, row)),
+  ];
+  const count = (...states: ListedMigration["state"][]) =>
+    migrations.filter(({ state }) => states.includes(state)).length;
+  const applied = compared.filter(({ file, state }) => state === "applied" && !file.repeatable);
+  return {
+    database: settings.database.name,
+    schemaVersion: applied.at(-1)?.file.version ?? null,
+    pending: count("pending", "changed", "out-of-order"),
+    amiss: count("edited", "missing", "unfinished", "out-of-order"),
+    migrations,
+  };
+}
+
+function listed(
+  version: string,
+  state: ListedMigration["state"],
+  row?: { finishedAt: string | null; durationMs: number | null; appliedBy: string; origin: string },
+): ListedMigration {
+  const shown = state === "pending" || state === "out-of-order" ? undefined : row;
+  return {
+    version,
+    state,
+    appliedAt: shown?.finishedAt ?? null,
+    durationMs: shown?.durationMs ?? null,
+    appliedBy: shown?.appliedBy ?? null,
+    origin: shown?.origin ?? null,
+  };
+}

@@ -1,0 +1,97 @@
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Client } from "pg";
+import { withClient } from "./database.ts";
+import { unreachable } from "./error.ts";
+import { isHolder, tryFileLock } from "./file-lock.ts";
+import type { Settings } from "./settings.ts";
+
+/** "pgstead" as a number: two int4 keys, so that it shows in pg_locks as classid and objid. */
+export const OPERATION_LOCK = [0x70677374, 1] as const;
+
+export interface LockOptions {
+  /** Shown to whoever waits: `migrate up`. */
+  purpose: string;
+  /** Give up after this long. */
+  waitMs: number;
+  note?: (line: string) => void;
+}
+
+/**
+ * One operation at a time on one server: a migration, a dump, a restore. Polled, because waiting
+ * inside `pg_advisory_lock` holds a snapshot, and a CREATE INDEX CONCURRENTLY of the holder waits for
+ * all older snapshots: a deadlock.
+ */
+export async function withOperationLock<T>(
+  settings: Settings,
+  options: LockOptions,
+  use: () => Promise<T>,
+): Promise<T> {
+  if (settings.engine === "embedded") return withFileLock(settings, options, use);
+  // Advisory locks belong to a database, so all operations meet in the one every server has.
+  const connection = { purpose: options.purpose, database: "postgres" };
+  return withClient(settings, connection, async (client) => {
+    await waitUntilFree(options, () => tryAdvisoryLock(client, OPERATION_LOCK));
+    return use();
+  });
+}
+
+/** PGlite's clients share one session, to which every advisory lock is granted. */
+async function withFileLock<T>(
+  settings: Settings,
+  options: LockOptions,
+  use: () => Promise<T>,
+): Promise<T> {
+  const path = join(settings.embedded?.folder ?? "", "operation.lock");
+  let release = () => {};
+  await waitUntilFree(options, async () => {
+    const result = tryFileLock(path, options.purpose);
+    if (isHolder(result)) return `process ${result.pid} (${result.purpose}, since ${result.since})`;
+    release = () => result.release();
+    return undefined;
+  });
+  try {
+    return await use();
+  } finally {
+    release();
+  }
+}
+
+/** Undefined once it is ours, else who has it. */
+export async function tryAdvisoryLock(
+  client: Client,
+  [high, low]: readonly [number, number],
+): Promise<string | undefined> {
+  const { rows } = await client.query(
+    `select pg_try_advisory_lock(${high}, ${low}) as ours, (
+       select format('pid %s (%s%s%s)', a.pid, nullif(a.application_name, ''),
+         ', since ' || to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SSOF'),
+         ', ' || a.client_addr)
+       from pg_locks l join pg_stat_activity a using (pid)
+       where l.locktype = 'advisory' and l.granted and l.classid = ${high} and l.objid = ${low}
+         and l.database = (select oid from pg_database where datname = current_database())
+       limit 1) as holder`,
+  );
+  return rows[0].ours ? undefined : (rows[0].holder ?? "a holder that has just gone");
+}
+
+async function waitUntilFree(
+  { waitMs, note, purpose }: LockOptions,
+  tryOnce: () => Promise<string | undefined>,
+): Promise<void> {
+  const deadline = Date.now() + waitMs;
+  let told = "";
+  for (;;) {
+    const holder = await tryOnce();
+    if (!holder) return;
+    if (holder !== told) note?.(`waiting for ${holder}`);
+    told = holder;
+    if (Date.now() >= deadline) {
+      throw unreachable(
+        `${purpose} waited ${Math.round(waitMs / 1000)} s for ${holder}; it runs alone on a server, try again when that is done`,
+      );
+    }
+    // Not in step with others who wait.
+    await sleep(Math.min(100 + Math.random() * 200, Math.max(1, deadline - Date.now())));
+  }
+}
