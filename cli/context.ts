@@ -40,7 +40,7 @@ export class Context {
     return readSettings(await this.settingsFile());
   }
 
-  private async settingsFile(): Promise<string> {
+  async settingsFile(): Promise<string> {
     const given = this.options.settings ?? process.env.PGSTEAD_SETTINGS;
     if (given) return given;
     const stack = await this.stack();

@@ -1,6 +1,23 @@
 import type { Verb } from "./verb.ts";
+import { check } from "./verbs/check.ts";
+import { doctor } from "./verbs/doctor.ts";
+import { down } from "./verbs/down.ts";
+import { env } from "./verbs/env.ts";
+import { logs } from "./verbs/logs.ts";
 import { migrateList } from "./verbs/migrate-list.ts";
 import { migrateUp } from "./verbs/migrate-up.ts";
+import { outputs } from "./verbs/outputs.ts";
+import { preview } from "./verbs/preview.ts";
+import { psql } from "./verbs/psql.ts";
+import { restart } from "./verbs/restart.ts";
+import { serve } from "./verbs/serve.ts";
+import { status } from "./verbs/status.ts";
+import { up } from "./verbs/up.ts";
 
 /** Every verb of `pgstead`, in the order of `--help`. */
-export const verbs: Verb[] = [migrateUp, migrateList];
+export const verbs: Verb[] = [
+  ...[up, preview, down, outputs, env],
+  ...[status, check, doctor, logs, psql],
+  ...[migrateUp, migrateList],
+  ...[restart, serve],
+];

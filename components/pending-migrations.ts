@@ -12,7 +12,8 @@ export interface MigrationFiles {
 export async function readMigrationFiles(settings: SettingsInput): Promise<MigrationFiles> {
   const listed = await runPgstead(
     ["migrate", "list", "--json", "--allow-unreachable", "--settings", "-"],
-    JSON.stringify(settings),
+    // 2 says that something is pending.
+    { stdin: JSON.stringify(settings), accept: [0, 2] },
   );
   const { migrations } = JSON.parse(listed) as { migrations: { version: string; state: string }[] };
   return {

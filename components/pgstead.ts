@@ -7,8 +7,15 @@ import { ConfigError } from "./error.ts";
 /** `dist/pgstead.cjs`, found from this module, so that it works from wherever a program runs. */
 export const bundle = join(dirname(fileURLToPath(import.meta.url)), "..", "dist", "pgstead.cjs");
 
+export interface RunOptions {
+  stdin?: string;
+  /** Exit codes that are an answer and no failure. */
+  accept?: number[];
+}
+
 /** Runs a verb of `pgstead` in a process of its own and returns what it printed. */
-export function runPgstead(args: string[], stdin = ""): Promise<string> {
+export function runPgstead(args: string[], options: RunOptions = {}): Promise<string> {
+  const { stdin = "", accept = [0] } = options;
   if (!existsSync(bundle)) {
     throw new ConfigError(`${bundle} is missing; "npm run build" makes it`);
   }
@@ -25,7 +32,7 @@ export function runPgstead(args: string[], stdin = ""): Promise<string> {
     });
     child.once("error", reject);
     child.once("close", (code) => {
-      if (code === 0) return resolve(stdout);
+      if (code !== null && accept.includes(code)) return resolve(stdout);
       reportExitCode(code);
       reject(new ConfigError(stderr.trim().replace(/^error: /, "")));
     });

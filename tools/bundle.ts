@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { build } from "esbuild";
+import { digestOf, sourceFiles } from "../cli/stale-bundle.ts";
 
 const { version } = JSON.parse(readFileSync("package.json", "utf8"));
 
@@ -13,7 +14,10 @@ await build({
   target: "node20",
   format: "cjs",
   banner: { js: "#!/usr/bin/env node" },
-  define: { PGSTEAD_VERSION: JSON.stringify(version) },
+  define: {
+    PGSTEAD_VERSION: JSON.stringify(version),
+    PGSTEAD_SOURCES: JSON.stringify(digestOf(".", sourceFiles("."))),
+  },
   // Only the operator's machine needs them, beside their WebAssembly files; pg-native is never used.
   external: ["@electric-sql/*", "@pulumi/*", "pg-native"],
 });

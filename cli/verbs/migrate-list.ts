@@ -7,11 +7,19 @@ export const migrateList: Verb = {
   aliases: ["history"],
   group: "migrate",
   summary: "applied and pending migrations; exit 2 if something is pending",
-  options: [{ flags: "--pending", description: "only what `up` would apply" }],
+  options: [
+    { flags: "--pending", description: "only what `up` would apply" },
+    {
+      flags: "--allow-unreachable",
+      description: "count a database out of reach as one that has nothing yet",
+    },
+  ],
   examples: ["pgstead migrate list", "pgstead migrate list --pending --json"],
   async run(context, { options }) {
     const { list } = await import("../../operate/migrate/list.ts");
-    const result = await list(await context.settings());
+    const result = await list(await context.settings(), {
+      allowUnreachable: Boolean(options.allowUnreachable),
+    });
     if (options.pending) {
       result.migrations = result.migrations.filter(({ state }) => state !== "applied");
     }

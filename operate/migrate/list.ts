@@ -1,8 +1,9 @@
 import { withClient } from "../database.ts";
+import { ExitCode, ExpectedError } from "../error.ts";
 import type { Settings } from "../settings.ts";
 import { compare, type FileState } from "./compare.ts";
 import { findFiles } from "./files.ts";
-import { readHistory } from "./history.ts";
+import { type History, readHistory } from "./history.ts";
 
 export interface ListedMigration {
   version: string;
@@ -23,10 +24,21 @@ export interface ListResult {
   migrations: ListedMigration[];
 }
 
+export interface ListOptions {
+  /** A database that cannot be asked counts as one that has nothing yet: for previews. */
+  allowUnreachable?: boolean;
+}
+
 /** What is applied and what is not, from one read of the history. */
-export async function list(settings: Settings): Promise<ListResult> {
+export async function list(settings: Settings, options: ListOptions = {}): Promise<ListResult> {
   const files = findFiles(settings.migrations.folder);
-  const history = await withClient(settings, { purpose: "migrate list" }, readHistory);
+  const history = await withClient(settings, { purpose: "migrate list" }, readHistory).catch(
+    (error) => {
+      const unreachable = error instanceof ExpectedError && error.exitCode === ExitCode.unreachable;
+      if (options.allowUnreachable && unreachable) return EMPTY_HISTORY;
+      throw error;
+    },
+  );
   const { files: compared, missing } = compare(files, history);
   const migrations: ListedMigration[] = [
     ...compared.map(({ file, state, row }) => listed(file.version, state, row)),
@@ -59,3 +71,5 @@ function listed(
     origin: shown?.origin ?? null,
   };
 }
+
+const EMPTY_HISTORY: History = { layout: 0, rows: new Map() };

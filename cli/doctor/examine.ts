@@ -1,0 +1,114 @@
+import { spawnSync } from "node:child_process";
+import { accessSync, constants, existsSync, statfsSync } from "node:fs";
+import { join } from "node:path";
+import { isFree } from "../../operate/embedded/port-holder.ts";
+import { readSettings } from "../../operate/settings.ts";
+import { backendUrl } from "../stack/environment.ts";
+import { findPulumi, isOlder, PULUMI_VERSION } from "../stack/find-pulumi.ts";
+
+export interface Finding {
+  name: string;
+  /** `note`: fine for now, worth knowing. */
+  state: "ok" | "note" | "missing";
+  detail: string;
+  fix?: string;
+}
+
+type Examination = (root: string, stack: string) => Finding | Promise<Finding>;
+
+const OLDEST_NODE = "20.19.0";
+const LOW_DISK_BYTES = 1024 ** 3;
+
+/** One function a finding; a later capability adds its own. */
+const examinations: Examination[] = [node, pulumi, backend, folder, disk, server, psql];
+
+export async function examine(root: string, stack: string): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const examination of examinations) findings.push(await examination(root, stack));
+  return findings;
+}
+
+function node(): Finding {
+  const detail = `v${process.versions.node}`;
+  if (!isOlder(process.versions.node, OLDEST_NODE)) return { name: "node", state: "ok", detail };
+  return { name: "node", state: "missing", detail, fix: `needed is ${OLDEST_NODE} or newer` };
+}
+
+function pulumi(): Finding {
+  const passedOver: string[] = [];
+  const cli = findPulumi((line) => passedOver.push(line));
+  if (cli) {
+    return { name: "pulumi", state: "ok", detail: `${cli.version}, ${cli.source}: ${cli.program}` };
+  }
+  const fix = `"pgstead up" gets v${PULUMI_VERSION} by itself, or see https://www.pulumi.com/docs/install/`;
+  return { name: "pulumi", state: "note", detail: passedOver[0] ?? "not here yet", fix };
+}
+
+function backend(root: string, stack: string): Finding {
+  try {
+    return { name: "state", state: "ok", detail: backendUrl(root, stack) };
+  } catch (error) {
+    return { name: "state", state: "missing", detail: (error as Error).message };
+  }
+}
+
+function folder(root: string): Finding {
+  const path = join(root, ".pgstead");
+  try {
+    accessSync(existsSync(path) ? path : root, constants.W_OK);
+    return { name: "folder", state: "ok", detail: path };
+  } catch {
+    const fix = `make it writable for this user: ${path}`;
+    return { name: "folder", state: "missing", detail: "not writable", fix };
+  }
+}
+
+function disk(root: string): Finding {
+  const { bavail, bsize } = statfsSync(root);
+  const free = bavail * bsize;
+  const detail = `${(free / 1024 ** 3).toFixed(1)} GiB free`;
+  if (free > LOW_DISK_BYTES) return { name: "disk", state: "ok", detail };
+  return { name: "disk", state: "missing", detail, fix: "free at least 1 GiB" };
+}
+
+async function server(root: string, stack: string): Promise<Finding> {
+  const file = join(root, ".pgstead", stack, "settings.json");
+  if (!existsSync(file)) {
+    return {
+      name: "server",
+      state: "note",
+      detail: `stack "${stack}" has not been brought up here`,
+    };
+  }
+  const settings = readSettings(file);
+  const { host, port } = settings.database;
+  if (!settings.embedded) return { name: "server", state: "ok", detail: `${host}:${port}` };
+  const { serverState } = await import("../../operate/embedded/lifecycle.ts");
+  const state = serverState(settings);
+  if (state.running) {
+    return { name: "server", state: "ok", detail: `process ${state.pid} on ${host}:${state.port}` };
+  }
+  if (await isFree(port)) {
+    return {
+      name: "server",
+      state: "note",
+      detail: "not running",
+      fix: `pgstead up --stack ${stack}`,
+    };
+  }
+  const { describePortHolder } = await import("../../operate/embedded/port-holder.ts");
+  const detail = `not running, and port ${port} is taken by ${describePortHolder(port)}`;
+  return {
+    name: "server",
+    state: "missing",
+    detail,
+    fix: "pulumi config set pgstead:port ANOTHER",
+  };
+}
+
+function psql(): Finding {
+  const found = spawnSync("psql", ["--version"], { encoding: "utf8" });
+  if (found.status === 0) return { name: "psql", state: "ok", detail: found.stdout.trim() };
+  const fix = "only `pgstead psql` needs it; install your system's PostgreSQL client";
+  return { name: "psql", state: "note", detail: "not installed", fix };
+}

@@ -1,0 +1,89 @@
+import { execFileSync } from "node:child_process";
+import { accessSync, constants, existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { delimiter, join } from "node:path";
+
+/** The version that is acquired; the same as of the npm package `pulumi` in package.json. */
+export const PULUMI_VERSION = "3.250.0";
+/** The oldest CLI with all that the program uses: Stash, resource hooks, `options.refresh`. */
+export const OLDEST_PULUMI = "3.220.0";
+
+export interface PulumiCli {
+  program: string;
+  version: string;
+  /** Where it came from, in words. */
+  source: string;
+}
+
+/** Outside the checkout, one folder a version, shared by every checkout of this user. */
+export function cacheFolder(): string {
+  const cache = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
+  return join(cache, "pgstead", "pulumi", PULUMI_VERSION);
+}
+
+/** Where the npm package `pulumi` puts what it downloads. */
+export function downloadFolder(): string {
+  const home = process.env.PULUMI_HOME || join(homedir(), ".pulumi");
+  return join(home, "versions", PULUMI_VERSION, "bin");
+}
+
+/** A CLI that is there already; `note` learns why one was passed over. */
+export function findPulumi(note: (line: string) => void = () => {}): PulumiCli | undefined {
+  return onPath(note) ?? acquiredBefore();
+}
+
+function onPath(note: (line: string) => void): PulumiCli | undefined {
+  const program = (process.env.PATH ?? "")
+    .split(delimiter)
+    .map((folder) => join(folder, "pulumi"))
+    .find((file) => isExecutable(file) && !file.includes("node_modules"));
+  if (!program) return undefined;
+  const version = versionOf(program);
+  if (version && !isOlder(version, OLDEST_PULUMI)) return { program, version, source: "on PATH" };
+  note(
+    `passed over ${program}: version ${version ?? "unknown"}, needed is ${OLDEST_PULUMI} or newer`,
+  );
+  return undefined;
+}
+
+export function acquiredBefore(): PulumiCli | undefined {
+  const folder = [downloadFolder(), cacheFolder()].find((candidate) =>
+    isExecutable(join(candidate, "pulumi")),
+  );
+  if (!folder) return undefined;
+  return { program: join(folder, "pulumi"), version: PULUMI_VERSION, source: "acquired before" };
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return existsSync(file);
+  } catch {
+    return false;
+  }
+}
+
+function versionOf(program: string): string | undefined {
+  try {
+    const env = { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true" };
+    return execFileSync(program, ["version"], {
+      encoding: "utf8",
+      env,
+      stdio: ["ignore", "pipe", "ignore"],
+    })
+      .trim()
+      .replace(/^v/, "");
+  } catch {
+    return undefined;
+  }
+}
+
+export function isOlder(version: string, than: string): boolean {
+  const parts = (text: string) => text.split(/[.-]/).slice(0, 3).map(Number);
+  const [a, b] = [parts(version), parts(than)];
+  for (let index = 0; index < 3; index++) {
+    const difference = (a[index] ?? 0) - (b[index] ?? 0);
+    if (difference !== 0) return difference < 0;
+  }
+  return false;
+}

@@ -1,0 +1,30 @@
+import { ExitCode } from "../../operate/error.ts";
+import type { Verb } from "../verb.ts";
+
+export const down: Verb = {
+  name: "down",
+  group: "stack",
+  summary: "take the stack down and keep its data: `pulumi destroy`",
+  args: "[pulumi-flags...]",
+  options: [
+    {
+      flags: "--delete-data <stack>",
+      description: "delete the data too; repeat the stack's name to show that you mean it",
+    },
+  ],
+  examples: ["pgstead down", "pgstead down --yes", "pgstead down --delete-data local --yes"],
+  writes: true,
+  async run(context, { args, options }) {
+    const [root, stack] = [await context.root(), await context.stack()];
+    const { assertMeant, deleteData, stopEmbedded } = await import("../stack/take-down.ts");
+    assertMeant(stack, options.deleteData as string | undefined);
+    const { preparePulumi, runPulumi } = await import("../stack/run-pulumi.ts");
+    const run = await preparePulumi(root, stack, (line) => context.note(line));
+    const yes = context.yes ? ["--yes", "--skip-preview"] : [];
+    const code = await runPulumi(run, ["destroy", "--exclude-protected", ...yes, ...args]);
+    if (code !== ExitCode.fine) return code;
+    await stopEmbedded(root, stack, (line) => context.note(line));
+    if (options.deleteData) deleteData(root, stack, (line) => context.note(line));
+    return ExitCode.fine;
+  },
+};

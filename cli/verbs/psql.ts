@@ -1,0 +1,47 @@
+import { spawn } from "node:child_process";
+import { constants } from "node:os";
+import { mistake } from "../../operate/error.ts";
+import type { Verb } from "../verb.ts";
+
+export const psql: Verb = {
+  name: "psql",
+  group: "look",
+  summary: "psql on the database; flags and stdin pass through",
+  args: "[psql-flags...]",
+  examples: [
+    "pgstead psql",
+    'pgstead psql -c "SELECT count(*) FROM documents"',
+    "pgstead psql < query.sql",
+  ],
+  passThrough: true,
+  async run(context, { args }) {
+    const { host, port, name, user } = (await context.settings()).database;
+    // Variables, not flags: whatever the person gives as a flag wins over them.
+    const env = {
+      PGHOST: host,
+      PGPORT: String(port),
+      PGDATABASE: name,
+      PGUSER: user,
+      ...process.env,
+    };
+    const child = spawn("psql", args, { stdio: "inherit", env });
+    const ignore = () => {};
+    // Ctrl-C is psql's: it cancels a query there.
+    process.on("SIGINT", ignore);
+    const code = await new Promise<number>((resolve, reject) => {
+      child.once("error", reject);
+      child.once("close", (status, signal) =>
+        resolve(status ?? 128 + (signal ? constants.signals[signal] : 0)),
+      );
+    }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") throw error;
+      throw mistake(
+        "psql is not installed here; install your system's PostgreSQL client (Debian: postgresql-client, macOS: brew install libpq)",
+      );
+    });
+    process.off("SIGINT", ignore);
+    // psql's own codes: 1 its mistake, 2 connection lost, 3 a script stopped at an error.
+    process.exitCode = code === 2 ? 3 : code === 0 ? 0 : 1;
+    return process.exitCode as 0 | 1 | 3;
+  },
+};

@@ -1,0 +1,18 @@
+import type { Verb } from "../verb.ts";
+import { serveCommand } from "./serve.ts";
+
+export const restart: Verb = {
+  name: "restart",
+  group: "care",
+  summary: "stop the database cleanly and start it again",
+  examples: ["pgstead restart"],
+  writes: true,
+  async run(context) {
+    const { ensureServer, stopServer } = await import("../../operate/embedded/lifecycle.ts");
+    const settings = await context.settings();
+    const wasRunning = await stopServer(settings);
+    await ensureServer(settings, serveCommand(await context.settingsFile()));
+    const outcome = wasRunning ? "restarted" : "was not running; started";
+    context.print({ outcome }, outcome);
+  },
+};

@@ -1,0 +1,17 @@
+import { list } from "../migrate/list.ts";
+import type { Settings } from "../settings.ts";
+import type { Section } from "./status.ts";
+
+export async function migrationsSection(settings: Settings): Promise<Section> {
+  const { schemaVersion, pending, amiss, migrations } = await list(settings);
+  const waiting = migrations.filter(({ state }) => state !== "applied");
+  return {
+    title: "migrations",
+    state: pending + amiss > 0 ? "attention" : "ok",
+    lines: [
+      `at ${schemaVersion ?? "the beginning"}, ${pending} pending`,
+      ...waiting.map(({ version, state }) => `${version}: ${state}`),
+    ],
+    data: { schemaVersion, pending, amiss },
+  };
+}

@@ -1,0 +1,21 @@
+import type { Settings } from "../settings.ts";
+import type { Section } from "./status.ts";
+
+export async function serverSection(settings: Settings): Promise<Section> {
+  const { host, port } = settings.database;
+  if (!settings.embedded) {
+    return { title: "server", state: "ok", lines: [`${host}:${port}`], data: { host, port } };
+  }
+  const { serverState } = await import("../embedded/lifecycle.ts");
+  const server = serverState(settings);
+  if (!server.running) {
+    const line = `not running; "pgstead up --stack ${settings.stack}" starts it`;
+    return { title: "server", state: "down", lines: [line], data: { ...server } };
+  }
+  return {
+    title: "server",
+    state: "ok",
+    lines: [`embedded, process ${server.pid} since ${server.since}`, `${host}:${port}`],
+    data: { ...server },
+  };
+}

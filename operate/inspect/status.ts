@@ -1,0 +1,40 @@
+import type { Settings } from "../settings.ts";
+import { databaseSection } from "./database-section.ts";
+import { migrationsSection } from "./migrations-section.ts";
+import { serverSection } from "./server-section.ts";
+
+export interface Section {
+  title: string;
+  /** `attention`: works, but somebody should look. */
+  state: "ok" | "attention" | "down";
+  lines: string[];
+  /** The same for programs. */
+  data: Record<string, unknown>;
+}
+
+/** One file a section; a later capability adds its own. */
+const sections: ((settings: Settings) => Promise<Section>)[] = [
+  serverSection,
+  databaseSection,
+  migrationsSection,
+];
+
+export async function readStatus(
+  settings: Settings,
+): Promise<{ stack: string; engine: string; sections: Section[] }> {
+  const read: Section[] = [];
+  for (const section of sections) read.push(await orDown(section, settings));
+  return { stack: settings.stack, engine: settings.engine, sections: read };
+}
+
+async function orDown(
+  section: (settings: Settings) => Promise<Section>,
+  settings: Settings,
+): Promise<Section> {
+  try {
+    return await section(settings);
+  } catch (error) {
+    const title = section.name.replace(/Section$/, "");
+    return { title, state: "down", lines: [(error as Error).message], data: {} };
+  }
+}
