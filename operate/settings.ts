@@ -25,11 +25,11 @@ export const Check = z.union([
     name: z.string().min(1),
     sql: z.string().min(1),
     /** The first column of the first row, as text. */
-    expect: z.coerce.string(),
+    expect: z.union([z.string(), z.number(), z.boolean()]).transform(String),
   }),
   z.strictObject({
     name: z.string().min(1),
-    url: z.url(),
+    url: z.url({ error: "a URL" }),
     /** The HTTP status. */
     expect: z.int().min(100).max(599).default(200),
   }),
