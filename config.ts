@@ -104,7 +104,10 @@ type Issue = z.core.$ZodIssue;
 function flattenUnion(issue: Issue): Issue[] {
   if (issue.code !== "invalid_union") return [issue];
   const [nearestShape] = [...issue.errors].sort((a, b) => a.length - b.length);
-  if (!nearestShape || nearestShape.some(({ path }) => path.length === 0 && issue.path.length > 2)) {
+  if (
+    !nearestShape ||
+    nearestShape.some(({ path }) => path.length === 0 && issue.path.length > 2)
+  ) {
     return [issue];
   }
   return nearestShape.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }) as Issue);
