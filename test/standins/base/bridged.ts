@@ -1,4 +1,4 @@
-import { diffFields, type Fields, missingFields, withDefaults } from "./fields.ts";
+import { diffFields, type Fields, missingFields, withDefaults, withoutMarks } from "./fields.ts";
 import { hasUnknown, list, type Properties, randomName, stable, UNKNOWN } from "./properties.ts";
 import { CheckFailure, type Context, PartialFailure, type Resource } from "./resource.ts";
 
@@ -7,6 +7,8 @@ export interface Operations {
   fields: Fields;
   /** Outputs that no input has: unknown in the preview of a create. */
   outputs: string[];
+  /** Outputs that only a read fills: a half-made resource shows them as a change until a refresh. */
+  readOnce?: string[];
   deleteBeforeReplace?: boolean;
   check?(inputs: Properties): void;
   create(context: Context, inputs: Properties): Promise<string>;
@@ -15,9 +17,6 @@ export interface Operations {
   update?(context: Context, id: string, state: Properties, news: Properties): Promise<void>;
   delete(context: Context, id: string, state: Properties): Promise<void>;
 }
-
-// A resource whose creation failed half-way is replaced by the next update.
-const TAINTED = "__tainted";
 
 /**
  * A resource with the habits of a bridged Terraform one: the diff is taken against the state (which
@@ -31,7 +30,7 @@ export function bridged(operations: Operations): Resource {
   async function stateOf(context: Context, id: string, inputs: Properties): Promise<Properties> {
     const read = await operations.read(context, id, inputs);
     if (!read) throw new Error(`${context.name}: gone right after it was made (${id})`);
-    return { ...inputs, ...read };
+    return { ...withoutMarks(inputs), ...read };
   }
 
   return {
@@ -55,7 +54,9 @@ export function bridged(operations: Operations): Resource {
 
     diff(_context, state, _oldInputs, news) {
       const changes = diffFields(fields, state, news);
-      if (state[TAINTED]) changes.id = { kind: "update", replace: true };
+      for (const name of operations.readOnce ?? []) {
+        if (state[name] === undefined) changes[name] = { kind: "update", replace: false };
+      }
       // A name given by hand cannot be held by the old one and the new one at once.
       const fixed = autonamed.some(
         (name) =>
@@ -72,22 +73,22 @@ export function bridged(operations: Operations): Resource {
         for (const [name, field] of Object.entries(fields)) {
           if (field.computed && inputs[name] === undefined) unknown[name] = UNKNOWN;
         }
-        return { id: "", state: { ...unknown, ...inputs, id: UNKNOWN } };
+        return { id: "", state: { ...unknown, ...withoutMarks(inputs), id: UNKNOWN } };
       }
       try {
         const id = await operations.create(context, inputs);
         return { id, state: { ...(await stateOf(context, id, inputs)), id } };
       } catch (error) {
         if (!(error instanceof PartialFailure)) throw error;
-        const read = await operations.read(context, error.id, inputs).catch(() => null);
-        const state = { ...inputs, ...read, id: error.id, [TAINTED]: true };
+        // What was planned, unread: the official plugin records no more of a half-made resource.
+        const state = { ...withoutMarks(inputs), id: error.id };
         throw new PartialFailure(error.message, error.id, state);
       }
     },
 
     async update(context, id, state, news, preview) {
       if (!preview) await operations.update?.(context, id, state, news);
-      const planned = { ...state, ...news, id };
+      const planned: Properties = { ...state, ...withoutMarks(news), id };
       for (const [name, field] of Object.entries(fields)) {
         if (news[name] === undefined && !field.computed) delete planned[name];
       }

@@ -96,6 +96,7 @@ async function makeReady(id: string, inputs: Properties): Promise<void> {
 export const container: Operations = {
   fields: containerFields,
   outputs: ["bridge", "containerLogs", "exitCode", "networkDatas"],
+  readOnce: ["networkDatas"],
   deleteBeforeReplace: true,
 
   async create(_context, inputs) {
