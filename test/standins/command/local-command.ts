@@ -1,12 +1,5 @@
 import { diffFields, type Fields } from "../base/fields.ts";
-import {
-  hasSecret,
-  type Properties,
-  randomName,
-  secret,
-  text,
-  UNKNOWN,
-} from "../base/properties.ts";
+import { type Properties, randomName, text, UNKNOWN } from "../base/properties.ts";
 import type { Context, Resource } from "../base/resource.ts";
 import { run } from "./run.ts";
 
