@@ -163,7 +163,10 @@ describe("the life of a docker.Container", () => {
       real: "changes for ever",
     });
     expect(next.paths).toContain("memorySwap");
-    expect(refreshed.paths).toContain("memorySwap");
+    expect([refreshed.op, refreshed.paths]).toEqual([
+      "replace",
+      ["capabilities.drops[0]", "memorySwap"],
+    ]);
   });
 
   test("joins networks by alias and answers there", async () => {

@@ -1,5 +1,13 @@
 import { diffFields, type Fields, missingFields, withDefaults, withoutMarks } from "./fields.ts";
-import { hasUnknown, list, type Properties, randomName, stable, UNKNOWN } from "./properties.ts";
+import {
+  hasUnknown,
+  list,
+  type Properties,
+  randomName,
+  secret,
+  stable,
+  UNKNOWN,
+} from "./properties.ts";
 import { CheckFailure, type Context, PartialFailure, type Resource } from "./resource.ts";
 
 /** What a bridged resource type does to the real thing; the rest follows from its fields. */
@@ -9,6 +17,10 @@ export interface Operations {
   outputs: string[];
   /** Outputs that only a read fills: a half-made resource shows them as a change until a refresh. */
   readOnce?: string[];
+  /** Outputs that are secret whatever the inputs are. */
+  secretOutputs?: string[];
+  /** Inputs that the real thing spells differently, which only a refresh brings to light. */
+  keptAsPlanned?: string[];
   deleteBeforeReplace?: boolean;
   check?(inputs: Properties): void;
   create(context: Context, inputs: Properties): Promise<string>;
@@ -27,10 +39,17 @@ export function bridged(operations: Operations): Resource {
   const { fields } = operations;
   const autonamed = Object.keys(fields).filter((name) => fields[name]?.autoname);
 
+  function marked(state: Properties): Properties {
+    const names = (operations.secretOutputs ?? []).filter((name) => state[name] !== undefined);
+    return { ...state, ...Object.fromEntries(names.map((name) => [name, secret(state[name]!)])) };
+  }
+
   async function stateOf(context: Context, id: string, inputs: Properties): Promise<Properties> {
     const read = await operations.read(context, id, inputs);
     if (!read) throw new Error(`${context.name}: gone right after it was made (${id})`);
-    return { ...withoutMarks(inputs), ...read };
+    const kept = (operations.keptAsPlanned ?? []).filter((name) => inputs[name] !== undefined);
+    const planned = Object.fromEntries(kept.map((name) => [name, inputs[name]!]));
+    return { ...withoutMarks(inputs), ...read, ...planned };
   }
 
   return {
@@ -77,7 +96,7 @@ export function bridged(operations: Operations): Resource {
       }
       try {
         const id = await operations.create(context, inputs);
-        return { id, state: { ...(await stateOf(context, id, inputs)), id } };
+        return { id, state: marked({ ...(await stateOf(context, id, inputs)), id }) };
       } catch (error) {
         if (!(error instanceof PartialFailure)) throw error;
         // What was planned, unread: the official plugin records no more of a half-made resource.
@@ -92,13 +111,13 @@ export function bridged(operations: Operations): Resource {
       for (const [name, field] of Object.entries(fields)) {
         if (news[name] === undefined && !field.computed) delete planned[name];
       }
-      return planned;
+      return marked(planned);
     },
 
     async read(context, id, state, inputs) {
       const found = await operations.read(context, id, state);
       if (!found) return null;
-      return { id, state: { ...state, ...found, id }, inputs };
+      return { id, state: marked({ ...state, ...found, id }), inputs };
     },
 
     async delete(context, id, state) {

@@ -2,8 +2,12 @@ import { isObject, list, type Properties, stable, UNKNOWN, type Value } from "./
 
 /** One property of a resource, in the words that decide what a change of it does. */
 export interface Field {
-  /** Order of a set does not matter; `block` is one nested object. @default "scalar" */
-  kind?: "scalar" | "list" | "set" | "map" | "block";
+  /**
+   * Order of a set does not matter; `block` is one nested object; `tree` is nested at will, with zero
+   * values left out of the comparison; `json` is text that is compared as what it says.
+   * @default "scalar"
+   */
+  kind?: "scalar" | "list" | "set" | "map" | "block" | "tree" | "json";
   /** What a block, or each item of a list or set, holds. */
   item?: Fields;
   /** A change replaces the resource. */
@@ -34,9 +38,22 @@ function canonical(field: Field, value: Value | undefined): Value {
     const items = list(value).map((each) => canonicalItem(field, each));
     return items.length > 0 ? items : null;
   }
+  if (field.kind === "tree") return pruned(value);
+  if (field.kind === "json")
+    return typeof value === "string" ? pruned(JSON.parse(value)) : pruned(value);
   if (field.kind === "block") return canonicalItem(field, value);
   if (field.kind === "map") return isObject(value) && Object.keys(value).length > 0 ? value : null;
   return typeof value === "object" ? value : String(value);
+}
+
+function pruned(value: Value): Value {
+  if (Array.isArray(value)) return value.length > 0 ? value.map(pruned) : null;
+  if (!isObject(value)) return value === "" || value === false || value === 0 ? null : value;
+  const entries = Object.entries(value)
+    .filter(([name]) => name !== "__defaults")
+    .map(([name, each]) => [name, pruned(each)] as const)
+    .filter(([, each]) => each !== null);
+  return entries.length > 0 ? Object.fromEntries(entries) : null;
 }
 
 function canonicalItem(field: Field, value: Value): Value {

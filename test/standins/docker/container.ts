@@ -97,6 +97,7 @@ export const container: Operations = {
   fields: containerFields,
   outputs: ["bridge", "containerLogs", "exitCode", "networkDatas"],
   readOnce: ["networkDatas"],
+  keptAsPlanned: ["capabilities"],
   deleteBeforeReplace: true,
 
   async create(_context, inputs) {
