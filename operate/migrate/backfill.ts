@@ -20,7 +20,7 @@ export interface BackfillProgress {
 }
 
 /** Stands in the statement for "the rows of this batch". */
-const RANGE = /:batch\b/g;
+const RANGE = /:batch\b/;
 const TELL_EVERY_MS = 2_000;
 
 /** One statement over a large table, a batch of keys at a time, each batch a transaction of its own. */
@@ -67,8 +67,10 @@ async function start(
     note(`  carrying on with ${file.version} after ${progress.rows} rows`);
     return progress;
   }
+  const column = columnOf(key);
   const { rows } = await client.query(
-    `select (select ${key}::text from ${table} order by ${key} desc limit 1) as end,
+    `select (select k::text from (
+       select ${column} as k from ${table} order by ${column} desc limit 1) as newest) as end,
        (select greatest(reltuples, 0)::float8 from pg_class where oid = $1::regclass) as expected`,
     [table],
   );
@@ -104,7 +106,7 @@ async function runBatches(
     await runInTransaction(runner, {
       part,
       before: timeouts(client, part),
-      sql: part.sql.replace(RANGE, () => range).replace(/;\s*$/, ""),
+      sql: part.sql.replaceAll(":batch", range).replace(/;\s*$/, ""),
       start: 0,
       after: [progressRow(client, file.version, 0, next)],
     });
@@ -124,7 +126,7 @@ async function nextBatch(
   { last, end }: BackfillProgress,
 ) {
   const literal = (value: string) => client.escapeLiteral(value);
-  const column = key.split(".").at(-1) as string;
+  const column = columnOf(key);
   const after = last === null ? "" : `${column} > ${literal(last)} and `;
   const { rows } = await client.query(
     `select count(*)::float8 as rows, (array_agg(k::text order by k desc))[1] as last from (
@@ -135,6 +137,9 @@ async function nextBatch(
   const from = last === null ? "" : `${key} > ${literal(last)} and `;
   return { range: `(${from}${key} <= ${literal(upTo ?? "")})`, last: upTo, rows: rows[0].rows };
 }
+
+/** `key=d.id` names the alias of the statement; the batches are counted on the table alone. */
+const columnOf = (key: string) => key.split(".").at(-1) as string;
 
 function describe({ rows, expected }: BackfillProgress, before: number, ms: number): string {
   const rate = Math.round(((rows - before) * 1000) / Math.max(ms, 1));

@@ -1,5 +1,4 @@
 import { basename } from "node:path";
-import type { DatabaseError } from "pg";
 import { ExitCode, ExpectedError, refused } from "../error.ts";
 import { fateOf } from "./fate.ts";
 import type { MigrationFile } from "./files.ts";
@@ -12,6 +11,7 @@ import { type Runner, setRole } from "./runner.ts";
 import { runScript, ScriptError } from "./script.ts";
 import type { Part } from "./source.ts";
 import { explainSqlError, MigrationError } from "./sql-error.ts";
+import { isConnectionLost } from "./sqlstate.ts";
 import { runInTransaction, timeouts } from "./transaction.ts";
 import { splitUnits, type Unit } from "./units.ts";
 import { watched } from "./watch.ts";
@@ -33,6 +33,7 @@ export interface Steps {
 
 const INVALID_TRANSACTION_TERMINATION = "2D000";
 const ACTIVE_TRANSACTION = "25001";
+const DUPLICATE_TABLE = "42P07";
 
 /** Runs a file statement by statement, each one recorded, and carries on where an earlier run ended. */
 export async function runStepwise(steps: Steps): Promise<number> {
@@ -122,6 +123,7 @@ class Session {
       sql: unit.sql,
       start: unit.start,
       after: [this.progress(this.done + 1)],
+      kept: this.kept(),
     });
   }
 
@@ -159,8 +161,11 @@ class Session {
     try {
       await this.statement(unit, intent);
     } catch (error) {
-      const duplicate = error instanceof MigrationError && error.failure.sqlstate === "42P07";
-      if (intent.index && !duplicate) await clearFailedBuild(client, intent.index).catch(() => {});
+      const duplicate = (error as MigrationError).failure?.sqlstate === DUPLICATE_TABLE;
+      if (!isConnectionLost((error as Error).cause ?? error)) {
+        if (intent.index && !duplicate) await clearFailedBuild(client, intent.index);
+        await client.query(this.progress(this.done));
+      }
       throw error;
     }
     if (intent.index) await assertValid(client, intent.index, unit.statement);
@@ -168,7 +173,7 @@ class Session {
   }
 
   private async statement({ sql, start }: Unit, intent?: Intent): Promise<void> {
-    const { runner, part, file } = this.steps;
+    const { runner, part } = this.steps;
     const { client, settings, note } = runner;
     const onBuilding = async (other: typeof client, oid: number) => {
       if (!intent?.index) return;
@@ -183,14 +188,13 @@ class Session {
       );
     } catch (error) {
       if (!(error instanceof ScriptError)) throw error;
-      const sent = { part, text: sql, offset: -start, completed: 0 };
-      throw await explainSqlError(
-        error.error as DatabaseError,
-        sent,
-        `${this.done} statements of ${file.version} are done and stay; correct it and run "pgstead migrate up" to carry on`,
-      );
+      const sent = { part, text: sql, offset: -start, at: start };
+      throw await explainSqlError(error.error, sent, this.kept());
     }
   }
+
+  private kept = () =>
+    `${this.done} statements of ${this.steps.file.version} are done and stay; correct it and run "pgstead migrate ${this.steps.direction}" to carry on`;
 
   private texts = (count: number) => this.units.slice(0, count).map(({ sql }) => sql);
 

@@ -18,6 +18,8 @@ export interface Sent {
   text: string;
   /** Statements of the part that were done before the failing one; unknown when undefined. */
   completed?: number;
+  /** Where the one statement begins that was sent, as an index into the part. */
+  at?: number;
 }
 
 export interface Failure {
@@ -82,7 +84,7 @@ async function locate(error: DatabaseError, sent: Sent): Promise<number | undefi
     const index = codePointIndex(sent.text, Number(error.position) - 1) - sent.offset;
     return index >= 0 && index <= sent.part.sql.length ? index : undefined;
   }
-  if (sent.completed === undefined) return undefined;
+  if (sent.at !== undefined || sent.completed === undefined) return sent.at;
   const statements = await splitStatements(sent.part.sql).catch(() => []);
   return statements[sent.completed]?.start;
 }

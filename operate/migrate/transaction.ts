@@ -19,6 +19,8 @@ export interface Wrapped {
   /** Where `sql` begins in the part. */
   start: number;
   after: string[];
+  /** What remains when it fails: told with the error. */
+  kept?: string;
 }
 
 /**
@@ -53,12 +55,15 @@ export async function runInTransaction(runner: Runner, wrapped: Wrapped): Promis
         part: wrapped.part,
         text,
         offset: offset - wrapped.start,
-        ...(wrapped.start === 0 && { completed: completed - wrapped.before.length - 1 }),
+        ...(wrapped.start > 0
+          ? { at: wrapped.start }
+          : { completed: completed - wrapped.before.length - 1 }),
       };
+      const held = heldBy(error.code === LOCK_NOT_AVAILABLE ? blockers : []);
       throw await explainSqlError(
         error,
         sent,
-        `nothing of it was kept${heldBy(error.code === LOCK_NOT_AVAILABLE ? blockers : [])}`,
+        `${wrapped.kept ?? "nothing of it was kept"}${held}`,
       );
     }
   }

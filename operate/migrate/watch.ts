@@ -90,10 +90,10 @@ function pause(ms: number, stop: AbortSignal): Promise<void> {
 
 const LOOK = `
 select
-  (select coalesce(array_agg(format('pid %s (%s%s, %s): %s', b.pid, b.usename,
-      coalesce(', ' || nullif(b.application_name, ''), ''),
-      coalesce('transaction open for ' || date_trunc('second', now() - b.xact_start), b.state, 'unknown'),
-      left(regexp_replace(b.query, '\\s+', ' ', 'g'), 80))), '{}')
+  (select coalesce(array_agg(format('pid %s (%s%s%s)%s', b.pid, b.usename,
+      ', ' || nullif(b.application_name, ''),
+      ', transaction open for ' || date_trunc('second', now() - b.xact_start),
+      ': ' || left(regexp_replace(nullif(b.query, '<insufficient privilege>'), '\\s+', ' ', 'g'), 80))), '{}')
    from pg_stat_activity b where b.pid = any(pg_blocking_pids(a.pid))) as blockers,
   coalesce(
     (select format('%s: %s%s', p.command, p.phase, case

@@ -29,7 +29,9 @@ export async function createDatabase(): Promise<TestDatabase> {
   writeFileSync(passwordFile, "migrator");
   await as(server, "postgres", async (client) => {
     await client.query(`create role ${owner}`);
-    await client.query(`create role ${migrator} login password 'migrator' in role ${owner}`);
+    await client.query(
+      `create role ${migrator} login password 'migrator' in role ${owner}, pg_read_all_stats`,
+    );
     await client.query(`create database ${name} owner ${owner}`);
   });
   if (server.hasVector) {
