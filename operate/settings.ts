@@ -18,6 +18,12 @@ const DatabaseSettings = z.strictObject({
 const MigrationSettings = z.strictObject({
   /** Absolute path of the folder that holds the SQL. */
   folder: z.string(),
+  /** Which names in it are migrations, as a glob. */
+  files: z.string().min(1).default("*"),
+  /** What `up` does with files older than the newest applied one. */
+  outOfOrder: z.enum(["refuse", "apply", "skip"]).default("refuse"),
+  /** Undoing and running again need somebody's name and a reason. */
+  protected: z.boolean().default(false),
 });
 
 export const Check = z.union([

@@ -1,9 +1,9 @@
 import { runBackfill } from "./backfill.ts";
 import type { Compared } from "./compare.ts";
-import { finishRow, startRow } from "./history.ts";
+import { type Approval, finishRow, startRow } from "./history.ts";
 import { inspect } from "./inspect.ts";
 import { type Resolution, runStepwise } from "./no-transaction.ts";
-import type { Runner } from "./runner.ts";
+import { type Runner, setRole } from "./runner.ts";
 import { readSource } from "./source.ts";
 import { cleanStart, runInTransaction } from "./transaction.ts";
 
@@ -13,11 +13,17 @@ export interface AppliedFile {
   durationMs: number;
 }
 
+/** What a person said that the file alone does not. */
+export interface Word {
+  resolution?: Resolution | undefined;
+  approval?: Approval | undefined;
+}
+
 /** Runs one file up, in the way it asks for, and records it. */
 export async function applyFile(
   runner: Runner,
   { file, row }: Compared,
-  resolution?: Resolution,
+  { resolution, approval }: Word = {},
 ): Promise<AppliedFile> {
   const { client, settings, toolVersion, note } = runner;
   const started = performance.now();
@@ -32,15 +38,14 @@ export async function applyFile(
             before: [...cleanStart(client, settings, part), startRow(client, file, toolVersion)],
             sql,
             start: 0,
-            after: ["reset role", ...ownerAgain(runner), finishRow(client, file.version)],
+            after: [
+              // The file may have switched roles, and the history is the owner's.
+              "reset role",
+              ...setRole(client, settings),
+              finishRow(client, file.version, approval),
+            ],
           });
   const durationMs = Math.round(performance.now() - started);
   note(`applied ${file.version} (${durationMs} ms)`);
   return { version: file.version, statements, durationMs };
 }
-
-/** The file may have switched roles, and the history is the owner's. */
-const ownerAgain = ({ client, settings }: Runner) =>
-  settings.database.owner
-    ? [`set local role ${client.escapeIdentifier(settings.database.owner)}`]
-    : [];

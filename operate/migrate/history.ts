@@ -59,28 +59,56 @@ on conflict (version) do update set state = 'applying', checksum_raw = excluded.
   progress = null, origin = 'file', position = default`;
 }
 
-export function finishRow(client: Writer, version: string, statements?: number): string {
+export function finishRow(client: Writer, version: string, approval?: Approval): string {
   return `update pgstead.schema_migrations set state = 'applied', finished_at = clock_timestamp(),
-  duration_ms = 1000 * extract(epoch from clock_timestamp() - started_at), progress = null
-  ${statements === undefined ? "" : `, statements_done = ${statements}`}
+  duration_ms = 1000 * extract(epoch from clock_timestamp() - started_at),
+  progress = null${appended(client, approval)}
 where version = ${client.escapeLiteral(version)}`;
 }
 
+const appended = (client: Writer, approval?: Approval) =>
+  approval ? `, approvals = approvals || jsonb_build_array(${noted(client, approval)})` : "";
+
 export interface Approval {
-  action: "down" | "run" | "stamp";
+  action: "down" | "run";
   by: string;
   reason: string;
 }
 
 /** The row stays, so that who undid it, when and why is kept with it. */
 export function undoneRow(client: Writer, version: string, approval?: Approval): string {
-  const noted = approval
-    ? `, approvals = approvals || jsonb_build_array(${client.escapeLiteral(JSON.stringify(approval))}::jsonb
-      || jsonb_build_object('at', clock_timestamp(), 'role', session_user))`
-    : "";
   return `update pgstead.schema_migrations set state = 'undone', finished_at = clock_timestamp(),
-  progress = null${noted} where version = ${client.escapeLiteral(version)}`;
+  progress = null${appended(client, approval)} where version = ${client.escapeLiteral(version)}`;
 }
+
+/** Recorded as applied without having run here. */
+export function recordRow(
+  client: Writer,
+  file: Pick<MigrationFile, "version" | "repeatable" | "raw" | "normalised">,
+  origin: "stamp" | "adopt",
+  toolVersion: string,
+  note: object,
+): string {
+  const [version, raw, normalised, tool] = [
+    file.version,
+    file.raw,
+    file.normalised,
+    toolVersion,
+  ].map((value) => client.escapeLiteral(value));
+  return `insert into pgstead.schema_migrations
+  (version, repeatable, state, checksum_raw, checksum, tool_version, origin, finished_at, approvals)
+values (${version}, ${file.repeatable}, 'applied', ${raw}, ${normalised}, ${tool}, '${origin}',
+  clock_timestamp(), jsonb_build_array(${noted(client, note)}))
+on conflict (version) do update set state = 'applied', checksum_raw = excluded.checksum_raw,
+  checksum = excluded.checksum, tool_version = excluded.tool_version, origin = excluded.origin,
+  finished_at = excluded.finished_at, progress = null, position = default,
+  approvals = schema_migrations.approvals || excluded.approvals`;
+}
+
+/** What a person did to the history by hand, with the server's word on when and as whom. */
+const noted = (client: Writer, note: object) =>
+  `${client.escapeLiteral(JSON.stringify(note))}::jsonb
+    || jsonb_build_object('at', clock_timestamp(), 'role', session_user)`;
 
 /** Where a file without one transaction stands; each change is committed with what it tells of. */
 export function progressRow(

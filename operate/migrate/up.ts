@@ -21,6 +21,8 @@ export interface UpOptions extends RunOptions {
   to?: string;
   outOfOrder?: OutOfOrder;
   resolution?: Resolution;
+  /** Leaves out the others as if they had no files. */
+  only?: ReadonlySet<string>;
 }
 
 export interface UpResult {
@@ -34,8 +36,11 @@ export interface UpResult {
 }
 
 /** Applies what is pending, one transaction a file. */
-export async function up(settings: Settings, options: UpOptions): Promise<UpResult> {
-  const files = findFiles(settings.migrations.folder);
+export async function up(settings: Settings, given: UpOptions): Promise<UpResult> {
+  const options = { outOfOrder: settings.migrations.outOfOrder, ...given };
+  const files = findFiles(settings.migrations).filter(
+    ({ version }) => !options.only || options.only.has(version),
+  );
   // A look without the lock first: most runs have nothing to do, and need not wait for a dump.
   const seen = await withClient(settings, { purpose: "migrate up" }, async (client) =>
     choose(compare(files, await readHistory(client)), options),
@@ -47,7 +52,7 @@ export async function up(settings: Settings, options: UpOptions): Promise<UpResu
     const choice = choose(compare(files, await readHistory(runner.client)), options);
     const applied: AppliedFile[] = [];
     for (const one of choice.chosen) {
-      applied.push(await applyFile(runner, one, options.resolution));
+      applied.push(await applyFile(runner, one, options));
     }
     return result(settings, files, choice, applied);
   });

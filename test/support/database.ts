@@ -43,7 +43,7 @@ export async function createDatabase(): Promise<TestDatabase> {
     stack: "test",
     engine: "docker",
     database: { host: server.host, port: server.port, name, user: migrator, passwordFile, owner },
-    migrations: { folder },
+    migrations: { folder, files: "*", outOfOrder: "refuse", protected: false },
     checks: [],
   };
   return {
