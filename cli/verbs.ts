@@ -8,6 +8,7 @@ import { migrateDown } from "./verbs/migrate-down.ts";
 import { migrateCurrent, migrateList, migratePending } from "./verbs/migrate-list.ts";
 import { migrateNew } from "./verbs/migrate-new.ts";
 import { migrateRun } from "./verbs/migrate-run.ts";
+import { migrateSchema } from "./verbs/migrate-schema.ts";
 import { migrateStamp } from "./verbs/migrate-stamp.ts";
 import { migrateUp } from "./verbs/migrate-up.ts";
 import { outputs } from "./verbs/outputs.ts";
@@ -23,6 +24,6 @@ export const verbs: Verb[] = [
   ...[up, preview, down, outputs, env],
   ...[status, check, doctor, logs, psql],
   ...[migrateUp, migrateDown, migrateList, migrateCurrent, migratePending],
-  ...[migrateRun, migrateNew, migrateStamp],
+  ...[migrateRun, migrateNew, migrateStamp, migrateSchema],
   ...[restart, serve],
 ];
