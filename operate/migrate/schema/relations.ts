@@ -40,7 +40,7 @@ select 'pg_class'::regclass::oid::int8::float8 as class, c.oid::int8::float8 as 
     (select format(' INHERITS (%s)', string_agg(inhparent::regclass::text, ', ' order by inhseqno))
      from pg_inherits where inhrelid = c.oid and not c.relispartition having count(*) > 0),
     ' PARTITION BY ' || pg_get_partkeydef(c.oid),
-    format(' WITH (%s)', array_to_string(c.reloptions, ', '))) as sql
+    ' WITH (' || array_to_string(c.reloptions, ', ') || ')') as sql
 from pg_class c join mine n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p') and ${notMember("pg_class", "c.oid")}`;
 
@@ -74,7 +74,7 @@ export const views = `
 select 'pg_class'::regclass::oid::int8::float8 as class, c.oid::int8::float8 as oid,
   case c.relkind when 'v' then 'view' else 'materialized view' end as kind, c.oid::regclass::text as name,
   format('CREATE %sVIEW %s%s AS%s%s', case c.relkind when 'm' then 'MATERIALIZED ' end, c.oid::regclass,
-    format(' WITH (%s)', array_to_string(c.reloptions, ', ')), E'\\n', rtrim(pg_get_viewdef(c.oid), ';')) as sql
+    ' WITH (' || array_to_string(c.reloptions, ', ') || ')', E'\\n', rtrim(pg_get_viewdef(c.oid), ';')) as sql
 from pg_class c join mine n on n.oid = c.relnamespace
 where c.relkind in ('v', 'm') and ${notMember("pg_class", "c.oid")}`;
 
