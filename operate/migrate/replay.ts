@@ -1,6 +1,6 @@
 import type { Client } from "pg";
-import { withClient } from "../database.ts";
 import type { Settings } from "../settings.ts";
+import { withSession } from "./connection.ts";
 import { readHistory } from "./history.ts";
 import { readSchema, type SchemaObject } from "./schema/snapshot.ts";
 import { type ScratchNeeds, withScratch } from "./scratch.ts";
@@ -12,10 +12,10 @@ export async function replay<T>(
   only: ReadonlySet<string> | undefined,
   use: (scratch: Settings, objects: SchemaObject[]) => Promise<T>,
 ): Promise<T> {
-  const needs = await withClient(live, { purpose: "migrate verify" }, readNeeds);
+  const needs = await withSession(live, { purpose: "migrate verify" }, readNeeds);
   return withScratch(live.migrations, needs, async (scratch) => {
     await up(scratch, { toolVersion: "scratch", outOfOrder: "apply", ...(only && { only }) });
-    const objects = await withClient(scratch, { purpose: "migrate verify" }, (client) =>
+    const objects = await withSession(scratch, { purpose: "migrate verify" }, (client) =>
       readSchema(client),
     );
     return use(scratch, objects);
@@ -35,7 +35,7 @@ async function readNeeds(client: Client): Promise<ScratchNeeds> {
 
 /** The versions whose effect the database should have. */
 export async function appliedVersions(settings: Settings): Promise<Set<string>> {
-  const { rows } = await withClient(settings, { purpose: "migrate verify" }, readHistory);
+  const { rows } = await withSession(settings, { purpose: "migrate verify" }, readHistory);
   return new Set(
     [...rows.values()].filter(({ state }) => state !== "undone").map(({ version }) => version),
   );

@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Client } from "pg";
-import { withClient } from "../../database.ts";
 import { refused } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
 import { checksums } from "../checksum.ts";
+import { withSession } from "../connection.ts";
 import { findFiles, type MigrationFile } from "../files.ts";
 import { readHistory, recordRow } from "../history.ts";
 import { type RunOptions, setRole, withRunner } from "../runner.ts";
@@ -47,7 +47,8 @@ const BASELINE = "0000_baseline";
 /** What `adopt` will record. Reads only. */
 export async function planAdoption(settings: Settings, options: AdoptOptions): Promise<AdoptPlan> {
   const purpose = { purpose: "migrate adopt" };
-  return (await withClient(settings, purpose, (client) => prepare(client, settings, options))).plan;
+  return (await withSession(settings, purpose, (client) => prepare(client, settings, options)))
+    .plan;
 }
 
 /** Takes over from another tool without running anything. */
