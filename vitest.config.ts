@@ -1,7 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/** Suites that talk to a real server; one is started for all of them. */
-const withServer = ["test/migrate/**/*.test.ts"];
+const onServer = ["test/migrate/**/*.test.ts"];
 
 export default defineConfig({
   test: {
@@ -12,16 +11,9 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "plain", include: ["test/**/*.test.ts"], exclude: withServer },
+        test: { name: "server", include: onServer, globalSetup: ["test/support/with-server.ts"] },
       },
-      {
-        extends: true,
-        test: {
-          name: "server",
-          include: withServer,
-          globalSetup: ["test/support/with-server.ts"],
-        },
-      },
+      { extends: true, test: { name: "house", include: ["test/**/*.test.ts"], exclude: onServer } },
     ],
   },
 });
