@@ -77,7 +77,10 @@ test("a runner killed at random points leaves what an undisturbed one would, onc
         });
       },
     ),
-    { numRuns: Number(process.env.KILL_RUNS ?? 12), ...(process.env.FC_SEED && { seed: Number(process.env.FC_SEED) }) },
+    {
+      numRuns: Number(process.env.KILL_RUNS ?? 12),
+      ...(process.env.FC_SEED && { seed: Number(process.env.FC_SEED) }),
+    },
   );
 }, 180_000);
 
