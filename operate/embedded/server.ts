@@ -33,7 +33,10 @@ export async function serveEmbedded(settings: Settings): Promise<void> {
     };
     const session = new SharedSession(database as Backend, reopen);
     const server = await listen(settings, session);
-    writeFileSync(paths.running(folder), JSON.stringify({ port: settings.database.port }));
+    writeFileSync(
+      paths.running(folder),
+      JSON.stringify({ pid: process.pid, port: settings.database.port }),
+    );
     log(`ready on 127.0.0.1:${settings.database.port}`);
     await untilStopped();
     log("stopping");
