@@ -24,10 +24,13 @@ export interface History {
   rows: Map<string, Recorded>;
 }
 
+const utc = (column: string) =>
+  `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`;
+
 const columns = `
   version, repeatable, state, checksum_raw as "checksumRaw", checksum,
-  statements_done as "statementsDone", to_json(started_at)#>>'{}' as "startedAt",
-  to_json(finished_at)#>>'{}' as "finishedAt", duration_ms as "durationMs",
+  statements_done as "statementsDone", ${utc("started_at")} as "startedAt",
+  ${utc("finished_at")} as "finishedAt", duration_ms as "durationMs",
   applied_by as "appliedBy", tool_version as "toolVersion", origin,
   position::float8 as "position", progress`;
 
