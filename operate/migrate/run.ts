@@ -36,7 +36,8 @@ export async function runFile(
       );
     }
     const { row, ...again } = one;
-    return applyFile(runner, one.state === "unfinished" && row ? one : again, { approval });
+    const resumed = one.state === "unfinished" ? one : { ...again, known: Boolean(row) };
+    return applyFile(runner, resumed, { approval });
   });
 }
 
