@@ -1,4 +1,5 @@
 import type { Verb } from "./verb.ts";
+import { bootstrap } from "./verbs/bootstrap.ts";
 import { check } from "./verbs/check.ts";
 import { doctor } from "./verbs/doctor.ts";
 import { down } from "./verbs/down.ts";
@@ -12,6 +13,7 @@ import { psql } from "./verbs/psql.ts";
 import { restart } from "./verbs/restart.ts";
 import { serve } from "./verbs/serve.ts";
 import { status } from "./verbs/status.ts";
+import { stepMigrate } from "./verbs/step-migrate.ts";
 import { up } from "./verbs/up.ts";
 
 /** Every verb of `pgstead`, in the order of `--help`. */
@@ -19,5 +21,5 @@ export const verbs: Verb[] = [
   ...[up, preview, down, outputs, env],
   ...[status, check, doctor, logs, psql],
   ...[migrateUp, migrateList],
-  ...[restart, serve],
+  ...[restart, serve, bootstrap, stepMigrate],
 ];
