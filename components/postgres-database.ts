@@ -92,10 +92,9 @@ export class PostgresDatabase extends pulumi.ComponentResource {
 
     function createNetwork() {
       const defaults = { name: `${prefix}-network`, labels: stackLabels() };
-      // Applications of other stacks have joined it: it is not this stack's to take away.
-      const options = { parent, retainOnDelete: true };
+      // Not kept on delete: unlike a volume, one that exists is not taken up again but in the way.
       return new docker.Network(
-        ...transform(args.transform?.network, `${name}-network`, defaults, options),
+        ...transform(args.transform?.network, `${name}-network`, defaults, { parent }),
       );
     }
 
