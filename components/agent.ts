@@ -1,4 +1,4 @@
-import * as docker from "@pulumi/docker";
+import { Container, type ContainerArgs } from "@pulumi/docker/container.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { AgentParts } from "./engines/docker.ts";
 import { stackLabels } from "./stack-labels.ts";
@@ -11,14 +11,14 @@ export interface AgentArgs {
   network: pulumi.Input<string>;
   /** @default - waits for verbs that are started in it */
   command?: string[];
-  transform?: { container?: Transform<docker.ContainerArgs> };
+  transform?: { container?: Transform<ContainerArgs> };
 }
 
 /** The container in which `pgstead` verbs run beside the server: `docker exec dev-agent pgstead status`. */
 export class Agent extends pulumi.ComponentResource {
   readonly container: pulumi.Output<string>;
   /** The resources underneath, for what the outputs do not cover. */
-  readonly nodes: { container: docker.Container };
+  readonly nodes: { container: Container };
 
   constructor(name: string, args: AgentArgs, opts?: pulumi.ComponentResourceOptions) {
     super("pgstead:index:Agent", name, {}, opts);
@@ -28,7 +28,7 @@ export class Agent extends pulumi.ComponentResource {
     this.registerOutputs({ container: this.container });
 
     function createContainer(parent: pulumi.Resource) {
-      const defaults: docker.ContainerArgs = {
+      const defaults: ContainerArgs = {
         name: `${args.prefix ?? pulumi.getStack()}-agent`,
         image: args.agent.image,
         command: args.command ?? ["sleep", "infinity"],
@@ -54,7 +54,7 @@ export class Agent extends pulumi.ComponentResource {
         deleteBeforeReplace: true,
         replaceOnChanges: ["healthcheck", "tmpfs", "init"],
       };
-      return new docker.Container(
+      return new Container(
         ...transform(args.transform?.container, `${name}-container`, defaults, options),
       );
     }

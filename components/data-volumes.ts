@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import * as docker from "@pulumi/docker";
+import { Volume, type VolumeArgs } from "@pulumi/docker/volume.js";
 import * as pulumi from "@pulumi/pulumi";
 import { askDocker } from "./docker-client.ts";
 import { ConfigError } from "./error.ts";
@@ -23,7 +23,7 @@ export interface DataVolumesArgs {
   acceptEmpty?: boolean;
   /** Address of the engine. @default - the docker client's own */
   dockerHost?: string;
-  transform?: { data?: Transform<docker.VolumeArgs>; backups?: Transform<docker.VolumeArgs> };
+  transform?: { data?: Transform<VolumeArgs>; backups?: Transform<VolumeArgs> };
 }
 
 export interface ClusterFacts {
@@ -46,9 +46,9 @@ export class DataVolumes extends pulumi.ComponentResource {
   readonly cluster: pulumi.Output<ClusterFacts>;
   /** The resources underneath, for what the outputs do not cover. */
   readonly nodes: {
-    data: docker.Volume;
-    backups: docker.Volume;
-    agent: docker.Volume;
+    data: Volume;
+    backups: Volume;
+    agent: Volume;
     cluster: pulumi.Stash;
   };
 
@@ -77,11 +77,7 @@ export class DataVolumes extends pulumi.ComponentResource {
       );
     }
 
-    function createVolume(
-      kind: string,
-      change?: Transform<docker.VolumeArgs>,
-      memory?: pulumi.Stash,
-    ) {
+    function createVolume(kind: string, change?: Transform<VolumeArgs>, memory?: pulumi.Stash) {
       const volume = `${args.prefix}-${kind}`;
       const guard = new pulumi.ResourceHook(`${name}-${kind}-guard`, async () => {
         const found = await inspectLabels(volume, args.dockerHost);
@@ -90,7 +86,7 @@ export class DataVolumes extends pulumi.ComponentResource {
       });
       const defaults = { name: volume, labels: stackLabels() };
       const options = { parent, retainOnDelete: true, hooks: { beforeCreate: [guard] } };
-      return new docker.Volume(...transform(change, `${name}-${kind}`, defaults, options));
+      return new Volume(...transform(change, `${name}-${kind}`, defaults, options));
     }
   }
 }

@@ -1,5 +1,5 @@
 import { relative } from "node:path";
-import * as command from "@pulumi/command";
+import { Command } from "@pulumi/command/local/command.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { AgentParts } from "./engines/docker.ts";
 import { migrationInput } from "./migration-input.ts";
@@ -47,7 +47,7 @@ export interface MigrationTool {
  */
 export class Migrations extends pulumi.ComponentResource {
   /** The resources underneath, for what the outputs do not cover. */
-  readonly nodes: { run: command.local.Command };
+  readonly nodes: { run: Command };
 
   constructor(name: string, args: MigrationsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("pgstead:index:Migrations", name, {}, opts);
@@ -58,7 +58,7 @@ export class Migrations extends pulumi.ComponentResource {
     function createRun(parent: pulumi.Resource) {
       const { container, network, agent, startSeconds = 300, folder } = args;
       const step = { container, network, ...agent, startSeconds, folder, tool: toolOf(args.tool) };
-      return new command.local.Command(
+      return new Command(
         `${name}-run`,
         {
           // Relative, so that the state is the same whichever machine runs the program.

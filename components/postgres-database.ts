@@ -1,4 +1,6 @@
-import * as docker from "@pulumi/docker";
+import { Container, type ContainerArgs } from "@pulumi/docker/container.js";
+import { Network, type NetworkArgs } from "@pulumi/docker/network.js";
+import { Volume } from "@pulumi/docker/volume.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { SettingsInput } from "../operate/settings.ts";
 import { ConfigError } from "./error.ts";
@@ -33,8 +35,8 @@ export interface PostgresDatabaseArgs {
   /** Seconds a server may take to write everything down before it is killed. @default 120 */
   stopSeconds?: number;
   transform?: {
-    container?: Transform<docker.ContainerArgs>;
-    network?: Transform<docker.NetworkArgs>;
+    container?: Transform<ContainerArgs>;
+    network?: Transform<NetworkArgs>;
   };
 }
 
@@ -61,11 +63,11 @@ export class PostgresDatabase extends pulumi.ComponentResource {
   readonly migratorVolume: pulumi.Output<string> | undefined;
   /** The resources underneath, for what the outputs do not cover. */
   readonly nodes: {
-    network: docker.Network;
-    socket: docker.Volume;
-    files: docker.Volume;
-    writer: docker.Container;
-    container: docker.Container;
+    network: Network;
+    socket: Volume;
+    files: Volume;
+    writer: Container;
+    container: Container;
   };
 
   constructor(name: string, args: PostgresDatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -93,13 +95,13 @@ export class PostgresDatabase extends pulumi.ComponentResource {
     function createNetwork() {
       const defaults = { name: `${prefix}-network`, labels: stackLabels() };
       // Not kept on delete: unlike a volume, one that exists is not taken up again but in the way.
-      return new docker.Network(
+      return new Network(
         ...transform(args.transform?.network, `${name}-network`, defaults, { parent }),
       );
     }
 
     function createVolume(kind: string) {
-      return new docker.Volume(
+      return new Volume(
         `${name}-${kind}`,
         { name: `${prefix}-${kind}`, labels: stackLabels() },
         { parent },
@@ -108,7 +110,7 @@ export class PostgresDatabase extends pulumi.ComponentResource {
 
     /** Never started: files uploaded to it reach the volume, and no inspect or process list. */
     function createWriter() {
-      return new docker.Container(
+      return new Container(
         `${name}-writer`,
         {
           name: `${prefix}-files`,
@@ -130,7 +132,7 @@ export class PostgresDatabase extends pulumi.ComponentResource {
 
     function createContainer() {
       const stopSeconds = args.stopSeconds ?? 120;
-      const defaults: docker.ContainerArgs = {
+      const defaults: ContainerArgs = {
         name: `${prefix}-postgres`,
         image: args.image,
         command: serverCommand({
@@ -177,7 +179,7 @@ export class PostgresDatabase extends pulumi.ComponentResource {
         // The plugin says "updated" and leaves the running container as it was.
         replaceOnChanges: ["healthcheck", "tmpfs", "init"],
       };
-      return new docker.Container(
+      return new Container(
         ...transform(args.transform?.container, `${name}-container`, defaults, options),
       );
     }

@@ -1,7 +1,7 @@
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import * as command from "@pulumi/command";
-import * as docker from "@pulumi/docker";
+import { Command } from "@pulumi/command/local/command.js";
+import { Image, type ImageArgs } from "@pulumi/docker/image.js";
 import * as pulumi from "@pulumi/pulumi";
 import { ConfigError } from "./error.ts";
 import { bundle } from "./pgstead.ts";
@@ -26,7 +26,7 @@ export interface PostgresImageArgs {
   buildNetwork?: string;
   /** Address of the engine. @default - the docker client's own */
   dockerHost?: string;
-  transform?: { server?: Transform<docker.ImageArgs>; agent?: Transform<docker.ImageArgs> };
+  transform?: { server?: Transform<ImageArgs>; agent?: Transform<ImageArgs> };
 }
 
 export interface PgvectorArgs {
@@ -67,7 +67,7 @@ export class PostgresImage extends pulumi.ComponentResource {
   readonly postgresVersion: pulumi.Output<string>;
   readonly pgvectorVersion: pulumi.Output<string>;
   /** The resources underneath, for what the outputs do not cover. */
-  readonly nodes: { server: docker.Image; agent: docker.Image; versions: command.local.Command };
+  readonly nodes: { server: Image; agent: Image; versions: Command };
 
   constructor(name: string, args: PostgresImageArgs, opts?: pulumi.ComponentResourceOptions) {
     super("pgstead:index:PostgresImage", name, {}, opts);
@@ -100,8 +100,8 @@ export class PostgresImage extends pulumi.ComponentResource {
           ...(args.buildNetwork && { network: args.buildNetwork }),
         },
       };
-      return new docker.Image(
-        ...transform<docker.ImageArgs>(args.transform?.server, `${name}-server`, defaults, {
+      return new Image(
+        ...transform<ImageArgs>(args.transform?.server, `${name}-server`, defaults, {
           parent,
         }),
       );
@@ -120,8 +120,8 @@ export class PostgresImage extends pulumi.ComponentResource {
           ...(args.buildNetwork && { network: args.buildNetwork }),
         },
       };
-      return new docker.Image(
-        ...transform<docker.ImageArgs>(args.transform?.agent, `${name}-agent`, defaults, {
+      return new Image(
+        ...transform<ImageArgs>(args.transform?.agent, `${name}-agent`, defaults, {
           parent,
         }),
       );
@@ -135,11 +135,7 @@ export class PostgresImage extends pulumi.ComponentResource {
       };
       const create =
         'docker run --rm --network none --entrypoint pgstead-versions "$PGSTEAD_IMAGE"';
-      return new command.local.Command(
-        `${name}-versions`,
-        { create, environment, logging: "none" },
-        { parent },
-      );
+      return new Command(`${name}-versions`, { create, environment, logging: "none" }, { parent });
     }
   }
 }

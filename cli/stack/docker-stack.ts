@@ -1,8 +1,7 @@
 import { execFile } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { type ExpectedError, unreachable } from "../../operate/error.ts";
-import type { Settings } from "../../operate/settings.ts";
+import { Settings } from "../../operate/settings.ts";
+import { readStackFile } from "./stack-file.ts";
 
 /** A stack whose database runs in containers, as its file declares it: no state is needed to act. */
 export interface DockerStack {
@@ -18,16 +17,10 @@ export interface DockerStack {
   env: NodeJS.ProcessEnv;
 }
 
-export async function readDockerStack(
-  root: string,
-  stack: string,
-): Promise<DockerStack | undefined> {
-  const file = join(root, `Pulumi.${stack}.yaml`);
-  if (!existsSync(file)) return undefined;
-  const { parse } = await import("yaml");
-  const config = parse(readFileSync(file, "utf8"))?.config ?? {};
+export function readDockerStack(root: string, stack: string): DockerStack | undefined {
+  const config = (readStackFile(root, stack).config ?? {}) as StackConfig;
   if (config["pgstead:engine"] !== "docker") return undefined;
-  const host = config["docker:host"] as string | undefined;
+  const host = config["docker:host"];
   return {
     stack,
     postgres: `${stack}-postgres`,
@@ -39,16 +32,22 @@ export async function readDockerStack(
   };
 }
 
+interface StackConfig {
+  "docker:host"?: string;
+  "pgstead:engine"?: string;
+  "pgstead:database"?: string;
+  "pgstead:postgres"?: { superuser?: string };
+  "pgstead:migrations"?: { folder?: string };
+}
+
 /** Settings that reach no server, for verbs that can do without one. */
-export function nowhere({ stack, database, migrations }: DockerStack): Settings {
-  return {
+export const nowhere = ({ stack, database, migrations }: DockerStack): Settings =>
+  Settings.parse({
     stack,
     engine: "docker",
     database: { host: "/nonexistent", port: 5432, name: database, user: "migrator" },
     migrations: { folder: migrations },
-    checks: [],
-  };
-}
+  });
 
 export async function isRunning({ env }: DockerStack, container: string): Promise<boolean> {
   const state = await containerState(env, container);

@@ -34,6 +34,8 @@ export interface DockerPostgresArgs {
   acceptEmptyVolume?: boolean;
   /** Scheme of the URL for another migrator than ours. @default - there is none */
   migratorScheme?: string | undefined;
+  /** How migrations are run; where their files lie in the agent is decided here. */
+  migrations?: Omit<SettingsInput["migrations"], "folder">;
   /** @default - health and extension only */
   checks?: SettingsInput["checks"];
   /** More files for the agent, by absolute path below `/run/pgstead`. */
@@ -139,7 +141,7 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
           superuser: args.superuser ?? "postgres",
         },
         roles: { passwords: `${FILES_FOLDER}/passwords` },
-        migrations: { folder: `${AGENT_FOLDER}/migrations` },
+        migrations: { ...args.migrations, folder: `${AGENT_FOLDER}/migrations` },
         checks: args.checks ?? [],
       };
     }
