@@ -69,7 +69,8 @@ function addVerb(parent: Command, name: string, verb: Verb): void {
   command.action(async () => {
     const options = command.opts();
     const context = new Context(options as GlobalOptions);
-    if (verb.writes && !context.json) context.note(`stack: ${await context.stack()}`);
+    if (verb.writes && !context.json && !process.env.PGSTEAD_ANNOUNCED)
+      context.note(`stack: ${await context.stack()}`);
     const code = await runHereOrInAgent(verb, context, { args: command.args, options });
     process.exitCode = code ?? ExitCode.fine;
   });

@@ -11,6 +11,8 @@ export interface DockerStack {
   agent: string;
   database: string;
   superuser: string;
+  /** Its data is not to be deleted. */
+  isProtected: boolean;
   /** Folder of the SQL, relative to the project. */
   migrations: string;
   /** The environment for the docker client. */
@@ -27,6 +29,7 @@ export function readDockerStack(root: string, stack: string): DockerStack | unde
     agent: `${stack}-agent`,
     database: config["pgstead:database"] ?? "app",
     superuser: config["pgstead:postgres"]?.superuser ?? "postgres",
+    isProtected: String(config["pgstead:protect"] ?? true) !== "false",
     migrations: config["pgstead:migrations"]?.folder ?? "migrations",
     env: { ...process.env, ...(host && { DOCKER_HOST: host }) },
   };
@@ -36,6 +39,7 @@ interface StackConfig {
   "docker:host"?: string;
   "pgstead:engine"?: string;
   "pgstead:database"?: string;
+  "pgstead:protect"?: string | boolean;
   "pgstead:postgres"?: { superuser?: string };
   "pgstead:migrations"?: { folder?: string };
 }

@@ -1,8 +1,7 @@
 import { writeFileSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
-import { type ExitCode, unreachable } from "../../operate/error.ts";
-import { containerState, docker } from "./docker-stack.ts";
-import { inherit } from "./run-in-agent.ts";
+import type { ExitCode } from "../../operate/error.ts";
+import { inherit } from "./inherit.ts";
+import { waitForServer } from "./server-container.ts";
 import { packFolder } from "./tar.ts";
 
 /** What the declared step hands over; the components' `Migrations` writes it. */
@@ -31,7 +30,7 @@ const UNPACK = `rm -rf ${NEW} && mkdir ${NEW} && tar -xf - -C ${NEW} && rm -rf $
 
 /** Waits for the server, then roles, extensions and migrations in a one-off container beside it. */
 export async function runMigrationStep(step: MigrationStep): Promise<ExitCode> {
-  await waitForServer(step.container, step.startSeconds);
+  await waitForServer(process.env, step.container, step.startSeconds);
   const verbs = step.tool ? ["bootstrap"] : ["bootstrap", "migrate up"];
   const script = [UNPACK, ...verbs.map((verb) => `pgstead ${verb}`)].join(" && ");
   const archive = packFolder(step.folder);
@@ -45,7 +44,8 @@ function oneOff({ network, volumes }: MigrationStep): string[] {
   const mounts = Object.entries(volumes).flatMap(([path, volume]) => ["-v", `${volume}:${path}`]);
   // The image declares a volume for a cluster; without this each run would leave one behind.
   const noCluster = ["--tmpfs", "/var/lib/postgresql"];
-  return ["run", "--rm", "-i", "--init", "--network", network, ...mounts, ...noCluster];
+  const env = ["-e", "PGSTEAD_ANNOUNCED=1"];
+  return ["run", "--rm", "-i", "--init", "--network", network, ...mounts, ...noCluster, ...env];
 }
 
 /** The URL is read from its file by the shell inside, into the tool's own environment. */
@@ -55,37 +55,6 @@ function runTool({ network }: MigrationStep, tool: NonNullable<MigrationStep["to
   const mount = ["-v", `${volume}:${mountedAt}:ro`];
   const args = ["run", "--rm", "--init", "--network", network, ...mount, "--entrypoint", "sh"];
   return inherit(process.env, [...args, image, "-c", script]);
-}
-
-/** Asked over TCP, which a cluster that is being made does not have yet. */
-async function waitForServer(container: string, seconds: number): Promise<void> {
-  const deadline = Date.now() + seconds * 1000;
-  const probe = ["exec", container, "pg_isready", "-q", "-h", "127.0.0.1"];
-  for (;;) {
-    const { code } = await docker(process.env, probe, 10_000);
-    if (code === 0) return;
-    const state = await containerState(process.env, container);
-    if (state !== "running" && state !== "created") {
-      throw unreachable(
-        `the server's container "${container}" is ${state ?? "gone"}; its last lines:\n${await lastLines(container)}`,
-      );
-    }
-    if (Date.now() > deadline) {
-      throw unreachable(
-        `the server in "${container}" did not answer within ${seconds} s (postgres.startSeconds); its last lines:\n${await lastLines(container)}`,
-      );
-    }
-    await sleep(250);
-  }
-}
-
-async function lastLines(container: string): Promise<string> {
-  const { stdout, stderr } = await docker(process.env, ["logs", "--tail", "10", container]);
-  return `${stdout}${stderr}`
-    .trim()
-    .split("\n")
-    .map((line) => `  ${line}`)
-    .join("\n");
 }
 
 /** Pulumi ends with 255 whatever failed; `pgstead up` reads the real code from here. */

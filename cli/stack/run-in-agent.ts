@@ -1,9 +1,9 @@
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { type ExitCode, unreachable } from "../../operate/error.ts";
 import type { Context } from "../context.ts";
 import type { DockerStack } from "./docker-stack.ts";
+import { inherit } from "./inherit.ts";
 import { packFolder } from "./tar.ts";
 
 /**
@@ -14,7 +14,7 @@ export async function runInAgent(context: Context, argv: string[]): Promise<Exit
   const stack = (await context.dockerStack()) as DockerStack;
   const folder = await sendMigrations(await context.root(), stack);
   const terminal = process.stdin.isTTY && process.stdout.isTTY ? ["-t"] : [];
-  const env = ["-e", `PGSTEAD_MIGRATIONS=${folder}`];
+  const env = ["-e", `PGSTEAD_MIGRATIONS=${folder}`, "-e", "PGSTEAD_ANNOUNCED=1"];
   const args = ["exec", "-i", ...terminal, ...env, stack.agent, "pgstead", ...withoutStack(argv)];
   return (await inherit(stack.env, args)) as ExitCode;
 }
@@ -35,25 +35,4 @@ async function sendMigrations(root: string, stack: DockerStack): Promise<string>
   const code = await inherit(stack.env, ["exec", "-i", stack.agent, "sh", "-c", unpack], archive);
   if (code !== 0) throw unreachable(`could not send the migrations into ${stack.agent}`);
   return folder;
-}
-
-/** Runs docker with this process's own terminal; returns its exit code. */
-export function inherit(env: NodeJS.ProcessEnv, args: string[], stdin?: Buffer): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const child = spawn("docker", args, {
-      env,
-      stdio: [stdin ? "pipe" : "inherit", "inherit", "inherit"],
-    });
-    // The other side may end without having read everything.
-    child.stdin?.on("error", () => {});
-    child.stdin?.end(stdin);
-    // Ctrl-C is for the program inside, which docker passes it to.
-    const ignore = () => {};
-    process.on("SIGINT", ignore);
-    child.once("error", reject);
-    child.once("close", (code) => {
-      process.off("SIGINT", ignore);
-      resolve(code ?? 1);
-    });
-  });
 }
