@@ -36,6 +36,10 @@ export async function deploy(config: StackConfig, _root: string) {
     dockerHost,
   });
 
-  new Agent("agent", { agent: postgres.agent, network: postgres.network }, { dependsOn: migrated });
+  new Agent(
+    "agent",
+    { agent: postgres.agent, network: postgres.network, dockerHost },
+    { dependsOn: migrated },
+  );
   return { postgres, schemaVersion: files.newest };
 }

@@ -1,5 +1,6 @@
 import { Container, type ContainerArgs } from "@pulumi/docker/container.js";
 import * as pulumi from "@pulumi/pulumi";
+import { containerGuard } from "./container-guard.ts";
 import type { AgentParts } from "./engines/docker.ts";
 import { stackLabels } from "./stack-labels.ts";
 import { type Transform, transform } from "./transform.ts";
@@ -11,6 +12,8 @@ export interface AgentArgs {
   network: pulumi.Input<string>;
   /** @default - waits for verbs that are started in it */
   command?: string[];
+  /** Address of the engine. @default - the docker client's own */
+  dockerHost?: string | undefined;
   transform?: { container?: Transform<ContainerArgs> };
 }
 
@@ -28,8 +31,9 @@ export class Agent extends pulumi.ComponentResource {
     this.registerOutputs({ container: this.container });
 
     function createContainer(parent: pulumi.Resource) {
+      const container = `${args.prefix ?? pulumi.getStack()}-agent`;
       const defaults: ContainerArgs = {
-        name: `${args.prefix ?? pulumi.getStack()}-agent`,
+        name: container,
         image: args.agent.image,
         command: args.command ?? ["sleep", "infinity"],
         init: true,
@@ -52,6 +56,7 @@ export class Agent extends pulumi.ComponentResource {
       const options = {
         parent,
         deleteBeforeReplace: true,
+        hooks: { beforeCreate: [containerGuard(name, container, args.dockerHost)] },
         replaceOnChanges: ["healthcheck", "tmpfs", "init"],
       };
       return new Container(

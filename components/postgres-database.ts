@@ -3,6 +3,7 @@ import { Network, type NetworkArgs } from "@pulumi/docker/network.js";
 import { Volume } from "@pulumi/docker/volume.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { SettingsInput } from "../operate/settings.ts";
+import { containerGuard } from "./container-guard.ts";
 import { ConfigError } from "./error.ts";
 import { LOGIN_ROLES, type LoginRole } from "./passwords.ts";
 import { stackLabels } from "./stack-labels.ts";
@@ -34,6 +35,8 @@ export interface PostgresDatabaseArgs {
   serverSettings?: Record<string, string | number | boolean>;
   /** Seconds a server may take to write everything down before it is killed. @default 120 */
   stopSeconds?: number;
+  /** Address of the engine. @default - the docker client's own */
+  dockerHost?: string | undefined;
   transform?: {
     container?: Transform<ContainerArgs>;
     network?: Transform<NetworkArgs>;
@@ -108,6 +111,10 @@ export class PostgresDatabase extends pulumi.ComponentResource {
       );
     }
 
+    function guarded(child: string, container: string) {
+      return { beforeCreate: [containerGuard(`${name}-${child}`, container, args.dockerHost)] };
+    }
+
     /** Never started: files uploaded to it reach the volume, and no inspect or process list. */
     function createWriter() {
       return new Container(
@@ -126,7 +133,7 @@ export class PostgresDatabase extends pulumi.ComponentResource {
           uploads: uploads(args),
           labels: stackLabels(),
         },
-        { parent, deleteBeforeReplace: true },
+        { parent, deleteBeforeReplace: true, hooks: guarded("writer", `${prefix}-files`) },
       );
     }
 
@@ -176,6 +183,7 @@ export class PostgresDatabase extends pulumi.ComponentResource {
       const options = {
         parent,
         deleteBeforeReplace: true,
+        hooks: guarded("container", `${prefix}-postgres`),
         // The plugin says "updated" and leaves the running container as it was.
         replaceOnChanges: ["healthcheck", "tmpfs", "init"],
       };
