@@ -23,6 +23,10 @@ export class Context {
     this.yes = options.yes ?? false;
   }
 
+  private get givenSettings(): string | undefined {
+    return this.options.settings ?? process.env.PGSTEAD_SETTINGS;
+  }
+
   /** The folder of `Pulumi.yaml`, from wherever below it the command was typed. */
   async root(): Promise<string> {
     const { findRoot } = await import("./root.ts");
@@ -30,6 +34,8 @@ export class Context {
   }
 
   async stack(): Promise<string> {
+    // In the agent container there is no project, only the settings of its one stack.
+    if (this.givenSettings && !this.options.stack) return (await this.settings()).stack;
     const { resolveStack } = await import("./root.ts");
     return resolveStack(this.options.stack);
   }
@@ -41,8 +47,7 @@ export class Context {
   }
 
   async settingsFile(): Promise<string> {
-    const given = this.options.settings ?? process.env.PGSTEAD_SETTINGS;
-    if (given) return given;
+    if (this.givenSettings) return this.givenSettings;
     const stack = await this.stack();
     const file = join(await this.root(), ".pgstead", stack, "settings.json");
     if (!existsSync(file)) {

@@ -1,4 +1,8 @@
 import type { Verb } from "./verb.ts";
+import { backupGet } from "./verbs/backup-get.ts";
+import { backupList } from "./verbs/backup-list.ts";
+import { backupNow } from "./verbs/backup-now.ts";
+import { backupShow } from "./verbs/backup-show.ts";
 import { check } from "./verbs/check.ts";
 import { doctor } from "./verbs/doctor.ts";
 import { down } from "./verbs/down.ts";
@@ -19,5 +23,6 @@ export const verbs: Verb[] = [
   ...[up, preview, down, outputs, env],
   ...[status, check, doctor, logs, psql],
   ...[migrateUp, migrateList],
+  ...[backupNow, backupList, backupShow, backupGet],
   ...[restart, serve],
 ];

@@ -1,0 +1,113 @@
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { mistake } from "../error.ts";
+import { type Manifest, partsOf, readManifest } from "./manifest.ts";
+
+/** A name under which nothing counts; a rename gives the file its own. */
+const PARTIAL = ".partial";
+/** Another agent on the same volume may still write: only what nobody touched for so long goes. */
+const STALE_MS = 24 * 3600_000;
+
+export const manifestFile = (folder: string, id: string) => join(folder, `${id}.json`);
+export const partialFile = (folder: string, file: string) => join(folder, `${file}${PARTIAL}`);
+
+export function openFolder(folder: string): void {
+  try {
+    // Dumps hold everything the database does.
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const probe = join(folder, `.probe-${process.pid}`);
+    writeFileSync(probe, "");
+    rmSync(probe);
+  } catch (error) {
+    throw mistake(
+      `cannot write to the backup folder ${folder}: ${(error as Error).message}`,
+      error,
+    );
+  }
+}
+
+/** `app-20260507T020000Z`: sorts by time, and says what it is wherever the file is carried. */
+export function newId(folder: string, database: string, at: Date): string {
+  const stamp = at.toISOString().replace(/[-:]/g, "").replace(/\.\d+/, "");
+  const base = `${database.replace(/[^A-Za-z0-9_.-]/g, "_")}-${stamp}`;
+  for (let n = 1; ; n++) {
+    const id = n === 1 ? base : `${base}-${n}`;
+    if (!existsSync(manifestFile(folder, id))) return id;
+  }
+}
+
+/** Bytes that are on the disk, not on their way to it. */
+export function syncFile(path: string): void {
+  const handle = openSync(path, "r+");
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+function syncFolder(folder: string): void {
+  const handle = openSync(folder, "r");
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+/** Gives every part its name and the manifest last, so that a crash in between leaves no backup. */
+export function publish(folder: string, manifest: Manifest): void {
+  for (const { file } of partsOf(manifest))
+    renameSync(partialFile(folder, file), join(folder, file));
+  syncFolder(folder);
+  writeDurably(manifestFile(folder, manifest.id), `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+export function writeDurably(path: string, text: string): void {
+  writeFileSync(`${path}${PARTIAL}`, text, { mode: 0o600 });
+  syncFile(`${path}${PARTIAL}`);
+  renameSync(`${path}${PARTIAL}`, path);
+  syncFolder(join(path, ".."));
+}
+
+/** Newest first. */
+export function localManifests(folder: string): Manifest[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(".json"))
+    .map((name) => readManifest(join(folder, name)))
+    .filter((manifest) => manifest !== undefined)
+    .sort((a, b) => b.startedAt.localeCompare(a.startedAt));
+}
+
+/** The manifest first: what is left of a removal that was cut off is no backup. */
+export function removeBackup(folder: string, manifest: Manifest): void {
+  rmSync(manifestFile(folder, manifest.id), { force: true });
+  for (const { file } of partsOf(manifest)) rmSync(join(folder, file), { force: true });
+}
+
+/** Removes the partial files of one run. */
+export function removePartials(folder: string, id: string): void {
+  for (const name of readdirSync(folder)) {
+    if (name.startsWith(`${id}.`) && name.endsWith(PARTIAL)) rmSync(join(folder, name));
+  }
+}
+
+export function removeStalePartials(folder: string, now: Date): void {
+  for (const name of readdirSync(folder).filter((entry) => entry.endsWith(PARTIAL))) {
+    const path = join(folder, name);
+    const modified = statSync(path, { throwIfNoEntry: false })?.mtimeMs;
+    if (modified !== undefined && now.getTime() - modified > STALE_MS) rmSync(path);
+  }
+}

@@ -1,0 +1,61 @@
+import { withOperationLock } from "../operation-lock.ts";
+import type { BackupSettings, Settings } from "../settings.ts";
+import { type DumpOptions, dump } from "./dump.ts";
+import {
+  localManifests,
+  openFolder,
+  removeBackup,
+  removePartials,
+  removeStalePartials,
+} from "./folder.ts";
+import { isGood, type Manifest } from "./manifest.ts";
+import { planRetention } from "./retention.ts";
+import { backupSettings } from "./settings.ts";
+import { readState } from "./state.ts";
+import { uploadMissing } from "./upload-missing.ts";
+
+export interface BackupOptions extends DumpOptions {
+  /** How long to wait for another operation. */
+  waitMs: number;
+}
+
+export interface BackupResult {
+  manifest: Manifest;
+  /** Ids that this run brought to the bucket: its own, and what earlier runs could not upload. */
+  uploaded: string[];
+  /** Why the bucket has no copy of it. The local one counts all the same. */
+  uploadError: string | null;
+  pruned: string[];
+}
+
+/** One backup: dumped alone, then uploaded, then the local copies that are due are removed. */
+export async function backupNow(settings: Settings, options: BackupOptions): Promise<BackupResult> {
+  const backups = backupSettings(settings);
+  const { note, signal, waitMs } = options;
+  openFolder(backups.folder);
+  const lock = { purpose: "backup", waitMs, ...(note && { note }), ...(signal && { signal }) };
+  const manifest = await withOperationLock(settings, lock, () => {
+    removeLeftovers(backups.folder);
+    return dump(settings, backups, options);
+  });
+  const { uploaded, error } = await uploadMissing(backups, options);
+  signal?.throwIfAborted();
+  return { manifest, uploaded, uploadError: error, pruned: prune(backups) };
+}
+
+/** What a run that was killed wrote. Whoever holds the operation lock is alone on this server. */
+function removeLeftovers(folder: string): void {
+  const { running } = readState(folder);
+  if (running) removePartials(folder, running);
+  removeStalePartials(folder, new Date());
+}
+
+function prune({ folder, keepDays }: BackupSettings): string[] {
+  const manifests = localManifests(folder);
+  const copies = manifests.map((one) => ({ ...one, good: isGood(one) }));
+  const gone = planRetention(copies, keepDays, new Date()).filter(({ keep }) => !keep);
+  for (const { id } of gone) {
+    removeBackup(folder, manifests.find((one) => one.id === id) as Manifest);
+  }
+  return gone.map(({ id }) => id);
+}
