@@ -104,7 +104,12 @@ type Issue = z.core.$ZodIssue;
 function flattenUnion(issue: Issue): Issue[] {
   if (issue.code !== "invalid_union") return [issue];
   const [nearestShape] = [...issue.errors].sort((a, b) => a.length - b.length);
-  if (!nearestShape) return [issue];
+  if (
+    !nearestShape ||
+    nearestShape.some(({ path }) => path.length === 0 && issue.path.length > 2)
+  ) {
+    return [issue];
+  }
   return nearestShape.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }) as Issue);
 }
 
@@ -155,6 +160,8 @@ function allowed(issue: Issue): string {
       return `${issue.minimum} or more`;
     case "too_big":
       return `${issue.maximum} or less`;
+    case "invalid_union":
+      return "a text, a number, or true and false";
     case "invalid_type":
       return issue.expected === "int" ? "a whole number" : `a value of type ${issue.expected}`;
     default:

@@ -16,6 +16,8 @@ export class Context {
   /** Asked questions count as answered with yes. */
   readonly yes: boolean;
   private readonly options: GlobalOptions;
+  /** Read once, for they may come from standard input. */
+  private read: Settings | undefined;
 
   constructor(options: GlobalOptions) {
     this.options = options;
@@ -43,7 +45,8 @@ export class Context {
   /** The settings that the last `up` wrote for the stack. */
   async settings(): Promise<Settings> {
     const { readSettings } = await import("../operate/settings.ts");
-    return readSettings(await this.settingsFile());
+    this.read ??= readSettings(await this.settingsFile());
+    return this.read;
   }
 
   async settingsFile(): Promise<string> {

@@ -8,7 +8,12 @@ import { doctor } from "./verbs/doctor.ts";
 import { down } from "./verbs/down.ts";
 import { env } from "./verbs/env.ts";
 import { logs } from "./verbs/logs.ts";
-import { migrateList } from "./verbs/migrate-list.ts";
+import { migrateDown } from "./verbs/migrate-down.ts";
+import { migrateCurrent, migrateList, migratePending } from "./verbs/migrate-list.ts";
+import { migrateNew } from "./verbs/migrate-new.ts";
+import { migrateRun } from "./verbs/migrate-run.ts";
+import { migrateSchema } from "./verbs/migrate-schema.ts";
+import { migrateStamp } from "./verbs/migrate-stamp.ts";
 import { migrateUp } from "./verbs/migrate-up.ts";
 import { outputs } from "./verbs/outputs.ts";
 import { preview } from "./verbs/preview.ts";
@@ -22,7 +27,8 @@ import { up } from "./verbs/up.ts";
 export const verbs: Verb[] = [
   ...[up, preview, down, outputs, env],
   ...[status, check, doctor, logs, psql],
-  ...[migrateUp, migrateList],
+  ...[migrateUp, migrateDown, migrateList, migrateCurrent, migratePending],
+  ...[migrateRun, migrateNew, migrateStamp, migrateSchema],
   ...[backupNow, backupList, backupShow, backupGet],
   ...[restart, serve],
 ];

@@ -77,7 +77,8 @@ export async function tryAdvisoryLock(
   return rows[0].ours ? undefined : (rows[0].holder ?? "a holder that has just gone");
 }
 
-async function waitUntilFree(
+/** Asks again and again until `tryOnce` names no holder. */
+export async function waitUntilFree(
   { waitMs, note, purpose, signal }: LockOptions,
   tryOnce: () => Promise<string | undefined>,
 ): Promise<void> {

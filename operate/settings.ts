@@ -18,6 +18,12 @@ const DatabaseSettings = z.strictObject({
 const MigrationSettings = z.strictObject({
   /** Absolute path of the folder that holds the SQL. */
   folder: z.string(),
+  /** Which names in it are migrations, as a glob. */
+  files: z.string().min(1).default("*"),
+  /** What `up` does with files older than the newest applied one. */
+  outOfOrder: z.enum(["refuse", "apply", "skip"]).default("refuse"),
+  /** Undoing and running again need somebody's name and a reason. */
+  protected: z.boolean().default(false),
 });
 
 /** Where copies go besides the local folder: S3 or a service that speaks it. */
@@ -61,11 +67,11 @@ export const Check = z.union([
     name: z.string().min(1),
     sql: z.string().min(1),
     /** The first column of the first row, as text. */
-    expect: z.coerce.string(),
+    expect: z.union([z.string(), z.number(), z.boolean()]).transform(String),
   }),
   z.strictObject({
     name: z.string().min(1),
-    url: z.url(),
+    url: z.url({ error: "a URL" }),
     /** The HTTP status. */
     expect: z.int().min(100).max(599).default(200),
   }),

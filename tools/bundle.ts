@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { copyFileSync, readFileSync } from "node:fs";
 import { build } from "esbuild";
 import { digestOf, sourceFiles } from "../cli/stale-bundle.ts";
 
@@ -23,3 +23,6 @@ await build({
   // Only the operator's machine needs them, beside their WebAssembly files; pg-native is never used.
   external: ["@electric-sql/*", "@pulumi/*", "pg-native"],
 });
+
+// Postgres's parser looks for its WebAssembly beside the file it runs from.
+copyFileSync("node_modules/libpg-query/wasm/libpg-query.wasm", "dist/libpg-query.wasm");

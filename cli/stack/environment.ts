@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { mistake } from "../../operate/error.ts";
+import { isEmbedded, readStackFile, usesSecretsProvider } from "./stack-file.ts";
 
 /** Stacks that may be thrown away: their state lies in the checkout, under a passphrase all know. */
 const THROW_AWAY = ["local", "dev"];
@@ -27,7 +28,9 @@ export function pulumiEnvironment(
     PULUMI_BACKEND_URL: backendUrl(root, stack, given),
     ...passphrase(root, stack, given),
     PULUMI_SKIP_UPDATE_CHECK: "true",
-    ...(isEmbedded(root, stack) && { PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true" }),
+    ...(isEmbedded(readStackFile(root, stack)) && {
+      PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+    }),
   };
 }
 
@@ -46,20 +49,9 @@ export function backendUrl(root: string, stack: string, given = process.env): st
 
 function passphrase(root: string, stack: string, given: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const has = given.PULUMI_CONFIG_PASSPHRASE !== undefined || given.PULUMI_CONFIG_PASSPHRASE_FILE;
-  if (has || usesSecretsProvider(root, stack)) return {};
+  if (has || usesSecretsProvider(readStackFile(root, stack))) return {};
   if (THROW_AWAY.includes(stack)) return { PULUMI_CONFIG_PASSPHRASE: KNOWN_PASSPHRASE };
   throw mistake(
     `stack "${stack}" has nothing to encrypt its secrets with: set PULUMI_CONFIG_PASSPHRASE_FILE (or PULUMI_CONFIG_PASSPHRASE), or give it a key with "pulumi stack init ${stack} --secrets-provider awskms://..."`,
   );
-}
-
-const usesSecretsProvider = (root: string, stack: string) =>
-  /^secretsprovider: *(?!passphrase)\S/m.test(stackFile(root, stack));
-
-const isEmbedded = (root: string, stack: string) =>
-  /^ *pgstead:engine: *["']?embedded/m.test(stackFile(root, stack));
-
-function stackFile(root: string, stack: string): string {
-  const file = join(root, `Pulumi.${stack}.yaml`);
-  return existsSync(file) ? readFileSync(file, "utf8") : "";
 }

@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ExitCode, mistake } from "../../operate/error.ts";
 import { acquirePulumi, refreshLanguageHost } from "./acquire-pulumi.ts";
 import { pulumiEnvironment } from "./environment.ts";
+import { readStackFile } from "./stack-file.ts";
 import { clearStaleLocks, stackExists } from "./state-folder.ts";
 
 export interface PulumiRun {
@@ -20,7 +21,7 @@ export async function preparePulumi(
   stack: string,
   note: (line: string) => void,
 ): Promise<PulumiRun> {
-  assertDeclared(root, stack);
+  readStackFile(root, stack);
   const cli = await acquirePulumi(root, note);
   refreshLanguageHost(root, cli);
   const env = pulumiEnvironment(root, stack, cli.program);
@@ -29,14 +30,6 @@ export async function preparePulumi(
   clearStaleLocks(env.PULUMI_BACKEND_URL as string, stack, note);
   if (!stackExists(env.PULUMI_BACKEND_URL as string, stack)) await initStack(run);
   return run;
-}
-
-function assertDeclared(root: string, stack: string): void {
-  if (existsSync(join(root, `Pulumi.${stack}.yaml`))) return;
-  const known = readdirSync(root).flatMap((name) => /^Pulumi\.(.+)\.yaml$/.exec(name)?.[1] ?? []);
-  throw mistake(
-    `there is no stack "${stack}" here: Pulumi.${stack}.yaml is missing; known stacks: ${known.join(", ")}`,
-  );
 }
 
 async function initStack(run: PulumiRun): Promise<void> {

@@ -39,7 +39,8 @@ export function clearStaleLocks(
   if (!state) return;
   const folder = join(state, "locks", "organization", "pgstead", stack);
   if (!existsSync(folder)) return;
-  for (const name of readdirSync(folder)) {
+  // Beside each lock Pulumi keeps a file of attributes, `.attrs`.
+  for (const name of readdirSync(folder).filter((entry) => entry.endsWith(".json"))) {
     const file = join(folder, name);
     const lock = readLock(file);
     if (lock && isHeld(lock)) {
@@ -48,7 +49,7 @@ export function clearStaleLocks(
       );
     }
     note(`removed the lock of a run that was ended (process ${lock?.pid ?? "unknown"})`);
-    rmSync(file, { force: true });
+    for (const stale of [file, `${file}.attrs`]) rmSync(stale, { force: true });
   }
 }
 

@@ -20,7 +20,9 @@ export const down: Verb = {
     assertMeant(stack, options.deleteData as string | undefined);
     const { preparePulumi, runPulumi } = await import("../stack/run-pulumi.ts");
     const run = await preparePulumi(root, stack, (line) => context.note(line));
-    const yes = context.yes ? ["--yes", "--skip-preview"] : [];
+    const { isEmbedded, readStackFile } = await import("../stack/stack-file.ts");
+    const agreed = context.yes || (isEmbedded(readStackFile(root, stack)) && !options.deleteData);
+    const yes = agreed ? ["--yes", "--skip-preview"] : [];
     const code = await runPulumi(run, ["destroy", "--exclude-protected", ...yes, ...args]);
     if (code !== ExitCode.fine) return code;
     await stopEmbedded(root, stack, (line) => context.note(line));

@@ -28,7 +28,28 @@ export const migrateList: Verb = {
   },
 };
 
-export function describe({ migrations }: ListResult): string {
+export const migratePending: Verb = {
+  name: "migrate pending",
+  group: "migrate",
+  summary: "what `up` would apply; exit 2 if there is something",
+  examples: ["pgstead migrate pending"],
+  run: (context, call) =>
+    migrateList.run(context, { ...call, options: { ...call.options, pending: true } }),
+};
+
+export const migrateCurrent: Verb = {
+  name: "migrate current",
+  group: "migrate",
+  summary: "the newest version that is applied",
+  examples: ["pgstead migrate current"],
+  async run(context) {
+    const { list } = await import("../../operate/migrate/list.ts");
+    const { database, schemaVersion } = await list(await context.settings());
+    context.print({ database, schemaVersion }, schemaVersion ?? "base");
+  },
+};
+
+function describe({ migrations }: ListResult): string {
   const width = Math.max(7, ...migrations.map(({ version }) => version.length));
   return migrations
     .map(({ version, state, appliedAt, durationMs, appliedBy, origin }) => {

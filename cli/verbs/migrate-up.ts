@@ -1,7 +1,13 @@
 import { mistake } from "../../operate/error.ts";
-import type { UpOptions, UpResult } from "../../operate/migrate/up.ts";
+import type { OutOfOrder, UpResult } from "../../operate/migrate/up.ts";
 import type { Call, Verb } from "../verb.ts";
-import { version } from "../version.ts";
+import {
+  extentOf,
+  resolutionOf,
+  resolutionOptions,
+  runOptions,
+  waitOptions,
+} from "./migrate-options.ts";
 
 export const migrateUp: Verb = {
   name: "migrate up",
@@ -13,13 +19,9 @@ export const migrateUp: Verb = {
     {
       flags: "--out-of-order <mode>",
       description: "files older than the newest applied one: refuse, apply or skip",
-      default: "refuse",
     },
-    {
-      flags: "--wait <seconds>",
-      description: "wait so long for another operation",
-      default: "600",
-    },
+    ...resolutionOptions,
+    ...waitOptions,
   ],
   examples: [
     "pgstead migrate up",
@@ -29,37 +31,22 @@ export const migrateUp: Verb = {
   writes: true,
   async run(context, call) {
     const { up } = await import("../../operate/migrate/up.ts");
-    const options = readOptions(call);
     const result = await up(await context.settings(), {
-      ...options,
-      toolVersion: version,
-      note: (line) => context.note(line),
+      ...runOptions(context, call),
+      ...extentOf(call),
+      ...resolutionOf(call),
+      ...outOfOrderOf(call),
     });
     context.print(result, () => describe(result));
   },
 };
 
-function readOptions({ args, options }: Call): Omit<UpOptions, "toolVersion"> {
-  const mode = options.outOfOrder as UpOptions["outOfOrder"];
-  if (!["refuse", "apply", "skip"].includes(mode ?? "")) {
-    throw mistake(`--out-of-order takes refuse, apply or skip, not "${mode}"`);
+function outOfOrderOf({ options: { outOfOrder } }: Call): { outOfOrder?: OutOfOrder } {
+  if (outOfOrder === undefined) return {};
+  if (["refuse", "apply", "skip"].includes(String(outOfOrder))) {
+    return { outOfOrder: outOfOrder as OutOfOrder };
   }
-  const to = options.to as string | undefined;
-  const count = args[0] === undefined ? undefined : wholeNumber(args[0], "count");
-  if (to !== undefined && count !== undefined) {
-    throw mistake(`give a count (${count}) or --to ${to}, not both`);
-  }
-  return {
-    waitMs: wholeNumber(String(options.wait), "--wait") * 1000,
-    ...(mode && { outOfOrder: mode }),
-    ...(to !== undefined && { to }),
-    ...(count !== undefined && { count }),
-  };
-}
-
-export function wholeNumber(text: string, name: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw mistake(`${name} must be a whole number, got "${text}"`);
+  throw mistake(`--out-of-order takes refuse, apply or skip, not "${outOfOrder}"`);
 }
 
 function describe({ applied, database, pending, schemaVersion, skipped }: UpResult): string {

@@ -1,3 +1,4 @@
+import { ExitCode } from "../../operate/error.ts";
 import type { Verb } from "../verb.ts";
 
 export const up: Verb = {
@@ -9,10 +10,19 @@ export const up: Verb = {
   writes: true,
   async run(context, { args }) {
     const { preparePulumi, runPulumi } = await import("../stack/run-pulumi.ts");
-    const note = (line: string) => context.note(line);
-    const run = await preparePulumi(await context.root(), await context.stack(), note);
+    const { isEmbedded, readStackFile } = await import("../stack/stack-file.ts");
+    const [root, stack] = [await context.root(), await context.stack()];
+    const run = await preparePulumi(root, stack, (line) => context.note(line));
+    // The embedded server is this checkout's own and keeps its data: nothing there needs a question.
+    const agreed = context.yes || isEmbedded(readStackFile(root, stack));
     // Whoever answers yes beforehand does not read the preview either.
-    const yes = context.yes ? ["--yes", "--skip-preview"] : [];
-    return runPulumi(run, ["up", ...yes, ...args]);
+    const yes = agreed ? ["--yes", "--skip-preview"] : [];
+    const code = await runPulumi(run, ["up", ...yes, ...args]);
+    if (code === ExitCode.fine) {
+      context.note(
+        'connect with "pgstead psql"; "pgstead outputs --env" prints the URL for applications',
+      );
+    }
+    return code;
   },
 };

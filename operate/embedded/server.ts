@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import { pgcrypto } from "@electric-sql/pglite/contrib/pgcrypto";
 import { vector } from "@electric-sql/pglite-pgvector";
-import { refused, unreachable } from "../error.ts";
+import { type ExpectedError, refused, unreachable } from "../error.ts";
 import { isHolder, tryFileLock } from "../file-lock.ts";
 import type { Settings } from "../settings.ts";
 import { paths } from "./paths.ts";
-import { describePortHolder, nextFreePort } from "./port-holder.ts";
+import { describePortHolder, isFree, nextFreePort } from "./port-holder.ts";
 import { embeddedFolder } from "./server-folder.ts";
 import { type Backend, SharedSession } from "./wire.ts";
 
@@ -23,6 +23,8 @@ export async function serveEmbedded(settings: Settings): Promise<void> {
   }
   try {
     assertOurMajor(folder);
+    // Asked before the database is opened, which takes seconds.
+    if (!(await isFree(settings.database.port))) throw await portTaken(settings);
     const open = () => openDatabase(folder);
     let database = await open();
     const reopen = async () => {
@@ -80,12 +82,14 @@ async function listen(settings: Settings, session: SharedSession): Promise<Serve
     server.listen(port, "127.0.0.1", () => resolve(undefined));
   });
   if (!failure) return server;
-  if (failure.code !== "EADDRINUSE") {
-    throw unreachable(`cannot listen on 127.0.0.1:${port}: ${failure.message}`, failure);
-  }
-  throw unreachable(
-    `port ${port} is taken by ${describePortHolder(port)}; port ${await nextFreePort(port)} is free: pulumi config set pgstead:port ${await nextFreePort(port)} --stack ${settings.stack}`,
-    failure,
+  if (failure.code === "EADDRINUSE") throw await portTaken(settings);
+  throw unreachable(`cannot listen on 127.0.0.1:${port}: ${failure.message}`, failure);
+}
+
+async function portTaken({ database: { port }, stack }: Settings): Promise<ExpectedError> {
+  const free = await nextFreePort(port);
+  return unreachable(
+    `port ${port} is taken by ${describePortHolder(port)}; port ${free} is free: pulumi config set pgstead:port ${free} --stack ${stack}`,
   );
 }
 

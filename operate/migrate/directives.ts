@@ -53,6 +53,8 @@ function readDirective(name: string, rest: string, where: string): Directives {
       return readTimeout(settingsOf(rest, where, ["lock", "statement"]), where);
     case "backfill":
       return { backfill: readBackfill(settingsOf(rest, where, backfillKeys), where) };
+    case "todo":
+      throw mistake(`${where}: write the SQL, then take this line out`);
     default:
       throw mistake(
         `${where}: "migrate:${name}" is none of up, down, no-transaction, timeout, irreversible, backfill`,

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { mistake } from "../error.ts";
+import type { Settings } from "../settings.ts";
 import { type Checksums, checksums } from "./checksum.ts";
 import { globToRegExp } from "./glob.ts";
 
@@ -15,6 +16,8 @@ export interface MigrationFile extends Checksums {
   size: number;
 }
 
+type Folder = Pick<Settings["migrations"], "folder" | "files">;
+
 interface Found {
   version: string;
   path: string;
@@ -24,7 +27,7 @@ interface Found {
 }
 
 /** The migrations of a folder in the order they run. Contents are hashed and let go of. */
-export function findFiles(folder: string, pattern = "*"): MigrationFile[] {
+export function findFiles({ folder, files: pattern }: Folder): MigrationFile[] {
   const found = [...layouts(folder, globToRegExp(pattern))];
   refuseDuplicates(found);
   found.sort(inOrder);

@@ -40,27 +40,84 @@ export async function readHistory(client: Client): Promise<History> {
   return { layout, rows: new Map(rows.map((row) => [row.version, row])) };
 }
 
-export interface Writer {
+interface Writer {
   escapeLiteral(text: string): string;
 }
 
 /** The row before the SQL, so that of two runners the later one stops before it has done anything. */
 export function startRow(client: Writer, file: MigrationFile, toolVersion: string): string {
-  const text = (value: string) => client.escapeLiteral(value);
+  const values = [file.version, file.raw, file.normalised, toolVersion].map((value) =>
+    client.escapeLiteral(value),
+  );
+  const [version, raw, normalised, tool] = values;
   return `insert into pgstead.schema_migrations
   (version, repeatable, state, checksum_raw, checksum, tool_version, started_at)
-values (${text(file.version)}, ${file.repeatable}, 'applying', ${text(file.raw)}, ${text(file.normalised)},
-  ${text(toolVersion)}, clock_timestamp())
+values (${version}, ${file.repeatable}, 'applying', ${raw}, ${normalised}, ${tool}, clock_timestamp())
 on conflict (version) do update set state = 'applying', checksum_raw = excluded.checksum_raw,
   checksum = excluded.checksum, tool_version = excluded.tool_version, applied_by = session_user,
   started_at = excluded.started_at, finished_at = null, duration_ms = null, statements_done = 0,
-  progress = null, origin = 'file', position = default
-where schema_migrations.state = 'undone' or schema_migrations.repeatable;`;
+  progress = null, origin = 'file', position = default`;
 }
 
-export function finishRow(client: Writer, version: string, statements: string): string {
+export function finishRow(client: Writer, version: string, approval?: Approval): string {
   return `update pgstead.schema_migrations set state = 'applied', finished_at = clock_timestamp(),
   duration_ms = 1000 * extract(epoch from clock_timestamp() - started_at),
-  statements_done = ${statements}, progress = null
-where version = ${client.escapeLiteral(version)};`;
+  progress = null${appended(client, approval)}
+where version = ${client.escapeLiteral(version)}`;
+}
+
+const appended = (client: Writer, approval?: Approval) =>
+  approval ? `, approvals = approvals || jsonb_build_array(${noted(client, approval)})` : "";
+
+export interface Approval {
+  action: "down" | "run";
+  by: string;
+  reason: string;
+}
+
+/** The row stays, so that who undid it, when and why is kept with it. */
+export function undoneRow(client: Writer, version: string, approval?: Approval): string {
+  return `update pgstead.schema_migrations set state = 'undone', finished_at = clock_timestamp(),
+  progress = null${appended(client, approval)} where version = ${client.escapeLiteral(version)}`;
+}
+
+/** Recorded as applied without having run here. */
+export function recordRow(
+  client: Writer,
+  file: Pick<MigrationFile, "version" | "repeatable" | "raw" | "normalised">,
+  origin: "stamp" | "adopt",
+  toolVersion: string,
+  note: object,
+): string {
+  const [version, raw, normalised, tool] = [
+    file.version,
+    file.raw,
+    file.normalised,
+    toolVersion,
+  ].map((value) => client.escapeLiteral(value));
+  return `insert into pgstead.schema_migrations
+  (version, repeatable, state, checksum_raw, checksum, tool_version, origin, finished_at, approvals)
+values (${version}, ${file.repeatable}, 'applied', ${raw}, ${normalised}, ${tool}, '${origin}',
+  clock_timestamp(), jsonb_build_array(${noted(client, note)}))
+on conflict (version) do update set state = 'applied', checksum_raw = excluded.checksum_raw,
+  checksum = excluded.checksum, tool_version = excluded.tool_version, origin = excluded.origin,
+  finished_at = excluded.finished_at, progress = null, position = default,
+  approvals = schema_migrations.approvals || excluded.approvals`;
+}
+
+/** What a person did to the history by hand, with the server's word on when and as whom. */
+const noted = (client: Writer, note: object) =>
+  `${client.escapeLiteral(JSON.stringify(note))}::jsonb
+    || jsonb_build_object('at', clock_timestamp(), 'role', session_user)`;
+
+/** Where a file without one transaction stands; each change is committed with what it tells of. */
+export function progressRow(
+  client: Writer,
+  version: string,
+  statementsDone: number,
+  progress: object,
+): string {
+  return `update pgstead.schema_migrations set statements_done = ${statementsDone},
+  progress = ${client.escapeLiteral(JSON.stringify(progress))}::jsonb
+where version = ${client.escapeLiteral(version)}`;
 }

@@ -31,7 +31,7 @@ export interface ListOptions {
 
 /** What is applied and what is not, from one read of the history. */
 export async function list(settings: Settings, options: ListOptions = {}): Promise<ListResult> {
-  const files = findFiles(settings.migrations.folder);
+  const files = findFiles(settings.migrations);
   const history = await withClient(settings, { purpose: "migrate list" }, readHistory).catch(
     (error) => {
       const unreachable = error instanceof ExpectedError && error.exitCode === ExitCode.unreachable;

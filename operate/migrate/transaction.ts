@@ -1,75 +1,93 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "pg";
 import type { Settings } from "../settings.ts";
-import type { MigrationFile } from "./files.ts";
-import { finishRow, startRow } from "./history.ts";
+import { type Runner, setRole } from "./runner.ts";
+import { runScript, ScriptError } from "./script.ts";
 import type { Part } from "./source.ts";
+import { explainSqlError } from "./sql-error.ts";
+import { isWorthAnotherTry, LOCK_NOT_AVAILABLE } from "./sqlstate.ts";
+import { watched } from "./watch.ts";
 
 /** Short, so that nobody queues behind an ALTER TABLE that itself waits for a long transaction. */
 export const LOCK_TIMEOUT = "1s";
 
-/** Statements before and after a file's own, in the one query string that is sent. */
+/** A part's SQL, or one statement of it, with our own statements around. */
 export interface Wrapped {
-  text: string;
-  prefix: string;
-  statementsBefore: number;
-  statementsAfter: number;
+  part: Part;
+  before: string[];
+  sql: string;
+  /** Where `sql` begins in the part. */
+  start: number;
+  after: string[];
+  /** What remains when it fails: told with the error. */
+  kept?: string;
 }
 
 /**
- * Everything in one message: one round trip and one commit a file, and the row is committed by the
- * very transaction that changes the schema.
+ * Everything in one message: one round trip and one commit, and the record is committed by the very
+ * transaction that changes the schema. Locks are tried for again and again, each time from the start.
+ * Returns the number of statements that were not ours.
  */
-export async function applyInTransaction(
-  client: Client,
-  settings: Settings,
-  file: MigrationFile,
-  part: Part,
-  toolVersion: string,
-): Promise<number> {
-  const before = [...opening(client, settings, part), startRow(client, file, toolVersion)];
-  const after = [...asOwner(client, settings), finishRow(client, file.version, "0")];
-  const wrapped = wrap(before, part.sql, after);
-  return runWrapped(client, wrapped);
+export async function runInTransaction(runner: Runner, wrapped: Wrapped): Promise<number> {
+  const { client, settings, note } = runner;
+  const deadline = Date.now() + runner.lockWaitMs;
+  for (;;) {
+    const { text, offset } = textOf(wrapped);
+    try {
+      return await watched(settings, client, { note }, async (seen) => {
+        try {
+          return (await runScript(client, text)) - wrapped.before.length - wrapped.after.length - 2;
+        } catch (error) {
+          (error as ScriptError).blockers = seen.blockers;
+          throw error;
+        }
+      });
+    } catch (failure) {
+      if (!(failure instanceof ScriptError)) throw failure;
+      const { error, completed, blockers } = failure;
+      await client.query("rollback").catch(() => {});
+      if (isWorthAnotherTry(error) && Date.now() < deadline) {
+        note(`  ${error.message}${heldBy(blockers)}; trying again`);
+        await sleep(100 + Math.random() * 900);
+        continue;
+      }
+      const sent = {
+        part: wrapped.part,
+        text,
+        offset: offset - wrapped.start,
+        ...(wrapped.start > 0
+          ? { at: wrapped.start }
+          : { completed: completed - wrapped.before.length - 1 }),
+      };
+      const held = heldBy(error.code === LOCK_NOT_AVAILABLE ? blockers : []);
+      throw await explainSqlError(
+        error,
+        sent,
+        `${wrapped.kept ?? "nothing of it was kept"}${held}`,
+      );
+    }
+  }
+}
+
+const heldBy = (blockers: string[]) =>
+  blockers.length > 0 ? `; held by ${blockers.join("; ")}` : "";
+
+function textOf({ before, sql, after }: Wrapped): { text: string; offset: number } {
+  const prefix = `begin;\n${before.map((line) => `${line};\n`).join("")}`;
+  // The line break ends a comment on the last line of the file.
+  const suffix = `\n;${after.map((line) => `${line};\n`).join("")}commit;`;
+  return { text: prefix + sql + suffix, offset: prefix.length };
 }
 
 /** What files SET must not reach the next one: a dump sets an empty search_path for its session. */
-export function opening(client: Client, settings: Settings, part: Part): string[] {
-  const { lockTimeout = LOCK_TIMEOUT, statementTimeout = "0" } = part.directives;
+export function cleanStart(client: Client, settings: Settings, part: Part): string[] {
+  return ["reset all", "reset role", ...timeouts(client, part), ...setRole(client, settings)];
+}
+
+export function timeouts(client: Client, { directives }: Part): string[] {
+  const { lockTimeout = LOCK_TIMEOUT, statementTimeout = "0" } = directives;
   return [
-    "begin;",
-    "reset all;",
-    "reset role;",
-    `set local lock_timeout = ${client.escapeLiteral(lockTimeout)};`,
-    `set local statement_timeout = ${client.escapeLiteral(statementTimeout)};`,
-    ...asOwner(client, settings),
+    `set local lock_timeout = ${client.escapeLiteral(lockTimeout)}`,
+    `set local statement_timeout = ${client.escapeLiteral(statementTimeout)}`,
   ];
-}
-
-/** Objects and the history belong to the owner; a file may have switched roles meanwhile. */
-export function asOwner(client: Client, settings: Settings): string[] {
-  const { owner } = settings.database;
-  return owner ? [`set local role ${client.escapeIdentifier(owner)};`] : [];
-}
-
-export function wrap(before: string[], sql: string, after: string[]): Wrapped {
-  const prefix = `${before.join("\n")}\n`;
-  return {
-    // The line break ends a comment on the file's last line.
-    text: `${prefix}${sql}\n;${after.join("\n")}\ncommit;`,
-    prefix,
-    statementsBefore: before.length,
-    statementsAfter: after.length + 1,
-  };
-}
-
-/** Returns how many statements the file had. */
-export async function runWrapped(client: Client, wrapped: Wrapped): Promise<number> {
-  try {
-    const results = await client.query(wrapped.text);
-    const count = Array.isArray(results) ? results.length : 1;
-    return count - wrapped.statementsBefore - wrapped.statementsAfter;
-  } catch (error) {
-    await client.query("rollback").catch(() => {});
-    throw error;
-  }
 }

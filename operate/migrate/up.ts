@@ -1,16 +1,16 @@
-import { basename } from "node:path";
-import type { Client } from "pg";
 import { withClient } from "../database.ts";
-import { ExitCode, ExpectedError, mistake } from "../error.ts";
+import { mistake } from "../error.ts";
 import type { Settings } from "../settings.ts";
+import { type AppliedFile, applyFile } from "./apply.ts";
 import { type Compared, type Comparison, compare } from "./compare.ts";
 import { findFiles, type MigrationFile } from "./files.ts";
 import { readHistory } from "./history.ts";
-import { bootstrapHistory } from "./history-table.ts";
+import { inspect } from "./inspect.ts";
+import type { Resolution } from "./no-transaction.ts";
+import type { Progress } from "./progress.ts";
 import { assertNothingAmiss, outOfOrder } from "./refusals.ts";
-import { type RunOptions, withRunner } from "./session.ts";
+import { type RunOptions, withRunner } from "./runner.ts";
 import { readSource } from "./source.ts";
-import { applyInTransaction, asOwner } from "./transaction.ts";
 
 export type OutOfOrder = "refuse" | "apply" | "skip";
 
@@ -20,12 +20,9 @@ export interface UpOptions extends RunOptions {
   /** Up to and with this version. */
   to?: string;
   outOfOrder?: OutOfOrder;
-}
-
-export interface AppliedFile {
-  version: string;
-  statements: number;
-  durationMs: number;
+  resolution?: Resolution;
+  /** Leaves out the others as if they had no files. */
+  only?: ReadonlySet<string>;
 }
 
 export interface UpResult {
@@ -39,58 +36,26 @@ export interface UpResult {
 }
 
 /** Applies what is pending, one transaction a file. */
-export async function up(settings: Settings, options: UpOptions): Promise<UpResult> {
-  const files = findFiles(settings.migrations.folder);
+export async function up(settings: Settings, given: UpOptions): Promise<UpResult> {
+  const options = { outOfOrder: settings.migrations.outOfOrder, ...given };
+  const files = findFiles(settings.migrations).filter(
+    ({ version }) => !options.only || options.only.has(version),
+  );
   // A look without the lock first: most runs have nothing to do, and need not wait for a dump.
   const seen = await withClient(settings, { purpose: "migrate up" }, async (client) =>
     choose(compare(files, await readHistory(client)), options),
   );
   if (seen.chosen.length === 0) return result(settings, files, seen, []);
-  for (const { file } of seen.chosen) readSource(file);
-  return withRunner(settings, "migrate up", options, async (client) => {
-    const history = await readHistory(client);
-    await prepare(client, settings, history.layout);
-    const choice = choose(compare(files, history), options);
+  // All of them before the first: a mistake in the last file is no reason to stop half-way.
+  for (const { file } of seen.chosen) await inspect(readSource(file).up);
+  return withRunner(settings, "migrate up", options, async (runner) => {
+    const choice = choose(compare(files, await readHistory(runner.client)), options);
     const applied: AppliedFile[] = [];
-    for (const { file } of choice.chosen) {
-      applied.push(await applyFile(client, settings, file, options));
+    for (const one of choice.chosen) {
+      applied.push(await applyFile(runner, one, options));
     }
     return result(settings, files, choice, applied);
   });
-}
-
-async function prepare(client: Client, settings: Settings, layout: number): Promise<void> {
-  await client.query(["begin;", ...asOwner(client, settings)].join("\n"));
-  try {
-    await bootstrapHistory(client, layout);
-    await client.query("commit");
-  } catch (error) {
-    await client.query("rollback").catch(() => {});
-    throw error;
-  }
-}
-
-async function applyFile(
-  client: Client,
-  settings: Settings,
-  file: MigrationFile,
-  { toolVersion, note }: UpOptions,
-): Promise<AppliedFile> {
-  const started = performance.now();
-  try {
-    const { up: part } = readSource(file);
-    const statements = await applyInTransaction(client, settings, file, part, toolVersion);
-    const durationMs = Math.round(performance.now() - started);
-    note?.(`applied ${file.version} (${durationMs} ms)`);
-    return { version: file.version, statements, durationMs };
-  } catch (error) {
-    if (error instanceof ExpectedError) throw error;
-    throw new ExpectedError(
-      ExitCode.mistake,
-      `${basename(file.path)}: ${(error as Error).message}; nothing of this file was kept`,
-      { cause: error },
-    );
-  }
 }
 
 interface Choice {
@@ -107,8 +72,10 @@ function choose(comparison: Comparison, options: UpOptions): Choice {
   if (late.length > 0 && mode === "refuse") throw outOfOrder(late);
   const wanted = comparison.files.filter(
     ({ state }) =>
-      state === "pending" || state === "changed" || (state === "out-of-order" && mode === "apply"),
+      ["pending", "changed", "unfinished"].includes(state) ||
+      (state === "out-of-order" && mode === "apply"),
   );
+  assertNoOpenDown(wanted);
   const versioned = wanted.filter(({ file }) => !file.repeatable);
   const end = limit(versioned, comparison, options);
   // Views and functions may need the newest tables, so they wait until all of those are there.
@@ -119,6 +86,18 @@ function choose(comparison: Comparison, options: UpOptions): Choice {
     skipped: mode === "skip" ? late.map(({ file }) => file.version) : [],
     left: wanted.slice(chosen.length).map(({ file }) => file.version),
   };
+}
+
+function assertNoOpenDown(wanted: Compared[]): void {
+  const open = wanted.find(
+    ({ row, state }) =>
+      state === "unfinished" && (row?.progress as Progress | null)?.direction === "down",
+  );
+  if (open) {
+    throw mistake(
+      `undoing ${open.file.version} has not come to its end; run "pgstead migrate down"`,
+    );
+  }
 }
 
 function limit(pending: Compared[], { files }: Comparison, { count, to }: UpOptions): number {

@@ -1,0 +1,44 @@
+import type { Verb } from "../verb.ts";
+import {
+  approvalOf,
+  approvalOptions,
+  extentOf,
+  resolutionOf,
+  resolutionOptions,
+  runOptions,
+  waitOptions,
+} from "./migrate-options.ts";
+
+export const migrateDown: Verb = {
+  name: "migrate down",
+  group: "migrate",
+  summary: "undo what was applied last, by the down parts of the files",
+  args: "[count]",
+  options: [
+    { flags: "--to <version>", description: "undo what came after this version; `base`: all" },
+    ...approvalOptions,
+    ...resolutionOptions,
+    ...waitOptions,
+  ],
+  examples: [
+    "pgstead migrate down",
+    "pgstead migrate down --to 0002_documents",
+    'pgstead migrate down --approved-by "Ada Lovelace" --reason "release 14 rolled back"',
+  ],
+  writes: true,
+  async run(context, call) {
+    const { down } = await import("../../operate/migrate/down.ts");
+    const result = await down(await context.settings(), {
+      ...runOptions(context, call),
+      ...extentOf(call),
+      ...approvalOf(call),
+      ...resolutionOf(call),
+    });
+    const { database, undone, schemaVersion } = result;
+    context.print(result, () =>
+      undone.length === 0
+        ? `nothing to undo in "${database}"`
+        : `undid ${undone.length} in "${database}", now at ${schemaVersion ?? "the beginning"}`,
+    );
+  },
+};

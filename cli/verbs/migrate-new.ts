@@ -1,0 +1,32 @@
+import type { Verb } from "../verb.ts";
+
+export const migrateNew: Verb = {
+  name: "migrate new",
+  group: "migrate",
+  summary: "write a new migration file, numbered and laid out like the newest",
+  args: "<name>",
+  options: [
+    {
+      flags: "--from <schema>",
+      description: "fill it with what leads to this schema: a SQL file, or a postgres:// address",
+    },
+  ],
+  examples: [
+    'pgstead migrate new "add users table"',
+    "pgstead migrate new users --from wanted.sql",
+  ],
+  async run(context, { args, options }) {
+    const settings = await context.settings();
+    const name = args[0] as string;
+    if (options.from) {
+      const { createFromSchema } = await import("../../operate/migrate/new-from.ts");
+      const result = await createFromSchema(settings, name, String(options.from));
+      context.print(result, result.paths.join("\n"));
+      for (const line of result.left) context.note(`left to you: ${line}`);
+      return;
+    }
+    const { createMigration } = await import("../../operate/migrate/new.ts");
+    const result = createMigration(settings, name);
+    context.print(result, result.paths.join("\n"));
+  },
+};

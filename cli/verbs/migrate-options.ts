@@ -1,0 +1,59 @@
+import { mistake } from "../../operate/error.ts";
+import type { GivenApproval } from "../../operate/migrate/approval.ts";
+import type { Resolution } from "../../operate/migrate/no-transaction.ts";
+import type { RunOptions } from "../../operate/migrate/runner.ts";
+import type { Context } from "../context.ts";
+import type { Call, VerbOption } from "../verb.ts";
+import { version } from "../version.ts";
+
+export const waitOptions: VerbOption[] = [
+  { flags: "--wait <seconds>", description: "wait so long for another operation", default: "600" },
+  {
+    flags: "--lock-wait <seconds>",
+    description: "go on trying so long for a lock that others hold",
+    default: "60",
+  },
+];
+
+export const approvalOptions: VerbOption[] = [
+  { flags: "--approved-by <name>", description: "who decided; asked for on a protected stack" },
+  { flags: "--reason <text>", description: "why; recorded in the history" },
+];
+
+export const resolutionOptions: VerbOption[] = [
+  { flags: "--retry", description: "run the statement again of which nobody knows whether it ran" },
+  { flags: "--skip", description: "count that statement as done" },
+];
+
+export function runOptions(context: Context, { options }: Call): RunOptions {
+  return {
+    toolVersion: version,
+    waitMs: wholeNumber(String(options.wait), "--wait") * 1000,
+    lockWaitMs: wholeNumber(String(options.lockWait), "--lock-wait") * 1000,
+    note: (line) => context.note(line),
+  };
+}
+
+export function approvalOf({ options }: Call): { approval: GivenApproval } {
+  const { approvedBy, reason } = options as Record<string, string | undefined>;
+  return { approval: { by: approvedBy, reason } };
+}
+
+export function resolutionOf({ options }: Call): { resolution?: Resolution } {
+  if (options.retry && options.skip) throw mistake("give --retry or --skip, not both");
+  if (options.retry) return { resolution: "retry" };
+  return options.skip ? { resolution: "skip" } : {};
+}
+
+/** `up 2`, `down --to V`: how far. */
+export function extentOf({ args, options }: Call): { count?: number; to?: string } {
+  const to = options.to as string | undefined;
+  if (args[0] === undefined) return to === undefined ? {} : { to };
+  if (to !== undefined) throw mistake(`give a count (${args[0]}) or --to ${to}, not both`);
+  return { count: wholeNumber(args[0], "count") };
+}
+
+export function wholeNumber(text: string, name: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw mistake(`${name} must be a whole number, got "${text}"`);
+}

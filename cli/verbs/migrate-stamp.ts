@@ -1,0 +1,36 @@
+import type { Verb } from "../verb.ts";
+import { runOptions, waitOptions } from "./migrate-options.ts";
+
+export const migrateStamp: Verb = {
+  name: "migrate stamp",
+  aliases: ["baseline"],
+  group: "migrate",
+  summary: "record what is applied without running anything",
+  args: "<version>",
+  options: [
+    { flags: "--only", description: "this version alone: accepts an edited file as it is" },
+    { flags: "--forget", description: "take this version out of the history" },
+    ...waitOptions,
+  ],
+  examples: [
+    "pgstead migrate stamp head",
+    "pgstead migrate stamp 0003_audit_log",
+    "pgstead migrate stamp 0002_documents --only",
+  ],
+  writes: true,
+  async run(context, call) {
+    const { stamp } = await import("../../operate/migrate/stamp.ts");
+    const result = await stamp(await context.settings(), call.args[0] as string, {
+      ...runOptions(context, call),
+      only: Boolean(call.options.only),
+      forget: Boolean(call.options.forget),
+    });
+    const { recorded, forgotten } = result;
+    context.print(result, () =>
+      [
+        `recorded as applied: ${recorded.join(", ") || "nothing new"}`,
+        ...(forgotten.length > 0 ? [`no longer applied: ${forgotten.join(", ")}`] : []),
+      ].join("\n"),
+    );
+  },
+};

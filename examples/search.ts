@@ -1,0 +1,47 @@
+/*
+ * An application on the stack's database: stores three texts, then finds the one nearest in meaning.
+ *
+ *   DATABASE_URL=$(pgstead outputs --env | sed -n 's/^DATABASE_URL=//p') npx tsx examples/search.ts "a cat on a sofa"
+ */
+import pg from "pg";
+
+const DIMENSIONS = 1536;
+const texts = [
+  "cats sleep on every sofa",
+  "the train to Prague leaves at nine",
+  "sourdough needs a warm kitchen",
+];
+
+/** A stand-in for an embedding model: words hashed into a unit vector. */
+function embed(text: string): string {
+  const vector = new Array<number>(DIMENSIONS).fill(0);
+  for (const word of text.toLowerCase().match(/[a-z]+/g) ?? []) {
+    const stem = word.replace(/s$/, "");
+    let slot = 7;
+    for (const letter of stem) slot = (slot * 31 + letter.charCodeAt(0)) % DIMENSIONS;
+    vector[slot]! += stem.length > 2 ? 1 : 0.1;
+  }
+  const length = Math.hypot(...vector) || 1;
+  return `[${vector.map((value) => value / length).join(",")}]`;
+}
+
+const client = new pg.Client({ connectionString: process.env.DATABASE_URL });
+await client.connect();
+const tenant = await client.query(
+  `INSERT INTO tenants (name) VALUES ('Demo')
+   ON CONFLICT (lower(name)) DO UPDATE SET name = excluded.name RETURNING id`,
+);
+await client.query("DELETE FROM documents WHERE tenant_id = $1", [tenant.rows[0].id]);
+for (const text of texts) {
+  await client.query(
+    "INSERT INTO documents (tenant_id, title, body, embedding) VALUES ($1, $2, $2, $3)",
+    [tenant.rows[0].id, text, embed(text)],
+  );
+}
+const found = await client.query(
+  `SELECT title, round((embedding <=> $1)::numeric, 3) AS distance
+   FROM documents WHERE tenant_id = $2 ORDER BY embedding <=> $1 LIMIT 3`,
+  [embed(process.argv[2] ?? "a cat on a sofa"), tenant.rows[0].id],
+);
+for (const { title, distance } of found.rows) console.log(`${distance}  ${title}`);
+await client.end();

@@ -1,0 +1,98 @@
+import type { Client } from "pg";
+import { inDependencyOrder } from "./dependencies.ts";
+import * as relations from "./relations.ts";
+import * as routines from "./routines.ts";
+
+export interface SchemaObject {
+  class: number;
+  oid: number;
+  kind: string;
+  name: string;
+  /** What makes it; null for what is only named. */
+  sql: string | null;
+}
+
+/** In the order in which a schema is built where dependencies leave a choice. */
+const kinds = [
+  routines.schemas,
+  routines.extensions,
+  routines.types,
+  relations.sequences,
+  routines.functions,
+  relations.tables,
+  relations.views,
+  relations.attachments,
+  relations.ownedSequences,
+  relations.constraints,
+  relations.indexes,
+  relations.tableSettings,
+  routines.triggers,
+  routines.publicPrivileges,
+  routines.comments,
+  routines.others,
+];
+
+/** Every object of the database but the system's, the history's, and the tables left out by name. */
+export async function readSchema(
+  client: Client,
+  leaveOut: readonly string[] = [],
+): Promise<SchemaObject[]> {
+  // Read only, and with an empty search_path so that all names come qualified.
+  await client.query("begin isolation level repeatable read read only");
+  try {
+    await client.query("set local search_path = ''");
+    const objects: SchemaObject[] = [];
+    for (const query of kinds) {
+      const { rows } = await client.query<SchemaObject>(`${relations.MINE} ${query}`);
+      rows.sort((a, b) => (a.name < b.name ? -1 : 1));
+      objects.push(
+        ...rows.map((row) => ({ ...row, sql: row.sql?.replaceAll("\r\n", "\n") ?? null })),
+      );
+    }
+    return inDependencyOrder(client, without(objects, leaveOut));
+  } finally {
+    await client.query("rollback");
+  }
+}
+
+/** With all that hangs on them: `x on public.schema_migrations`, their indexes and sequences. */
+function without(objects: SchemaObject[], leaveOut: readonly string[]): SchemaObject[] {
+  if (leaveOut.length === 0) return objects;
+  const names = leaveOut.map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|");
+  const mentions = new RegExp(`(?:^| |ON |TABLE |BY )(?:${names})(?:$|[ .(;])`);
+  const sequences = new Set(
+    objects
+      .filter(({ kind, sql }) => kind === "sequence owner" && mentions.test(sql ?? ""))
+      .map(({ name }) => name),
+  );
+  return objects.filter(({ kind, name, sql }) => {
+    if (sequences.has(name)) return false;
+    const subject = [
+      "index",
+      "constraint",
+      "table",
+      "trigger",
+      "comment",
+      "sequence owner",
+      "table setting",
+      "privilege",
+    ].includes(kind);
+    return !(subject && (mentions.test(name) || (kind === "index" && mentions.test(sql ?? ""))));
+  });
+}
+
+/** One text, the same for the same schema: for a file under version control. */
+export function toSql(objects: SchemaObject[], heading: string): string {
+  const left = objects
+    .filter(({ sql }) => sql === null)
+    .map(({ name }) => `-- not written here: ${name}\n`);
+  const body = objects
+    .filter(({ sql, name, kind }) => sql !== null && !(kind === "schema" && name === "public"))
+    .map(({ sql }) => `${sql};\n`);
+  return [
+    `${heading}\n`,
+    ...(left.length > 0 ? [left.join("")] : []),
+    "SET LOCAL check_function_bodies = off;\nSET LOCAL search_path = '';\n",
+    ...body,
+  ].join("\n");
+}

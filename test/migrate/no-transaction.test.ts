@@ -1,0 +1,153 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { list } from "../../operate/migrate/list.ts";
+import { up } from "../../operate/migrate/up.ts";
+import { createDatabase, type TestDatabase } from "../support/database.ts";
+
+let db: TestDatabase;
+const options = { toolVersion: "test", lockWaitMs: 3_000, waitMs: 20_000 };
+const run = (more = {}) => up(db.settings, { ...options, ...more });
+const states = async () =>
+  Object.fromEntries((await list(db.settings)).migrations.map((m) => [m.version, m.state]));
+const scalar = async (sql: string) => Object.values((await db.query(sql))[0] ?? {})[0];
+const isValid = (name: string) =>
+  scalar(`select indisvalid from pg_index where indexrelid = to_regclass('${name}')`);
+
+beforeEach(async () => {
+  db = await createDatabase();
+  db.write(
+    "0001_a.sql",
+    "create table a as select i as id, i as n from generate_series(1, 1000) i;",
+  );
+  await run();
+  return () => db.drop();
+});
+
+const HEAD = "-- migrate:no-transaction\n";
+
+describe("a file without a transaction", () => {
+  test("runs statement by statement, SETs and BEGIN included", async () => {
+    db.write(
+      "0002_b.sql",
+      `${HEAD}SET search_path = public;
+create index concurrently a_id on a (id);
+begin; alter table a add x int; alter table a add y int; commit;
+do $$ begin perform 1; end $$;
+vacuum a;
+do $$ begin update a set x = 1 where id = 1; commit; update a set y = 1 where id = 1; end $$;
+reindex table concurrently a;`,
+    );
+    expect((await run()).applied[0]?.statements).toBe(7);
+    expect(await isValid("a_id")).toBe(true);
+    expect(await states()).toEqual({ "0001_a": "applied", "0002_b": "applied" });
+  });
+
+  test("needs no directive when it holds nothing but CONCURRENTLY", async () => {
+    db.write("0002_b.sql", "-- as other tools have it\nCREATE INDEX CONCURRENTLY a_id ON a (id);");
+    await run();
+    expect(await isValid("a_id")).toBe(true);
+  });
+
+  test("carries on after the statement that failed, with the SETs replayed (S8)", async () => {
+    db.write(
+      "0002_b.sql",
+      `${HEAD}set search_path = pg_catalog;\ncreate table public.b ();\ncreate table public.b ();\n`,
+    );
+    await expect(run()).rejects.toThrow(
+      /0002_b.sql:4:1?.*already exists.*2 statements of 0002_b are done/s,
+    );
+    expect((await states())["0002_b"]).toBe("unfinished");
+    db.write(
+      "0002_b.sql",
+      `${HEAD}set search_path = pg_catalog;\ncreate table public.c ();\ncreate table public.b ();\n`,
+    );
+    await expect(run()).rejects.toThrow(/was edited in the 2 statements of it that have run/);
+    db.write(
+      "0002_b.sql",
+      `${HEAD}set search_path = pg_catalog;\ncreate table public.b ();\ncreate table public.c as select current_setting('search_path') as s;\n`,
+    );
+    await run();
+    expect(await scalar("select s from public.c")).toBe("pg_catalog");
+  });
+
+  test("leaves no invalid index behind a failed build, and keeps those of others (S7)", async () => {
+    await db.query("insert into a values (1, 1)");
+    db.write("0002_b.sql", "create unique index concurrently a_id on a (id);");
+    await expect(run()).rejects.toThrow(/could not create unique index.*SQLSTATE 23505/s);
+    expect(await scalar("select to_regclass('a_id')")).toBeNull();
+    await db.query("create unique index concurrently a_id on a (id)").catch(() => {});
+    db.write("0002_b.sql", "create unique index concurrently if not exists a_id on a (id);");
+    await expect(run()).rejects.toThrow(/index a_id exists and is invalid/);
+    expect(await isValid("a_id")).toBe(false);
+    await db.query(
+      "drop index a_id; delete from a where ctid in (select max(ctid) from a group by id having count(*) > 1)",
+    );
+    await run();
+    expect(await isValid("a_id")).toBe(true);
+  });
+
+  test("waits as long as it must for old transactions, and says for whose (S7)", async () => {
+    db.write("0002_b.sql", "create index concurrently a_id on a (id);");
+    const notes: string[] = [];
+    await db.session(async (other) => {
+      await other.query("set application_name = 'a report'");
+      await other.query("begin isolation level repeatable read; select * from a");
+      await other.query("select pg_sleep(1.1)");
+      const going = run({ note: (line: string) => notes.push(line) });
+      setTimeout(() => void other.query("commit"), 2_000);
+      await going;
+    });
+    expect(notes.join("\n")).toMatch(
+      /will wait for the transaction of pid \d+ \(postgres, a report/,
+    );
+    expect(await isValid("a_id")).toBe(true);
+  });
+
+  test("stops when nobody can tell, until told to retry or to skip (S8)", async () => {
+    db.write(
+      "0002_b.sql",
+      `${HEAD}do $$ begin insert into a values (-1); commit; raise 'no'; end $$;\ncreate table b ();`,
+    );
+    await expect(run()).rejects.toThrow(/0002_b.sql.*no \(SQLSTATE P0001\)/s);
+    await expect(run()).rejects.toMatchObject({
+      exitCode: 2,
+      message: expect.stringMatching(/nobody but you.*--retry.*--skip/s),
+    });
+    await expect(run({ resolution: "retry" })).rejects.toThrow(/P0001/);
+    expect(await scalar("select count(*)::int from a where id = -1")).toBe(2);
+    await run({ resolution: "skip" });
+    expect(await states()).toEqual({ "0001_a": "applied", "0002_b": "applied" });
+  });
+
+  test("fails on temporary tables, which a resumed file would not find", async () => {
+    db.write("0002_b.sql", `${HEAD}create temp table t ();`);
+    await expect(run()).rejects.toThrow(/0002_b.sql:2: a temporary table/);
+  });
+});
+
+describe("a backfill", () => {
+  const FILE =
+    "-- migrate:backfill table=a key=id batch=90 pause=1ms\nupdate a set n = n + 1 where :batch;\n";
+
+  test("runs in batches, each row once, carries on after a failure in the middle", async () => {
+    db.write("0002_b.sql", FILE);
+    await db.query(
+      "create function trip() returns trigger language plpgsql as $$ begin if new.id = 500 then raise 'stop'; end if; return new; end $$",
+    );
+    await db.query("create trigger trip before update on a for each row execute function trip()");
+    await expect(run()).rejects.toThrow(/stop/);
+    const done = await scalar("select count(*)::int from a where n = id + 1");
+    expect(done).toBe(450);
+    await db.query("drop trigger trip on a; insert into a values (5000, 0)");
+    await run();
+    expect(await scalar("select count(*)::int from a where n = id + 1 and id <= 1000")).toBe(1000);
+    expect(
+      await scalar("select n from a where id = 5000"),
+      "later rows are the application's",
+    ).toBe(0);
+  });
+
+  test("fails without :batch, and when edited half-way", async () => {
+    db.write("0002_b.sql", "-- migrate:backfill table=a key=id\nupdate a set n = 0;");
+    await expect(run()).rejects.toThrow(/WHERE :batch/);
+  });
+});

@@ -1,0 +1,195 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { list } from "../../operate/migrate/list.ts";
+import { up } from "../../operate/migrate/up.ts";
+import { createDatabase, type TestDatabase } from "../support/database.ts";
+
+let db: TestDatabase;
+const options = { toolVersion: "test", lockWaitMs: 3_000, waitMs: 20_000 };
+const run = (more = {}) => up(db.settings, { ...options, ...more });
+const states = async () =>
+  Object.fromEntries((await list(db.settings)).migrations.map((m) => [m.version, m.state]));
+
+beforeEach(async () => {
+  db = await createDatabase();
+  return () => db.drop();
+});
+
+describe("files", () => {
+  test("run in order, each once, in every layout", async () => {
+    db.write("0001_a.sql", "create table a (id int);\n-- migrate:down\ndrop table a;\n");
+    db.write("0002_b.up.sql", "alter table a add b int;");
+    db.write("0002_b.down.sql", "alter table a drop b;");
+    db.write("0003_c/up.sql", "alter table a add c int;");
+    db.write("0003_c/down.sql", "alter table a drop c;");
+    db.write("0004_d/migration.sql", "alter table a add d int");
+    const first = await run();
+    expect(first.applied.map(({ version }) => version)).toEqual([
+      "0001_a",
+      "0002_b",
+      "0003_c",
+      "0004_d",
+    ]);
+    expect((await run()).applied).toEqual([]);
+    const rows = await db.query(
+      "select string_agg(attname, ',' order by attnum) as c from pg_attribute where attrelid = 'a'::regclass and attnum > 0",
+    );
+    expect(rows[0]?.c).toBe("id,b,c,d");
+    const [owner] = await db.query("select tableowner as o from pg_tables where tablename = 'a'");
+    expect(owner?.o).toBe(db.settings.database.owner);
+  });
+
+  test("that are repeatable run after the others, and again when changed", async () => {
+    db.write("R__v.sql", "create or replace view v as select id from a;");
+    db.write("0001_a.sql", "create table a (id int);");
+    expect((await run()).applied.map(({ version }) => version)).toEqual(["0001_a", "R__v"]);
+    expect((await run()).applied).toEqual([]);
+    db.write("R__v.sql", "create or replace view v as select id, 1 as one from a;");
+    expect((await run()).applied.map(({ version }) => version)).toEqual(["R__v"]);
+  });
+
+  test("do not leak what they SET into the next one", async () => {
+    db.write(
+      "0001_a.sql",
+      "select pg_catalog.set_config('search_path', '', false); create table public.a ();",
+    );
+    db.write("0002_b.sql", "create table b ();");
+    await run();
+    expect(await states()).toEqual({ "0001_a": "applied", "0002_b": "applied" });
+  });
+
+  test("with BEGIN and COMMIT around them, a BOM and CRLF run as they are", async () => {
+    db.write("0001_a.sql", "\uFEFFBEGIN;\r\ncreate table a ();\r\nCOMMIT;\r\n");
+    await run();
+    db.write("0001_a.sql", "\uFEFFBEGIN;\ncreate table a ();\nCOMMIT;\n");
+    expect((await run()).applied).toEqual([]);
+    expect(await states()).toEqual({ "0001_a": "applied" });
+  });
+});
+
+describe("fails", () => {
+  const cases: [string, string | Uint8Array, RegExp][] = [
+    ["an empty file", "", /0001_a.sql is empty/],
+    ["broken UTF-8", Uint8Array.from([0x2d, 0x2d, 0x0a, 0xff, 0xfe]), /0001_a.sql:2 is not UTF-8/],
+    ["a lone COMMIT", "create table a ();\nCOMMIT;\n", /0001_a.sql:2: COMMIT without its BEGIN/],
+    ["a lone BEGIN", "\nBEGIN;\ncreate table a ();\n", /0001_a.sql:2: BEGIN without its COMMIT/],
+    ["ROLLBACK", "create table a ();\nROLLBACK;", /0001_a.sql:2: ROLLBACK would undo/],
+    [
+      "a psql command",
+      "create table a ();\n\\connect other\n",
+      /0001_a.sql:2: "\\connect" is a command of psql/,
+    ],
+    [
+      "COPY data",
+      "create table a (x int);\ncopy a from stdin;\n1\n\\.\n",
+      /0001_a.sql:3: data after COPY/,
+    ],
+    [
+      "CONCURRENTLY among others",
+      "create table a (x int);\ncreate index concurrently on a (x);",
+      /0001_a.sql:2: this statement cannot run in a transaction/,
+    ],
+    [
+      "an unknown directive",
+      "-- migrate:no-transactions\nselect 1",
+      /0001_a.sql:1: "migrate:no-transactions" is none of/,
+    ],
+  ];
+  test.each(cases)("on %s, before anything has run", async (_name, content, message) => {
+    db.write("0000_first.sql", "create table first ();");
+    db.write("0001_a.sql", content);
+    await expect(run()).rejects.toThrow(message);
+    const [row] = await db.query("select to_regclass('first') is null as clean");
+    expect(row?.clean).toBe(true);
+  });
+
+  test("with file, line, column, caret, SQLSTATE, detail and hint", async () => {
+    db.write(
+      "0001_a.sql",
+      "create table a (id int primary key);\n-- é 😀\ninsert into a values (1), (1);\n",
+    );
+    await expect(run()).rejects.toThrow(
+      /0001_a\.sql:3:1: duplicate key.*\(SQLSTATE 23505\)\n\n {2}2 \| -- é 😀\n {2}3 \| insert into a.*\n {4}\| \^\n {2}4 \| \n\ndetail: Key \(id\)=\(1\) already exists/s,
+    );
+    db.write("0001_a.sql", "create table a (id int);\n/* 😀 */ select idd from a;\n");
+    await expect(run()).rejects.toThrow(
+      /0001_a\.sql:2:16: column "idd".*\^.*hint: Perhaps you meant/s,
+    );
+    expect(await states()).toEqual({ "0001_a": "pending" });
+  });
+
+  test("on an edited, renamed or deleted applied file, and goes on once it is back", async () => {
+    db.write("0001_a.sql", "create table a ();");
+    db.write("0002_b.sql", "create table b ();");
+    await run();
+    db.write("0001_a.sql", "create table a (id int);");
+    await expect(run()).rejects.toThrow(
+      /0001_a.sql was edited.*\n.*applied: [0-9a-f]{64}\n.*now: +[0-9a-f]{64}/,
+    );
+    db.write("0001_a.sql", null);
+    await expect(run()).rejects.toThrow(/"0001_a" was applied on .* and has no file any more/);
+    db.write("0001_z.sql", "create table a ();");
+    await expect(run()).rejects.toThrow(/"0001_a" was applied and is now called 0001_z.sql/);
+    db.write("0001_z.sql", null);
+    db.write("0001_a.sql", "create table a ();");
+    db.write("0002_b.sql", null);
+    await expect(run()).rejects.toMatchObject({
+      message: expect.stringMatching(/the database is ahead of these files: it has 0002_b/),
+      exitCode: 4,
+    });
+  });
+
+  test("on a late file unless told to apply or skip it", async () => {
+    db.write("0002_b.sql", "create table b ();");
+    await run();
+    db.write("0001_a.sql", "create table a ();");
+    await expect(run()).rejects.toThrow(/0001_a.sql would run after later files/);
+    expect((await run({ outOfOrder: "skip" })).skipped).toEqual(["0001_a"]);
+    expect((await run({ outOfOrder: "apply" })).applied).toHaveLength(1);
+  });
+
+  test("on a newer history, without permission, and with duplicate versions", async () => {
+    db.write("0001_a.sql", "create table a ();");
+    await run();
+    await db.query("update pgstead.layouts set layout = 99");
+    await expect(run()).rejects.toMatchObject({
+      exitCode: 4,
+      message: expect.stringContaining("layout 99"),
+    });
+    await db.query("drop schema pgstead cascade; drop table a");
+    await db.query(`alter database ${db.settings.database.name} owner to postgres`);
+    await expect(run()).rejects.toThrow(/GRANT CREATE ON DATABASE/);
+    db.write("0001_a.up.sql", "select 1");
+    await expect(run()).rejects.toThrow(/two files are version "0001_a"/);
+  });
+});
+
+describe("concurrency", () => {
+  test("twenty at once apply each file once", async () => {
+    for (let i = 0; i < 5; i++)
+      db.write(`000${i}_t.sql`, `create table t${i} (); select pg_sleep(0.02)`);
+    const results = await Promise.all(Array.from({ length: 20 }, () => run()));
+    expect(results.flatMap(({ applied }) => applied)).toHaveLength(5);
+  });
+
+  test("fails naming who holds the lock, and goes on when it is let go (S7)", async () => {
+    db.write("0001_a.sql", "create table a (id int);");
+    await run();
+    db.write("0002_b.sql", "alter table a add b int;");
+    const notes: string[] = [];
+    await db.session(async (other) => {
+      await other.query("set application_name = 'a report'");
+      await other.query("begin; select * from a");
+      await expect(
+        run({ lockWaitMs: 1_000, note: (line: string) => notes.push(line) }),
+      ).rejects.toMatchObject({
+        exitCode: 3,
+        message: expect.stringMatching(
+          /0002_b.sql:1:1: canceling.*55P03.*held by pid \d+ \(postgres, a report/s,
+        ),
+      });
+      const going = run({ lockWaitMs: 20_000 });
+      setTimeout(() => void other.query("commit"), 1_500);
+      expect((await going).applied).toHaveLength(1);
+    });
+  });
+});

@@ -1,0 +1,108 @@
+import { spawn } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const checkout = join(import.meta.dirname, "..", "..");
+const COPIED = [
+  ..."cli components dist examples migrations operate tools".split(" "),
+  ..."Pulumi.yaml config.ts index.ts nearest.ts package.json tsconfig.json".split(" "),
+];
+
+export interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+  /** Both, for messages whose stream is Pulumi's choice. */
+  all: string;
+}
+
+/** A copy of the project with a state, a server and a port of its own. */
+export class Project {
+  readonly root: string;
+  readonly env: NodeJS.ProcessEnv;
+  port = 0;
+
+  private constructor() {
+    this.root = mkdtempSync(join(tmpdir(), "pgstead-project-"));
+    const { PGSTEAD_STACK, PULUMI_BACKEND_URL, PULUMI_CONFIG_PASSPHRASE, ...env } = process.env;
+    this.env = { ...env, PULUMI_HOME: join(this.root, ".pulumi-home"), PGCONNECT_TIMEOUT: "10" };
+  }
+
+  static async create(): Promise<Project> {
+    const project = new Project();
+    for (const name of COPIED) {
+      cpSync(join(checkout, name), join(project.root, name), { recursive: true });
+    }
+    symlinkSync(join(checkout, "node_modules"), join(project.root, "node_modules"));
+    project.port = await freePort();
+    project.configure(`  pgstead:port: "${project.port}"\n`);
+    return project;
+  }
+
+  /** Writes the stack's file with these lines under `config:`. */
+  configure(lines: string): void {
+    const text = `config:\n  pgstead:engine: embedded\n${lines}`;
+    writeFileSync(join(this.root, "Pulumi.local.yaml"), text);
+  }
+
+  get folder(): string {
+    return join(this.root, ".pgstead", "local");
+  }
+
+  /** `pgstead ...` in the project; `onStart` gets the process id. */
+  pgstead(args: string[], options: RunOptions = {}): Promise<Ended> {
+    return this.run(process.execPath, [join(this.root, "dist", "pgstead.cjs"), ...args], options);
+  }
+
+  async run(program: string, args: string[], options: RunOptions = {}): Promise<Ended> {
+    const child = spawn(program, args, {
+      cwd: options.cwd ?? this.root,
+      env: { ...this.env, ...options.env },
+      stdio: "pipe",
+      detached: options.ownGroup ?? false,
+    });
+    child.stdin.end(options.stdin ?? "");
+    options.onStart?.(child.pid as number);
+    const ended: Ended = { code: null, stdout: "", stderr: "", all: "" };
+    child.stdout.on("data", (data) => {
+      ended.stdout += data;
+      ended.all += data;
+    });
+    child.stderr.on("data", (data) => {
+      ended.stderr += data;
+      ended.all += data;
+    });
+    return new Promise((resolve, reject) => {
+      child.once("error", reject);
+      child.once("close", (code) => resolve({ ...ended, code }));
+    });
+  }
+
+  async remove(): Promise<void> {
+    await this.pgstead(["down"]).catch(() => {});
+    rmSync(this.root, { recursive: true, force: true });
+  }
+}
+
+interface RunOptions {
+  cwd?: string;
+  env?: NodeJS.ProcessEnv;
+  stdin?: string;
+  onStart?: (pid: number) => void;
+  /** A process group of its own, so that a test can signal all of it as a terminal does. */
+  ownGroup?: boolean;
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.listen(0, "127.0.0.1", () => {
+      const { port } = probe.address() as { port: number };
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+export const makeFolder = (path: string) => mkdirSync(path, { recursive: true });

@@ -1,0 +1,91 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { schema, unwrap } from "../config.ts";
+
+interface Described {
+  description?: string;
+  def: {
+    type: string;
+    defaultValue?: unknown;
+    entries?: Record<string, string>;
+    innerType?: unknown;
+  };
+  shape?: Record<string, Described>;
+}
+
+const BEGIN = "generated from config.ts by `npm run docs`: begin";
+const END = "generated: end";
+
+/** The files that repeat the schema, as they should be. */
+export function generated(): Record<string, string> {
+  return {
+    "Pulumi.yaml": between("Pulumi.yaml", "#", configBlock()),
+    "docs/configuration.md": between("docs/configuration.md", "<!--", configTable()),
+  };
+}
+
+function between(file: string, comment: string, text: string): string {
+  const current = readFileSync(file, "utf8");
+  const close = comment === "<!--" ? " -->" : "";
+  const [begin, end] = [`${comment} ${BEGIN}${close}`, `${comment} ${END}${close}`];
+  const [from, to] = [current.indexOf(begin), current.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`${file} lacks the line "${begin}" or "${end}"`);
+  return `${current.slice(0, from)}${begin}\n${text}\n${current.slice(to)}`;
+}
+
+/** Flat keys only: Pulumi makes a typed key without a default required, and stops before our reader. */
+function configBlock(): string {
+  const keys = Object.entries(schema.flat as unknown as Record<string, Described>);
+  const lines = keys.flatMap(([name, node]) => [
+    `  pgstead:${name}:`,
+    `    description: ${JSON.stringify(node.description)}`,
+    `    default: ${JSON.stringify(defaultOf(node))}`,
+  ]);
+  return ["config:", ...lines].join("\n");
+}
+
+function configTable(): string {
+  const rows = [
+    ...Object.entries(schema.flat as unknown as Record<string, Described>),
+    ...Object.entries(schema.sections as unknown as Record<string, Described>).flatMap(
+      ([name, node]) => [[name, node] as [string, Described], ...keysOf(name, node)],
+    ),
+  ].map(
+    ([name, node]) =>
+      `| \`pgstead:${name}\` | ${valuesOf(node)} | ${shownDefault(node)} | ${node.description ?? ""} |`,
+  );
+  return ["| key | values | default | what it does |", "| --- | --- | --- | --- |", ...rows].join(
+    "\n",
+  );
+}
+
+function keysOf(prefix: string, node: Described): [string, Described][] {
+  const shape = (unwrap(node) as Described).shape ?? {};
+  return Object.entries(shape).flatMap(([name, child]) => {
+    const path = `${prefix}.${name}`;
+    return [[path, child] as [string, Described], ...keysOf(path, child)];
+  });
+}
+
+function valuesOf(node: Described): string {
+  const inner = unwrap(node) as Described;
+  if (inner.def.entries)
+    return Object.values(inner.def.entries)
+      .map((value) => `\`${value}\``)
+      .join(", ");
+  return inner.def.type === "object" ? "section" : inner.def.type;
+}
+
+const defaultOf = (node: Described): unknown => {
+  const value = node.def.defaultValue;
+  return typeof value === "function" ? value() : value;
+};
+
+function shownDefault(node: Described): string {
+  const value = defaultOf(node);
+  const isSection = (unwrap(node) as Described).def.type === "object";
+  return value === undefined || isSection ? "" : `\`${JSON.stringify(value)}\``;
+}
+
+if (process.argv[1]?.endsWith("generate-config-docs.ts")) {
+  for (const [file, text] of Object.entries(generated())) writeFileSync(file, text);
+}
