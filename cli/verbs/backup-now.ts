@@ -4,7 +4,7 @@ import { ExitCode } from "../../operate/error.ts";
 import { untilInterrupted } from "../interrupt.ts";
 import type { Verb } from "../verb.ts";
 import { version } from "../version.ts";
-import { wholeNumber } from "./migrate-up.ts";
+import { wholeNumber } from "./migrate-options.ts";
 
 export const backupNow: Verb = {
   name: "backup now",
