@@ -3,6 +3,7 @@ import { backupGet } from "./verbs/backup-get.ts";
 import { backupList } from "./verbs/backup-list.ts";
 import { backupNow } from "./verbs/backup-now.ts";
 import { backupShow } from "./verbs/backup-show.ts";
+import { backupUpload } from "./verbs/backup-upload.ts";
 import { check } from "./verbs/check.ts";
 import { doctor } from "./verbs/doctor.ts";
 import { down } from "./verbs/down.ts";
@@ -29,6 +30,6 @@ export const verbs: Verb[] = [
   ...[status, check, doctor, logs, psql],
   ...[migrateUp, migrateDown, migrateList, migrateCurrent, migratePending],
   ...[migrateRun, migrateNew, migrateStamp, migrateSchema],
-  ...[backupNow, backupList, backupShow, backupGet],
+  ...[backupNow, backupList, backupShow, backupGet, backupUpload],
   ...[restart, serve],
 ];

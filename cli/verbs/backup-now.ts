@@ -17,6 +17,7 @@ export const backupNow: Verb = {
       flags: "--out <file>",
       description: "only into this file, - for stdout: no manifest, no upload, no retention",
     },
+    { flags: "--scheduled", description: "marks it as a run of the schedule, not of a person" },
     {
       flags: "--wait <seconds>",
       description: "wait so long for another operation",
@@ -47,7 +48,7 @@ export const backupNow: Verb = {
       const backup = await import("../../operate/backup/now.ts");
       const result = await backup.backupNow(settings, {
         ...shared,
-        trigger: "now",
+        trigger: options.scheduled ? "schedule" : "now",
         pgsteadVersion: version,
         signal,
       });

@@ -1,9 +1,10 @@
 import { closeSync, openSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { refused } from "../error.ts";
 import { type Note, withProgress } from "../progress.ts";
 import type { BackupSettings, Settings } from "../settings.ts";
 import { assertReadable, measure } from "./check-dump.ts";
-import { localManifests, newId, partialFile, publish, removePartials, syncFile } from "./folder.ts";
+import { localManifests, newId, publish, syncFile, withWorkFolder } from "./folder.ts";
 import { assertRoom, expectedBytes } from "./free-space.ts";
 import { isGood, type Manifest } from "./manifest.ts";
 import { runTool } from "./postgres-tool.ts";
@@ -27,16 +28,16 @@ export async function dump(
   const { format, signal, note } = options;
   const startedAt = new Date();
   const id = newId(folder, settings.database.name, startedAt);
-  const names = { dump: `${id}.${format === "custom" ? "dump" : "sql.gz"}`, id };
-  try {
-    return await withSnapshot(settings, async (snapshot) => {
-      const { facts } = snapshot;
+  const file = `${id}.${format === "custom" ? "dump" : "sql.gz"}`;
+  return withSnapshot(settings, async (snapshot) => {
+    const { facts } = snapshot;
+    return withWorkFolder(folder, snapshot.server, async (work) => {
       const dumpVersion = await assertDumpVersion(settings, facts.serverVersion);
       const last = localManifests(folder).find(isGood)?.dump.size;
       const expected = expectedBytes(last, facts.databaseBytes);
       assertRoom(folder, { expected, reserve: reserveMegabytes * 1e6 });
 
-      const path = partialFile(folder, names.dump);
+      const path = join(work, file);
       createPrivate(path);
       const written = () => `dumping: ${bytes(statSync(path).size)} of about ${bytes(expected)}`;
       const args = dumpArgs(format, path, facts.serverVersion, snapshot);
@@ -50,9 +51,9 @@ export async function dump(
         stack: settings.stack,
         database: settings.database.name,
         format,
-        dump: await secure(folder, names.dump),
-        globals: await dumpGlobals(settings, folder, id, signal),
-        properties: await dumpProperties(settings, folder, id, signal),
+        dump: await secure(work, file),
+        globals: await dumpGlobals(settings, work, id, signal),
+        properties: await dumpProperties(settings, work, id, signal),
         complete: !remarks.some((line) => /^pg_dump: warning:/.test(line)),
         warnings: remarks,
         dumpVersion,
@@ -65,12 +66,10 @@ export async function dump(
         trigger: options.trigger,
       };
       signal?.throwIfAborted();
-      publish(folder, manifest);
+      publish(folder, work, manifest);
       return manifest;
     });
-  } finally {
-    removePartials(folder, id);
-  }
+  });
 }
 
 /** Rows are counted while pg_dump runs. A count that fails ends the dump, whose manifest would lack it. */
@@ -123,21 +122,16 @@ export async function assertDumpVersion(settings: Settings, server: string): Pro
 }
 
 /** S12: verifiers of passwords stay out; `up` sets them again from the stack's own secrets. */
-async function dumpGlobals(settings: Settings, folder: string, id: string, signal?: AbortSignal) {
-  return textPart(settings, folder, `${id}.globals.sql`, signal, "pg_dumpall", [
+async function dumpGlobals(settings: Settings, work: string, id: string, signal?: AbortSignal) {
+  return textPart(settings, work, `${id}.globals.sql`, signal, "pg_dumpall", [
     "--globals-only",
     "--no-role-passwords",
   ]);
 }
 
 /** S12: only `--create` carries ALTER DATABASE SET, CONNECT grants and the locale. */
-async function dumpProperties(
-  settings: Settings,
-  folder: string,
-  id: string,
-  signal?: AbortSignal,
-) {
-  return textPart(settings, folder, `${id}.properties.sql`, signal, "pg_dump", [
+async function dumpProperties(settings: Settings, work: string, id: string, signal?: AbortSignal) {
+  return textPart(settings, work, `${id}.properties.sql`, signal, "pg_dump", [
     ...["--create", "--schema-only", "--exclude-schema=*", "--exclude-extension=*"],
     // Their connection strings may hold a password.
     ...["--no-publications", "--no-subscriptions"],
@@ -146,19 +140,19 @@ async function dumpProperties(
 
 async function textPart(
   settings: Settings,
-  folder: string,
+  work: string,
   file: string,
   signal: AbortSignal | undefined,
   program: string,
   args: string[],
 ) {
   const { stdout } = await runTool(settings, program, args, signal && { signal });
-  writeFileSync(partialFile(folder, file), stdout, { mode: 0o600 });
-  return secure(folder, file);
+  writeFileSync(join(work, file), stdout, { mode: 0o600 });
+  return secure(work, file);
 }
 
-async function secure(folder: string, file: string) {
-  const path = partialFile(folder, file);
+async function secure(work: string, file: string) {
+  const path = join(work, file);
   syncFile(path);
   return measure(path, file);
 }

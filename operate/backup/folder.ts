@@ -7,20 +7,15 @@ import {
   readdirSync,
   renameSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { mistake } from "../error.ts";
 import { type Manifest, partsOf, readManifest } from "./manifest.ts";
 
-/** A name under which nothing counts; a rename gives the file its own. */
-const PARTIAL = ".partial";
-/** Another agent on the same volume may still write: only what nobody touched for so long goes. */
-const STALE_MS = 24 * 3600_000;
+const WORK = ".partial-";
 
 export const manifestFile = (folder: string, id: string) => join(folder, `${id}.json`);
-export const partialFile = (folder: string, file: string) => join(folder, `${file}${PARTIAL}`);
 
 export function openFolder(folder: string): void {
   try {
@@ -66,19 +61,38 @@ function syncFolder(folder: string): void {
   }
 }
 
-/** Gives every part its name and the manifest last, so that a crash in between leaves no backup. */
-export function publish(folder: string, manifest: Manifest): void {
-  for (const { file } of partsOf(manifest))
-    renameSync(partialFile(folder, file), join(folder, file));
+/**
+ * A folder for files that do not count yet. `owner` names the server: whoever holds its operation
+ * lock is alone, so what lies there is of a run that was killed.
+ */
+export async function withWorkFolder<T>(
+  folder: string,
+  owner: string,
+  use: (work: string) => Promise<T>,
+): Promise<T> {
+  const work = join(folder, `${WORK}${owner}`);
+  rmSync(work, { recursive: true, force: true });
+  mkdirSync(work, { mode: 0o700 });
+  try {
+    return await use(work);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** Gives every part its place and the manifest last, so that a crash in between leaves no backup. */
+export function publish(folder: string, work: string, manifest: Manifest): void {
+  for (const { file } of partsOf(manifest)) renameSync(join(work, file), join(folder, file));
   syncFolder(folder);
   writeDurably(manifestFile(folder, manifest.id), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
 export function writeDurably(path: string, text: string): void {
-  writeFileSync(`${path}${PARTIAL}`, text, { mode: 0o600 });
-  syncFile(`${path}${PARTIAL}`);
-  renameSync(`${path}${PARTIAL}`, path);
-  syncFolder(join(path, ".."));
+  const partial = `${path}.partial`;
+  writeFileSync(partial, text, { mode: 0o600 });
+  syncFile(partial);
+  renameSync(partial, path);
+  syncFolder(dirname(path));
 }
 
 /** Newest first. */
@@ -95,19 +109,4 @@ export function localManifests(folder: string): Manifest[] {
 export function removeBackup(folder: string, manifest: Manifest): void {
   rmSync(manifestFile(folder, manifest.id), { force: true });
   for (const { file } of partsOf(manifest)) rmSync(join(folder, file), { force: true });
-}
-
-/** Removes the partial files of one run. */
-export function removePartials(folder: string, id: string): void {
-  for (const name of readdirSync(folder)) {
-    if (name.startsWith(`${id}.`) && name.endsWith(PARTIAL)) rmSync(join(folder, name));
-  }
-}
-
-export function removeStalePartials(folder: string, now: Date): void {
-  for (const name of readdirSync(folder).filter((entry) => entry.endsWith(PARTIAL))) {
-    const path = join(folder, name);
-    const modified = statSync(path, { throwIfNoEntry: false })?.mtimeMs;
-    if (modified !== undefined && now.getTime() - modified > STALE_MS) rmSync(path);
-  }
 }

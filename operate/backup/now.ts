@@ -1,17 +1,10 @@
 import { withOperationLock } from "../operation-lock.ts";
 import type { BackupSettings, Settings } from "../settings.ts";
 import { type DumpOptions, dump } from "./dump.ts";
-import {
-  localManifests,
-  openFolder,
-  removeBackup,
-  removePartials,
-  removeStalePartials,
-} from "./folder.ts";
+import { localManifests, openFolder, removeBackup } from "./folder.ts";
 import { isGood, type Manifest } from "./manifest.ts";
 import { planRetention } from "./retention.ts";
 import { backupSettings } from "./settings.ts";
-import { readState } from "./state.ts";
 import { uploadMissing } from "./upload-missing.ts";
 
 export interface BackupOptions extends DumpOptions {
@@ -34,20 +27,10 @@ export async function backupNow(settings: Settings, options: BackupOptions): Pro
   const { note, signal, waitMs } = options;
   openFolder(backups.folder);
   const lock = { purpose: "backup", waitMs, ...(note && { note }), ...(signal && { signal }) };
-  const manifest = await withOperationLock(settings, lock, () => {
-    removeLeftovers(backups.folder);
-    return dump(settings, backups, options);
-  });
+  const manifest = await withOperationLock(settings, lock, () => dump(settings, backups, options));
   const { uploaded, error } = await uploadMissing(backups, options);
   signal?.throwIfAborted();
   return { manifest, uploaded, uploadError: error, pruned: prune(backups) };
-}
-
-/** What a run that was killed wrote. Whoever holds the operation lock is alone on this server. */
-function removeLeftovers(folder: string): void {
-  const { running } = readState(folder);
-  if (running) removePartials(folder, running);
-  removeStalePartials(folder, new Date());
 }
 
 function prune({ folder, keepDays }: BackupSettings): string[] {

@@ -15,6 +15,8 @@ export interface Facts {
 export interface Snapshot {
   /** For `pg_dump --snapshot`: the dump and the counts see the same rows. */
   id: string;
+  /** Which server, whatever name it is reached by. */
+  server: string;
   facts: Facts;
   /** Counts the rows of every table that a dump takes along. */
   countRows(): Promise<Record<string, number>>;
@@ -32,9 +34,11 @@ export async function withSnapshot<T>(
     );
     await assertSeesEverything(settings, client);
     await client.query("begin isolation level repeatable read read only");
-    const { rows } = await client.query("select pg_export_snapshot() as id");
+    const { rows } = await client.query(
+      "select pg_export_snapshot() as id, (select system_identifier from pg_control_system())::text as server",
+    );
     const facts = await readFacts(client);
-    return use({ id: rows[0].id, facts, countRows: () => countRows(client) });
+    return use({ ...rows[0], facts, countRows: () => countRows(client) });
   });
 }
 

@@ -1,29 +1,27 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { writeDurably } from "./folder.ts";
 
 export interface Run {
-  /** When the schedule called for it; null for a run by hand. */
-  due: string | null;
+  /** When the schedule called for it. */
+  due: string;
   startedAt: string;
   finishedAt: string;
-  outcome: "done" | "incomplete" | "failed" | "stopped";
+  outcome: "done" | "incomplete" | "not uploaded" | "failed" | "stopped";
   id: string | null;
   error: string | null;
 }
 
 /** What the scheduler remembers. It lies beside the backups, so that it survives every restart. */
 export interface State {
-  /** The newest due time that has been dealt with. */
+  /** The newest due time that a dump has been taken for. */
   handled: string | null;
-  /** Id of the run under way; of a run that was killed, once it is over. */
-  running: string | null;
   last: Run | null;
-  /** Of the runs since the newest that was done. */
+  /** Tries since something went as it should. */
   failures: number;
 }
 
-const EMPTY: State = { handled: null, running: null, last: null, failures: 0 };
+const EMPTY: State = { handled: null, last: null, failures: 0 };
 
 const stateFile = (folder: string) => join(folder, "state", "scheduler.json");
 
@@ -37,5 +35,6 @@ export function readState(folder: string): State {
 }
 
 export function writeState(folder: string, state: State): void {
+  mkdirSync(dirname(stateFile(folder)), { recursive: true, mode: 0o700 });
   writeDurably(stateFile(folder), `${JSON.stringify(state, null, 2)}\n`);
 }
