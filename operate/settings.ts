@@ -13,6 +13,8 @@ const DatabaseSettings = z.strictObject({
   passwordFile: z.string().optional(),
   /** Role that migrations run as (`SET ROLE`), so that objects belong to it. */
   owner: z.string().optional(),
+  /** Role of dumps and of the bootstrap, where we have it; reached over the socket, no password. */
+  superuser: z.string().optional(),
 });
 
 const MigrationSettings = z.strictObject({

@@ -7,6 +7,7 @@ import type { Settings } from "../settings.ts";
 import { assertDumpVersion, formatArgs } from "./dump.ts";
 import type { Manifest } from "./manifest.ts";
 import { runTool } from "./postgres-tool.ts";
+import { asSuperuser } from "./settings.ts";
 import { bytes } from "./units.ts";
 
 export interface DumpToOptions {
@@ -19,7 +20,8 @@ export interface DumpToOptions {
 }
 
 /** A dump for somebody's own hands: no manifest, no upload, and it takes no part in retention. */
-export async function dumpTo(settings: Settings, options: DumpToOptions): Promise<string[]> {
+export async function dumpTo(given: Settings, options: DumpToOptions): Promise<string[]> {
+  const settings = asSuperuser(given);
   const { out, waitMs, note, signal } = options;
   const lock = { purpose: "backup", waitMs, ...(note && { note }), ...(signal && { signal }) };
   return withOperationLock(settings, lock, () =>

@@ -4,7 +4,7 @@ import { type DumpOptions, dump } from "./dump.ts";
 import { localManifests, openFolder, removeBackup } from "./folder.ts";
 import { isGood, type Manifest } from "./manifest.ts";
 import { planRetention } from "./retention.ts";
-import { backupSettings } from "./settings.ts";
+import { asSuperuser, backupSettings } from "./settings.ts";
 import { uploadMissing } from "./upload-missing.ts";
 
 export interface BackupOptions extends DumpOptions {
@@ -22,7 +22,8 @@ export interface BackupResult {
 }
 
 /** One backup: dumped alone, then uploaded, then the local copies that are due are removed. */
-export async function backupNow(settings: Settings, options: BackupOptions): Promise<BackupResult> {
+export async function backupNow(given: Settings, options: BackupOptions): Promise<BackupResult> {
+  const settings = asSuperuser(given);
   const backups = backupSettings(settings);
   const { note, signal, waitMs } = options;
   openFolder(backups.folder);

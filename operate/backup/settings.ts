@@ -7,3 +7,10 @@ export function backupSettings(settings: Settings): BackupSettings {
     `stack "${settings.stack}" has no backups configured; "pgstead up --stack ${settings.stack}" writes them into its settings`,
   );
 }
+
+/** S5: dumps run as the superuser where the stack has one, whoever else the settings speak for. */
+export function asSuperuser(settings: Settings): Settings {
+  const { superuser, passwordFile: _, ...database } = settings.database;
+  if (!superuser) return settings;
+  return { ...settings, database: { ...database, user: superuser } };
+}
