@@ -5,7 +5,5 @@ export class ConfigError extends RunError {
   constructor(message: string) {
     super(message);
     this.name = "ConfigError";
-    // Nobody is shown it, and mapping it back to the sources costs the SDK 20 seconds.
-    this.stack = "";
   }
 }

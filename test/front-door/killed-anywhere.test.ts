@@ -22,30 +22,42 @@ function random(seed: number): () => number {
   };
 }
 
-test(`up killed ${KILLS} times at random moments of its first run (seed ${SEED}) ends whole`, async () => {
-  const next = random(SEED);
-  for (let kill = 0; kill < KILLS; kill++) {
-    let group = 0;
-    const ended = project.pgstead(["up"], {
-      ownGroup: true,
-      onStart: (pid) => {
-        group = pid;
-      },
-    });
-    await Promise.race([ended, sleep(300 + next() * 5_000)]);
-    try {
-      process.kill(-group, "SIGKILL");
-    } catch {
-      // It was faster than the kill.
+/** Programs of killed runs that go on without their engine. */
+async function programsOf(root: string): Promise<string[]> {
+  await sleep(1_000);
+  const { stdout } = await project.run("ps", ["-eo", "args"]);
+  return stdout.split("\n").filter((line) => line.includes("cmd/run") && line.includes(root));
+}
+
+test(
+  `up killed ${KILLS} times at random moments of its first run (seed ${SEED}) ends whole`,
+  async () => {
+    const next = random(SEED);
+    for (let kill = 0; kill < KILLS; kill++) {
+      let group = 0;
+      const ended = project.pgstead(["up"], {
+        ownGroup: true,
+        onStart: (pid) => {
+          group = pid;
+        },
+      });
+      await Promise.race([ended, sleep(300 + next() * 5_000)]);
+      try {
+        process.kill(-group, "SIGKILL");
+      } catch {
+        // It was faster than the kill.
+      }
+      await ended;
     }
-    await ended;
-  }
-  const up = await project.pgstead(["up"]);
-  expect(up.code, up.all).toBe(0);
-  const check = await project.pgstead(["check"]);
-  expect(check.code, check.all).toBe(0);
-  const list = await project.pgstead(["migrate", "list"]);
-  expect(list.code, list.all).toBe(0);
-  const preview = await project.pgstead(["preview", "--expect-no-changes"]);
-  expect(preview.code, preview.all).toBe(0);
-});
+    const up = await project.pgstead(["up"]);
+    expect(up.code, up.all).toBe(0);
+    const check = await project.pgstead(["check"]);
+    expect(check.code, check.all).toBe(0);
+    const list = await project.pgstead(["migrate", "list"]);
+    expect(list.code, list.all).toBe(0);
+    expect(await programsOf(project.root)).toEqual([]);
+    const preview = await project.pgstead(["preview", "--expect-no-changes"]);
+    expect(preview.code, preview.all).toBe(0);
+  },
+  60_000 + KILLS * 10_000,
+);
