@@ -17,18 +17,16 @@ export interface Actions {
 export interface ScheduleOptions {
   signal: AbortSignal;
   log: (line: string) => void;
-  /** How often to look at the clock. */
-  tickMs?: number;
 }
 
-/** The clock is read anew each time: it may jump, and a machine may sleep. */
-const TICK_MS = 15_000;
+/** The clock is looked at so often whatever is due next: it may jump, and a machine may sleep. */
+const LOOK_MS = 15_000;
 
 /** Takes backups when they are due, one after the other, until it is told to stop. */
 export async function runSchedule(
   settings: Settings,
   actions: Actions,
-  { signal, log, tickMs = TICK_MS }: ScheduleOptions,
+  { signal, log }: ScheduleOptions,
 ): Promise<void> {
   const { folder, schedule } = backupSettings(settings);
   const cron = parseSchedule(schedule);
@@ -36,7 +34,8 @@ export async function runSchedule(
   log(`backups at "${schedule}" UTC into ${folder}; next ${cron.nextRun()?.toISOString()}`);
   while (!signal.aborted) {
     await tick();
-    await sleep(tickMs, undefined, { signal }).catch(() => {});
+    const untilNext = cron.msToNext() ?? LOOK_MS;
+    await sleep(Math.min(untilNext + 5, LOOK_MS), undefined, { signal }).catch(() => {});
   }
 
   async function tick(): Promise<void> {
