@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { Cron } from "croner";
 import { z } from "zod";
 import { ConfigError } from "./components/error.ts";
 import { nearest } from "./nearest.ts";
@@ -136,6 +137,71 @@ const sections = {
     })
     .prefault({})
     .describe("How `migrations/` reaches the database."),
+  backups: z
+    .strictObject({
+      schedule: z
+        .string()
+        .refine(isSchedule, { error: "a cron expression: minute hour day month weekday" })
+        .default("0 2 * * *")
+        .describe("When backups are taken, as a cron expression in UTC."),
+      keepDays: z
+        .int()
+        .min(1)
+        .default(7)
+        .describe("Days that copies on the backup volume are kept; the newest good one always is."),
+      reserveMegabytes: z
+        .int()
+        .min(0)
+        .default(512)
+        .describe("Room that a dump must leave on the backup volume."),
+    })
+    .prefault({})
+    .describe("When dumps are taken, and how long they stay on the host."),
+  bucket: z
+    .strictObject({
+      name: z
+        .string()
+        .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, {
+          error: "3 to 63 lower-case letters, digits, - and .",
+        })
+        .optional()
+        .describe("Name of the bucket; one is made up without it."),
+      region: z.string().min(1).default("us-east-1").describe("Region of AWS."),
+      prefix: z
+        .string()
+        .regex(/^([A-Za-z0-9_.-]+\/)*$/, { error: "nothing, or names that each end in /" })
+        .default("")
+        .describe("Begins every key, for a bucket of several stacks."),
+      endpoint: z
+        .url({ error: "a URL" })
+        .optional()
+        .describe("An S3-compatible service instead of AWS."),
+      iamEndpoint: z
+        .url({ error: "a URL" })
+        .optional()
+        .describe("IAM of that service; without it `accessKey` must be given."),
+      accessKey: z
+        .strictObject({ id: z.string().min(1), secret: z.string().min(1) })
+        .optional()
+        .describe("The agent's key where none can be made; set it with `--secret`."),
+      retentionDays: z.int().min(1).default(30).describe("Days that dumps stay in the bucket."),
+      noncurrentDays: z
+        .int()
+        .min(1)
+        .default(30)
+        .describe("Days that deleted and overwritten objects can still be brought back."),
+      coldAfterDays: z
+        .int()
+        .min(30)
+        .optional()
+        .describe("Days after which dumps move to infrequent-access storage; never without it."),
+      protect: z
+        .boolean()
+        .default(true)
+        .describe("Refuse to delete the bucket. Turn off only where nobody needs the backups."),
+    })
+    .optional()
+    .describe("The S3 bucket for backups; `{}` makes one, and without the section there is none."),
   checks: z
     .array(Check)
     .default([])
@@ -145,8 +211,22 @@ const sections = {
 };
 
 export const schema = { flat, sections };
-export const StackConfig = z.strictObject({ ...flat, ...sections });
+export const StackConfig = z
+  .strictObject({ ...flat, ...sections })
+  .refine(({ backups, bucket }) => !bucket || bucket.retentionDays >= backups.keepDays, {
+    path: ["bucket", "retentionDays"],
+    // The agent would bring back each night what the bucket has just expired.
+    error: "at least backups.keepDays",
+  });
 export type StackConfig = z.infer<typeof StackConfig>;
+
+function isSchedule(text: string): boolean {
+  try {
+    return new Cron(text, { timezone: "UTC", paused: true }).nextRun() !== null;
+  } catch {
+    return false;
+  }
+}
 
 const PREFIX = "pgstead:";
 

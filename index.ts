@@ -2,6 +2,7 @@
  * What the stack deploys:
  * - a PostgreSQL server with pgvector, on the engine of the configuration;
  * - the migration step, which brings `migrations/` into the database on each `pulumi up`;
+ * - the agent, which takes the backups, and the bucket they go to (engine `docker`);
  * - the outputs that application deploys consume.
  */
 import { readConfig } from "./config.ts";
@@ -10,7 +11,7 @@ const config = readConfig();
 // Each engine loads what it needs and nothing of the other's.
 const { deploy } =
   config.engine === "docker" ? await import("./stack-docker.ts") : await import("./stack-local.ts");
-const { postgres, schemaVersion: newest } = await deploy(config, import.meta.dirname);
+const { postgres, ...rest } = await deploy(config, import.meta.dirname);
 
 export const host = postgres.host;
 export const port = postgres.port;
@@ -23,4 +24,6 @@ export const network = postgres.network;
 export const image = postgres.image;
 export const postgresVersion = postgres.postgresVersion;
 export const pgvectorVersion = postgres.pgvectorVersion;
-export const schemaVersion = newest;
+export const schemaVersion = rest.schemaVersion;
+export const backupBucket = rest.backupBucket;
+export const backupSchedule = rest.backupSchedule;

@@ -1,15 +1,18 @@
 import * as pulumi from "@pulumi/pulumi";
-import { Agent } from "./components/agent.ts";
-import { DockerPostgres } from "./components/engines/docker.ts";
+import { BackupSidecar } from "./components/backup-sidecar.ts";
+import { BACKUPS_FOLDER, DockerPostgres } from "./components/engines/docker.ts";
 import { Migrations } from "./components/migrations.ts";
 import { readMigrationFiles } from "./components/pending-migrations.ts";
+import { FILES_FOLDER } from "./components/postgres-database.ts";
 import type { StackConfig } from "./config.ts";
 
-/** A stack on the engine `docker`: containers and named volumes of one Docker host. */
+/** A stack on the engine `docker`: containers and named volumes of one Docker host, and a bucket. */
 export async function deploy(config: StackConfig, _root: string) {
   const stack = pulumi.getStack();
   const dockerHost = new pulumi.Config("docker").get("host");
-  const { postgres: server, migrations } = config;
+  const { postgres: server, migrations, backups } = config;
+  const files = await readMigrationFiles({ stack });
+  const bucket = await createBucket(config);
 
   const postgres = new DockerPostgres("postgres", {
     ...server,
@@ -20,9 +23,10 @@ export async function deploy(config: StackConfig, _root: string) {
     migratorScheme: migrations.command && migrations.urlScheme,
     protect: config.protect,
     checks: config.checks,
+    backups: pulumi.output({ folder: BACKUPS_FOLDER, ...backups, bucket: bucket?.settings }),
+    files: bucket?.files,
     dockerHost,
   });
-  const files = await readMigrationFiles({ stack });
 
   const migrated = new Migrations("migrations", {
     folder: migrations.folder,
@@ -36,10 +40,25 @@ export async function deploy(config: StackConfig, _root: string) {
     dockerHost,
   });
 
-  new Agent(
-    "agent",
-    { agent: postgres.agent, network: postgres.network, dockerHost },
-    { dependsOn: migrated },
-  );
-  return { postgres, schemaVersion: files.newest };
+  const parts = { agent: postgres.agent, network: postgres.network, dockerHost };
+  new BackupSidecar("agent", parts, { dependsOn: migrated });
+  return {
+    postgres,
+    schemaVersion: files.newest,
+    backupBucket: bucket?.name ?? null,
+    backupSchedule: backups.schedule,
+  };
+}
+
+/** The SDK of AWS is loaded by those who have a bucket. */
+async function createBucket({ bucket }: StackConfig) {
+  if (!bucket) return undefined;
+  const { BackupBucket } = await import("./components/backup-bucket.ts");
+  const made = new BackupBucket("backups", { ...bucket, bucketName: bucket.name });
+  const credentialsFile = `${FILES_FOLDER}/bucket-key.json`;
+  return {
+    name: made.bucketName,
+    settings: made.settings.apply((settings) => ({ ...settings, credentialsFile })),
+    files: { [credentialsFile]: made.credentials },
+  };
 }

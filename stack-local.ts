@@ -21,5 +21,5 @@ export async function deploy(config: StackConfig, root: string) {
     pending: files.pending,
     runOn: config.migrations.runOn,
   });
-  return { postgres, schemaVersion: files.newest };
+  return { postgres, schemaVersion: files.newest, backupBucket: null, backupSchedule: null };
 }

@@ -21,11 +21,17 @@ export class Context {
   /** Asked questions count as answered with yes. */
   readonly yes: boolean;
   private readonly options: GlobalOptions;
+  /** Read once, for they may come from standard input. */
+  private read: Settings | undefined;
 
   constructor(options: GlobalOptions) {
     this.options = options;
     this.json = options.json ?? false;
     this.yes = options.yes ?? false;
+  }
+
+  private get givenSettings(): string | undefined {
+    return this.options.settings ?? process.env.PGSTEAD_SETTINGS;
   }
 
   /** The folder of `Pulumi.yaml`, from wherever below it the command was typed. */
@@ -35,12 +41,8 @@ export class Context {
   }
 
   async stack(): Promise<string> {
-    const settings = this.givenSettings();
-    // Inside a container there is no project to ask.
-    if (settings && !this.options.stack) {
-      const { readSettings } = await import("../operate/settings.ts");
-      return readSettings(settings).stack;
-    }
+    // In the agent container there is no project, only the settings of its one stack.
+    if (this.givenSettings && !this.options.stack) return (await this.settings()).stack;
     const { resolveStack } = await import("./root.ts");
     return resolveStack(this.options.stack);
   }
@@ -59,23 +61,19 @@ export class Context {
       throw await notRunning(declared, declared.agent);
     }
     const { readSettings } = await import("../operate/settings.ts");
-    return readSettings(await this.settingsFile());
+    this.read ??= readSettings(await this.settingsFile());
+    return this.read;
   }
 
   /** The stack as its file declares it, if its database runs in containers and we stand outside. */
   async dockerStack(): Promise<DockerStack | undefined> {
-    if (this.givenSettings()) return undefined;
+    if (this.givenSettings) return undefined;
     const { readDockerStack } = await import("./stack/docker-stack.ts");
     return readDockerStack(await this.root(), await this.stack());
   }
 
-  private givenSettings(): string | undefined {
-    return this.options.settings ?? process.env.PGSTEAD_SETTINGS;
-  }
-
   async settingsFile(): Promise<string> {
-    const given = this.givenSettings();
-    if (given) return given;
+    if (this.givenSettings) return this.givenSettings;
     const stack = await this.stack();
     const file = join(await this.root(), ".pgstead", stack, "settings.json");
     if (!existsSync(file)) {

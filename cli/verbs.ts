@@ -1,4 +1,9 @@
 import type { Verb } from "./verb.ts";
+import { backupGet } from "./verbs/backup-get.ts";
+import { backupList } from "./verbs/backup-list.ts";
+import { backupNow } from "./verbs/backup-now.ts";
+import { backupShow } from "./verbs/backup-show.ts";
+import { backupUpload } from "./verbs/backup-upload.ts";
 import { bootstrap } from "./verbs/bootstrap.ts";
 import { check } from "./verbs/check.ts";
 import { doctor } from "./verbs/doctor.ts";
@@ -27,5 +32,6 @@ export const verbs: Verb[] = [
   ...[status, check, doctor, logs, psql],
   ...[migrateUp, migrateDown, migrateList, migrateCurrent, migratePending],
   ...[migrateRun, migrateNew, migrateStamp, migrateSchema],
+  ...[backupNow, backupList, backupShow, backupGet, backupUpload],
   ...[restart, serve, bootstrap, stepMigrate],
 ];

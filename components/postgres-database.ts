@@ -18,7 +18,8 @@ export interface PostgresDatabaseArgs {
   dataVolume: pulumi.Input<string>;
   passwords: Record<LoginRole, pulumi.Output<string>>;
   /** What `pgstead` verbs read inside the stack's containers. */
-  settings: SettingsInput;
+  settings: pulumi.Input<SettingsInput>;
+  database: string;
   /** More files for the agent's eyes, by absolute path below `/run/pgstead`. */
   files?: Record<string, pulumi.Input<string>>;
   /** URL for another migrator than ours, put into a volume that holds nothing else. */
@@ -146,7 +147,7 @@ export class PostgresDatabase extends pulumi.ComponentResource {
           maintenance_work_mem: `${memory.maintenanceWorkMemMb}MB`,
           ...args.serverSettings,
         }),
-        envs: [`POSTGRES_USER=${superuser}`, `POSTGRES_DB=${args.settings.database.name}`],
+        envs: [`POSTGRES_USER=${superuser}`, `POSTGRES_DB=${args.database}`],
         restart: "unless-stopped",
         // The migration step waits, with a deadline: a wait that failed here would replace the
         // container at the next `up`, in the middle of a long recovery.
@@ -200,7 +201,9 @@ function uploads(args: PostgresDatabaseArgs) {
     args.passwords[role],
   ]);
   const files: Record<string, pulumi.Input<string>> = {
-    [`${FILES_FOLDER}/settings.json`]: `${JSON.stringify(args.settings, null, 2)}\n`,
+    [`${FILES_FOLDER}/settings.json`]: pulumi
+      .output(args.settings)
+      .apply((settings) => `${JSON.stringify(settings, null, 2)}\n`),
     ...Object.fromEntries(passwords),
     ...(args.migratorUrl && { [`${MIGRATOR_FOLDER}/url`]: args.migratorUrl }),
     ...args.files,

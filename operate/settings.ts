@@ -34,6 +34,42 @@ const MigrationSettings = z.strictObject({
   protected: z.boolean().default(false),
 });
 
+/** Where copies go besides the local folder: S3 or a service that speaks it. */
+const BucketSettings = z.strictObject({
+  name: z.string().min(3),
+  region: z.string().min(1).default("us-east-1"),
+  /** Of an S3-compatible service; AWS's own where it is left out. */
+  endpoint: z.url().optional(),
+  /** `https://host/bucket/key`, which most S3-compatible services need. */
+  pathStyle: z.boolean().default(false),
+  /** Prefix of every key, such as `team/`: more than one stack may share a bucket. */
+  prefix: z
+    .string()
+    .regex(/^([A-Za-z0-9_.-]+\/)*$/)
+    .default(""),
+  /**
+   * JSON file with `accessKeyId` and `secretAccessKey`. Without it the role of the machine or
+   * container is asked.
+   */
+  credentialsFile: z.string().optional(),
+  /** Certificate authority of a private endpoint, as PEM. */
+  caFile: z.string().optional(),
+});
+export type BucketSettings = z.infer<typeof BucketSettings>;
+
+const BackupSettings = z.strictObject({
+  /** Absolute path of the folder for local copies and the scheduler's state. */
+  folder: z.string(),
+  /** Cron expression, in UTC. */
+  schedule: z.string().default("0 2 * * *"),
+  /** Days that local copies are kept; the newest good one stays whatever its age. */
+  keepDays: z.int().min(1).default(7),
+  /** Room that a dump must leave on the volume. */
+  reserveMegabytes: z.int().min(0).default(512),
+  bucket: BucketSettings.optional(),
+});
+export type BackupSettings = z.infer<typeof BackupSettings>;
+
 export const Check = z.union([
   z.strictObject({
     name: z.string().min(1),
@@ -63,6 +99,7 @@ export const Settings = z.strictObject({
   roles: RoleSettings.optional(),
   migrations: MigrationSettings,
   checks: z.array(Check).default([]),
+  backups: BackupSettings.optional(),
 });
 export type Settings = z.infer<typeof Settings>;
 /** What a component writes: defaults may be left out. */

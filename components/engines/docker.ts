@@ -38,6 +38,8 @@ export interface DockerPostgresArgs {
   migrations?: Omit<SettingsInput["migrations"], "folder">;
   /** @default - health and extension only */
   checks?: SettingsInput["checks"];
+  /** When the agent takes backups, and where they go. @default - it takes none */
+  backups?: pulumi.Input<SettingsInput["backups"]>;
   /** More files for the agent, by absolute path below `/run/pgstead`. */
   files?: Record<string, pulumi.Input<string>>;
   /** Address of the engine, as the provider has it. @default - the docker client's own */
@@ -95,7 +97,7 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
     const prefix = args.prefix ?? pulumi.getStack();
     const database = args.database ?? "app";
     const cluster = { major: (args.version ?? "18").split(".")[0]!, base: args.base ?? "alpine" };
-    const settings = createSettings();
+    const settings = pulumi.output(args.backups).apply(createSettings);
     const image = new PostgresImage(`${name}-image`, { prefix, ...args }, { parent });
     const volumes = createVolumes();
     const passwords = new Passwords(
@@ -128,7 +130,7 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
     this.nodes = { image, volumes, passwords, server };
     this.registerOutputs({ network: this.network });
 
-    function createSettings(): SettingsInput {
+    function createSettings(backups: SettingsInput["backups"]): SettingsInput {
       return {
         stack: pulumi.getStack(),
         engine: "docker",
@@ -143,6 +145,7 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
         roles: { passwords: `${FILES_FOLDER}/passwords` },
         migrations: { ...args.migrations, folder: `${AGENT_FOLDER}/migrations` },
         checks: args.checks ?? [],
+        ...(backups && { backups }),
       };
     }
 
@@ -167,6 +170,7 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
           ...args,
           prefix,
           settings,
+          database,
           // An input of the container: a complaint on the side would let the change through.
           image: pulumi
             .all([image.server, volumes.cluster])

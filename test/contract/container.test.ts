@@ -1,32 +1,20 @@
 import * as docker from "@pulumi/docker";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
+import { type Args, base, cases, IMAGE, NAME } from "./container-cases.ts";
 import { docker as cli, inspect, sweep } from "./docker-cli.ts";
 import { Bench } from "./stack.ts";
 import { ContractTable } from "./table.ts";
 
-const NAME = "pgc-box";
-const IMAGE = "pgstead-fixture/postgres:18-trixie";
 const TYPE = "docker.Container";
 const table = new ContractTable();
 let bench: Bench;
 
-// biome-ignore lint/suspicious/noExplicitAny: docker's inspect answer.
-type Inspect = any;
-type Args = Partial<docker.ContainerArgs>;
-
-const base: Args = {
-  image: IMAGE,
-  name: NAME,
-  command: ["sleep", "infinity"],
-  entrypoints: ["tini", "--"],
-  destroyGraceSeconds: 5,
-  labels: [{ label: "stack", value: "contract" }],
-  memory: 256,
-  memorySwap: 256,
-  healthcheck: { tests: ["CMD", "true"], interval: "1s", timeout: "1s", retries: 3 },
-  capabilities: { drops: ["CAP_NET_RAW"] },
-};
+function rebuild(tag: string): void {
+  const id = cli("create", IMAGE);
+  cli("commit", "--change", "ENV REBUILT=1", id, tag);
+  cli("rm", id);
+}
 
 let current: Args = base;
 
@@ -35,159 +23,6 @@ function program(args: Args) {
     new docker.Container("box", { ...args, image: args.image ?? IMAGE });
   };
 }
-
-interface Case {
-  change: string;
-  args: Args;
-  engine: "update" | "replace" | "same";
-  /** What of the real container is looked at, and what must be seen there afterwards. */
-  look: (found: Inspect) => unknown;
-  becomes: unknown;
-}
-
-const cases: Case[] = [
-  { change: "nothing", args: {}, engine: "same", look: (c) => c.Name, becomes: `/${NAME}` },
-  {
-    change: "memory",
-    args: { memory: 300, memorySwap: 300 },
-    engine: "update",
-    look: (c) => c.HostConfig.Memory,
-    becomes: 300 << 20,
-  },
-  {
-    change: "restart",
-    args: { restart: "unless-stopped" },
-    engine: "update",
-    look: (c) => c.HostConfig.RestartPolicy.Name,
-    becomes: "unless-stopped",
-  },
-  {
-    change: "healthcheck",
-    args: { healthcheck: { tests: ["CMD", "true"], interval: "2s", timeout: "1s", retries: 3 } },
-    engine: "update",
-    look: (c) => c.Config.Healthcheck.Interval,
-    becomes: 1e9,
-  },
-  {
-    change: "tmpfs",
-    args: { tmpfs: { "/scratch": "size=8m" } },
-    engine: "update",
-    look: (c) => c.HostConfig.Tmpfs ?? null,
-    becomes: null,
-  },
-  {
-    change: "init",
-    args: { init: true },
-    engine: "update",
-    look: (c) => c.HostConfig.Init,
-    becomes: false,
-  },
-  {
-    change: "destroyGraceSeconds",
-    args: { destroyGraceSeconds: 4 },
-    engine: "update",
-    look: (c) => c.Name,
-    becomes: `/${NAME}`,
-  },
-  {
-    change: "stopTimeout",
-    args: { stopTimeout: 7 },
-    engine: "replace",
-    look: (c) => c.Config.StopTimeout,
-    becomes: 7,
-  },
-  {
-    change: "shmSize",
-    args: { shmSize: 96 },
-    engine: "replace",
-    look: (c) => c.HostConfig.ShmSize,
-    becomes: 96 << 20,
-  },
-  {
-    change: "logOpts",
-    args: { logDriver: "json-file", logOpts: { "max-size": "1m" } },
-    engine: "replace",
-    look: (c) => c.HostConfig.LogConfig.Config["max-size"],
-    becomes: "1m",
-  },
-  {
-    change: "labels",
-    args: { labels: [{ label: "stack", value: "other" }] },
-    engine: "replace",
-    look: (c) => c.Config.Labels.stack,
-    becomes: "other",
-  },
-  {
-    change: "envs",
-    args: { envs: ["A=1"] },
-    engine: "replace",
-    look: (c) => c.Config.Env.includes("A=1"),
-    becomes: true,
-  },
-  {
-    change: "envs in another order",
-    args: { envs: ["B=2", "A=1"] },
-    engine: "replace",
-    look: (c) => c.Config.Env.includes("B=2"),
-    becomes: true,
-  },
-  {
-    change: "capabilities",
-    args: { capabilities: { drops: ["CAP_NET_RAW", "CAP_MKNOD"] } },
-    engine: "replace",
-    look: (c) => c.HostConfig.CapDrop.length,
-    becomes: 2,
-  },
-  {
-    change: "readOnly",
-    args: { readOnly: true },
-    engine: "replace",
-    look: (c) => c.HostConfig.ReadonlyRootfs,
-    becomes: true,
-  },
-  {
-    change: "securityOpts",
-    args: { securityOpts: ["no-new-privileges:true"] },
-    engine: "replace",
-    look: (c) => c.HostConfig.SecurityOpt[0],
-    becomes: "no-new-privileges:true",
-  },
-  {
-    change: "user",
-    args: { user: "999:999" },
-    engine: "replace",
-    look: (c) => c.Config.User,
-    becomes: "999:999",
-  },
-  {
-    change: "ports",
-    args: { ports: [{ internal: 5432, external: 15499, ip: "127.0.0.1" }] },
-    engine: "replace",
-    look: (c) => c.HostConfig.PortBindings["5432/tcp"][0].HostPort,
-    becomes: "15499",
-  },
-  {
-    change: "volumes",
-    args: { volumes: [{ volumeName: "pgc-data", containerPath: "/data" }] },
-    engine: "replace",
-    look: (c) => c.HostConfig.Binds[0],
-    becomes: "pgc-data:/data:rw",
-  },
-  {
-    change: "mounts",
-    args: { volumes: [], mounts: [{ type: "volume", source: "pgc-data", target: "/data" }] },
-    engine: "replace",
-    look: (c) => c.HostConfig.Mounts[0].Source,
-    becomes: "pgc-data",
-  },
-  {
-    change: "nothing, with all of these",
-    args: {},
-    engine: "same",
-    look: (c) => c.Name,
-    becomes: `/${NAME}`,
-  },
-];
 
 describe("docker.Container", () => {
   beforeAll(async () => {
@@ -253,19 +88,41 @@ describe("docker.Container", () => {
     expect(seen.op).toBe("create");
   });
 
-  test("a stopped container is started by the next update after a refresh", async () => {
+  test.each([
+    // Read back, a stopped container publishes nothing, and ports that differ replace.
+    { with: "published ports", args: {}, op: "replace", real: "new container" },
+    { with: "no published ports", args: { ports: [] }, op: "update", real: "started again" },
+  ])("a stopped container with $with: $op after a refresh", async (each) => {
+    current = { ...current, ...each.args };
+    await bench.up(program(current), "box");
     cli("stop", "-t", "1", NAME);
     const id = inspect("container", NAME).Id;
     await bench.refresh(program(current), "box");
     const result = await bench.up(program(current), "box");
     const after = inspect("container", NAME);
+    const real = after.Id === id ? "started again" : "new container";
+    table.add({ type: TYPE, change: `stopped, ${each.with}, refresh`, engine: result.op, real });
+    expect(result.op).toBe(each.op);
+    expect(real).toBe(each.real);
+    expect(after.State.Running).toBe(true);
+  });
+
+  test("an image rebuilt under its tag leaves the container on the old one", async () => {
+    const tag = "pgc-image:latest";
+    cli("tag", IMAGE, tag);
+    current = { ...current, image: tag };
+    await bench.up(program(current), "box");
+    const before = inspect("container", NAME);
+    rebuild(tag);
+    expect(inspect("image", tag).Id).not.toBe(before.Image);
+    const result = await bench.up(program(current), "box");
     table.add({
       type: TYPE,
-      change: "stopped by hand, refresh",
+      change: "image rebuilt, same tag",
       engine: result.op,
-      real: after.Id === id && after.State.Running ? "started again" : "not started",
+      real: "unchanged",
     });
-    expect(result.op).toBe("update");
-    expect(after.State.Running).toBe(true);
+    expect(result.op).toBe("same");
+    expect(inspect("container", NAME).Image).toBe(before.Image);
   });
 });

@@ -2,8 +2,12 @@ import { isObject, list, type Properties, stable, UNKNOWN, type Value } from "./
 
 /** One property of a resource, in the words that decide what a change of it does. */
 export interface Field {
-  /** Order of a set does not matter; `block` is one nested object. @default "scalar" */
-  kind?: "scalar" | "list" | "set" | "map" | "block";
+  /**
+   * Order of a set does not matter; `block` is one nested object; `tree` is nested at will, with zero
+   * values left out of the comparison; `json` is text that is compared as what it says.
+   * @default "scalar"
+   */
+  kind?: "scalar" | "list" | "set" | "map" | "block" | "tree" | "json";
   /** What a block, or each item of a list or set, holds. */
   item?: Fields;
   /** A change replaces the resource. */
@@ -32,12 +36,24 @@ function canonical(field: Field, value: Value | undefined): Value {
   }
   if (field.kind === "list" || field.kind === "set") {
     const items = list(value).map((each) => canonicalItem(field, each));
-    if (field.kind === "set") items.sort((a, b) => (stable(a) < stable(b) ? -1 : 1));
     return items.length > 0 ? items : null;
   }
+  if (field.kind === "tree") return pruned(value);
+  if (field.kind === "json")
+    return typeof value === "string" ? pruned(JSON.parse(value)) : pruned(value);
   if (field.kind === "block") return canonicalItem(field, value);
   if (field.kind === "map") return isObject(value) && Object.keys(value).length > 0 ? value : null;
   return typeof value === "object" ? value : String(value);
+}
+
+function pruned(value: Value): Value {
+  if (Array.isArray(value)) return value.length > 0 ? value.map(pruned) : null;
+  if (!isObject(value)) return value === "" || value === false || value === 0 ? null : value;
+  const entries = Object.entries(value)
+    .filter(([name]) => name !== "__defaults")
+    .map(([name, each]) => [name, pruned(each)] as const)
+    .filter(([, each]) => each !== null);
+  return entries.length > 0 ? Object.fromEntries(entries) : null;
 }
 
 function canonicalItem(field: Field, value: Value): Value {
@@ -61,8 +77,18 @@ export function diffFields(fields: Fields, olds: Properties, news: Properties): 
   return changes;
 }
 
+function join(path: string, key: string): string {
+  return /^[A-Za-z_$][\w$]*$/.test(key) ? `${path}.${key}` : `${path}["${key}"]`;
+}
+
+function isEqual(field: Field, a: Value, b: Value): boolean {
+  if (field.kind !== "set" || !Array.isArray(a) || !Array.isArray(b))
+    return stable(a) === stable(b);
+  return stable(a.map(stable).sort()) === stable(b.map(stable).sort());
+}
+
 function collect(into: Changes, path: string, field: Field, a: Value, b: Value, replace: boolean) {
-  if (stable(a) === stable(b) && b !== UNKNOWN) return;
+  if (isEqual(field, a, b) && b !== UNKNOWN) return;
   if (field.kind === "block" && isObject(a) && isObject(b)) {
     for (const [name, nested] of Object.entries(field.item ?? {})) {
       const inner = replace || (nested.replace ?? false);
@@ -72,7 +98,7 @@ function collect(into: Changes, path: string, field: Field, a: Value, b: Value, 
   }
   if (field.kind === "map" && isObject(a) && isObject(b)) {
     for (const name of new Set([...Object.keys(a), ...Object.keys(b)])) {
-      collect(into, `${path}["${name}"]`, {}, a[name] ?? null, b[name] ?? null, replace);
+      collect(into, join(path, name), {}, a[name] ?? null, b[name] ?? null, replace);
     }
     return;
   }
@@ -83,7 +109,7 @@ function collect(into: Changes, path: string, field: Field, a: Value, b: Value, 
   into[path] = { kind: a === null ? "add" : b === null ? "delete" : "update", replace };
 }
 
-/** A set's members have no place of their own: what is on both sides is left out first. */
+/** A set's members are told apart by value: one that is on both sides did not change, wherever it is. */
 function collectItems(
   into: Changes,
   path: string,
@@ -92,11 +118,14 @@ function collectItems(
   b: Value[],
   replace: boolean,
 ) {
-  const gone = field.kind === "set" ? a.filter((x) => !b.some((y) => stable(x) === stable(y))) : a;
-  const come = field.kind === "set" ? b.filter((x) => !a.some((y) => stable(x) === stable(y))) : b;
   const item: Field = { kind: field.item ? "block" : "scalar", item: field.item };
-  for (let i = 0; i < Math.max(gone.length, come.length); i++) {
-    collect(into, `${path}[${i}]`, item, gone[i] ?? null, come[i] ?? null, replace);
+  const isIn = (each: Value, side: Value[]) => side.some((other) => stable(other) === stable(each));
+  for (let i = 0; i < Math.max(a.length, b.length); i++) {
+    const gone =
+      field.kind === "set" && a[i] !== undefined && isIn(a[i]!, b) ? null : (a[i] ?? null);
+    const come =
+      field.kind === "set" && b[i] !== undefined && isIn(b[i]!, a) ? null : (b[i] ?? null);
+    collect(into, `${path}[${i}]`, item, gone, come, replace);
   }
 }
 
@@ -120,6 +149,16 @@ export function withDefaults(fields: Fields, inputs: Properties): Properties {
 function nestedDefaults(item: Fields, value: Value): Value {
   if (Array.isArray(value)) return value.map((each) => nestedDefaults(item, each));
   return isObject(value) ? withDefaults(item, value) : value;
+}
+
+/** The list of defaults belongs to the inputs; outputs must not carry it. */
+export function withoutMarks(bag: Properties): Properties {
+  const strip = (value: Value): Value => {
+    if (Array.isArray(value)) return value.map(strip);
+    return isObject(value) ? withoutMarks(value) : value;
+  };
+  const entries = Object.entries(bag).filter(([name]) => name !== "__defaults");
+  return Object.fromEntries(entries.map(([name, value]) => [name, strip(value)]));
 }
 
 export function missingFields(fields: Fields, inputs: Properties): string[] {

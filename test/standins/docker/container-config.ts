@@ -8,6 +8,14 @@ function strings(value: Value | undefined): string[] | undefined {
   return Array.isArray(value) ? value.map(text) : undefined;
 }
 
+/** As Docker's own client spells them out before it asks the engine. */
+function capabilityNames(value: Value | undefined): string[] | undefined {
+  return strings(value)?.map((each) => {
+    const name = each.toUpperCase();
+    return name === "ALL" || name.startsWith("CAP_") ? name : `CAP_${name}`;
+  });
+}
+
 function mebibytes(value: Value | undefined): number | undefined {
   return typeof value === "number" ? (value > 0 ? value * MIB : value) : undefined;
 }
@@ -142,8 +150,8 @@ export function toCreateBody(inputs: Properties, apiVersion: string) {
         Soft: each.soft,
         Hard: each.hard,
       })),
-      CapAdd: strings(capabilities.adds),
-      CapDrop: strings(capabilities.drops),
+      CapAdd: capabilityNames(capabilities.adds),
+      CapDrop: capabilityNames(capabilities.drops),
       Dns: strings(inputs.dns),
       DnsOptions: strings(inputs.dnsOpts),
       DnsSearch: strings(inputs.dnsSearches),

@@ -96,6 +96,8 @@ async function makeReady(id: string, inputs: Properties): Promise<void> {
 export const container: Operations = {
   fields: containerFields,
   outputs: ["bridge", "containerLogs", "exitCode", "networkDatas"],
+  readOnce: ["networkDatas"],
+  keptAsPlanned: ["capabilities"],
   deleteBeforeReplace: true,
 
   async create(_context, inputs) {

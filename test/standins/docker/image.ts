@@ -6,6 +6,7 @@ import type { Changes } from "../base/fields.ts";
 import {
   hasUnknown,
   isObject,
+  list,
   type Properties,
   secret,
   stable,
@@ -38,8 +39,8 @@ async function build(context: Context, inputs: Properties): Promise<Properties> 
     buildargs: JSON.stringify(isObject(options.args) ? options.args : {}),
     target: text(options.target),
     networkmode: text(options.network),
-    extrahosts: Array.isArray(options.addHosts) ? options.addHosts.join("\n") : "",
   });
+  for (const host of list(options.addHosts)) query.append("extrahosts", text(host));
   const headers = { "Content-Type": "application/x-tar", "Content-Length": archive.length };
   const answer = await engine.send("POST", `/build?${query}`, archive, headers);
   for await (const line of createInterface({ input: answer })) {
