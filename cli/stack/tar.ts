@@ -46,7 +46,8 @@ function header(path: string, size: number): Buffer {
   block.write("00000000000 ", 136);
   // The checksum counts itself as eight spaces.
   block.write("        ", 148);
-  block.write("0ustar\0" + "00", 156);
+  block.write("0", 156);
+  block.write("ustar\u000000", 257);
   block.write(prefix, 345);
   const sum = block.reduce((total, byte) => total + byte, 0);
   block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);

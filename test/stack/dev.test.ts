@@ -93,7 +93,7 @@ describe("stack dev", () => {
       { stdin: "select current_user" },
     );
     expect(psql.stdout.trim()).toBe("postgres");
-    expect((await project.pgstead(["logs", "-n", "5"])).all).toContain(
+    expect((await project.pgstead(["logs", "-n", "100"])).all).toContain(
       "ready to accept connections",
     );
     expect((await project.pgstead(["restart"])).stdout).toContain("restarted");

@@ -39,6 +39,7 @@ export class StackProject {
   readonly stack: string;
   readonly port: number;
   readonly env: NodeJS.ProcessEnv;
+  readonly baseImage = baseImage();
   /** Everything any command has printed, for the search for secrets. */
   printed = "";
 
@@ -68,7 +69,7 @@ export class StackProject {
     project.configure("pgstead:port", project.port);
     project.configurePostgres({
       base: "debian",
-      baseImage: baseImage(),
+      baseImage: project.baseImage,
       pgvector: { from: "package" },
     });
     return project;
