@@ -242,5 +242,3 @@ function failed(error: unknown) {
   const details = error instanceof Error ? error.message : String(error);
   return { code: grpc.status.UNKNOWN, details };
 }
-
-export { UNKNOWN };
