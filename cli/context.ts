@@ -2,13 +2,18 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { mistake } from "../operate/error.ts";
 import type { Settings } from "../operate/settings.ts";
+import type { DockerStack } from "./stack/docker-stack.ts";
 
 export interface GlobalOptions {
   stack?: string;
   settings?: string;
   json?: boolean;
   yes?: boolean;
+  allowUnreachable?: boolean;
 }
+
+/** Thrown instead of settings: the verb runs where the database is, inside the stack's agent. */
+export class RunsInAgent extends Error {}
 
 /** What every verb may ask for: which stack, its settings, and how to speak to the caller. */
 export class Context {
@@ -16,11 +21,17 @@ export class Context {
   /** Asked questions count as answered with yes. */
   readonly yes: boolean;
   private readonly options: GlobalOptions;
+  /** Read once, for they may come from standard input. */
+  private read: Settings | undefined;
 
   constructor(options: GlobalOptions) {
     this.options = options;
     this.json = options.json ?? false;
     this.yes = options.yes ?? false;
+  }
+
+  private get givenSettings(): string | undefined {
+    return this.options.settings ?? process.env.PGSTEAD_SETTINGS;
   }
 
   /** The folder of `Pulumi.yaml`, from wherever below it the command was typed. */
@@ -30,19 +41,39 @@ export class Context {
   }
 
   async stack(): Promise<string> {
+    // In the agent container there is no project, only the settings of its one stack.
+    if (this.givenSettings && !this.options.stack) return (await this.settings()).stack;
     const { resolveStack } = await import("./root.ts");
     return resolveStack(this.options.stack);
   }
 
-  /** The settings that the last `up` wrote for the stack. */
+  /**
+   * The settings that the last `up` wrote for the stack. Where they lie in a container, the verb goes
+   * there: whatever a verb does before this call, it does twice.
+   */
   async settings(): Promise<Settings> {
+    const declared = await this.dockerStack();
+    if (declared) {
+      const { isRunning, nowhere } = await import("./stack/docker-stack.ts");
+      if (await isRunning(declared, declared.agent)) throw new RunsInAgent();
+      if (this.options.allowUnreachable) return nowhere(declared);
+      const { notRunning } = await import("./stack/docker-stack.ts");
+      throw await notRunning(declared, declared.agent);
+    }
     const { readSettings } = await import("../operate/settings.ts");
-    return readSettings(await this.settingsFile());
+    this.read ??= readSettings(await this.settingsFile());
+    return this.read;
+  }
+
+  /** The stack as its file declares it, if its database runs in containers and we stand outside. */
+  async dockerStack(): Promise<DockerStack | undefined> {
+    if (this.givenSettings) return undefined;
+    const { readDockerStack } = await import("./stack/docker-stack.ts");
+    return readDockerStack(await this.root(), await this.stack());
   }
 
   async settingsFile(): Promise<string> {
-    const given = this.options.settings ?? process.env.PGSTEAD_SETTINGS;
-    if (given) return given;
+    if (this.givenSettings) return this.givenSettings;
     const stack = await this.stack();
     const file = join(await this.root(), ".pgstead", stack, "settings.json");
     if (!existsSync(file)) {

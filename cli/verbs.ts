@@ -1,4 +1,10 @@
 import type { Verb } from "./verb.ts";
+import { backupGet } from "./verbs/backup-get.ts";
+import { backupList } from "./verbs/backup-list.ts";
+import { backupNow } from "./verbs/backup-now.ts";
+import { backupShow } from "./verbs/backup-show.ts";
+import { backupUpload } from "./verbs/backup-upload.ts";
+import { bootstrap } from "./verbs/bootstrap.ts";
 import { check } from "./verbs/check.ts";
 import { doctor } from "./verbs/doctor.ts";
 import { down } from "./verbs/down.ts";
@@ -19,6 +25,7 @@ import { psql } from "./verbs/psql.ts";
 import { restart } from "./verbs/restart.ts";
 import { serve } from "./verbs/serve.ts";
 import { status } from "./verbs/status.ts";
+import { stepMigrate } from "./verbs/step-migrate.ts";
 import { up } from "./verbs/up.ts";
 
 /** Every verb of `pgstead`, in the order of `--help`. */
@@ -27,5 +34,6 @@ export const verbs: Verb[] = [
   ...[status, check, doctor, logs, psql],
   ...[migrateUp, migrateDown, migrateList, migrateCurrent, migratePending],
   ...[migrateRun, migrateNew, migrateStamp, migrateAdopt, migrateVerify, migrateSchema],
-  ...[restart, serve],
+  ...[backupNow, backupList, backupShow, backupGet, backupUpload],
+  ...[restart, serve, bootstrap, stepMigrate],
 ];

@@ -16,6 +16,8 @@ export interface LockOptions {
   /** Give up after this long. */
   waitMs: number;
   note?: (line: string) => void;
+  /** Ends the waiting; what runs under the lock minds it by itself. */
+  signal?: AbortSignal;
 }
 
 /**
@@ -79,7 +81,7 @@ export async function tryAdvisoryLock(
 
 /** Asks again and again until `tryOnce` names no holder. */
 export async function waitUntilFree(
-  { waitMs, note, purpose }: LockOptions,
+  { waitMs, note, purpose, signal }: LockOptions,
   tryOnce: () => Promise<string | undefined>,
 ): Promise<void> {
   const deadline = Date.now() + waitMs;
@@ -95,6 +97,7 @@ export async function waitUntilFree(
       );
     }
     // Not in step with others who wait.
-    await sleep(Math.min(100 + Math.random() * 200, Math.max(1, deadline - Date.now())));
+    const pause = Math.min(100 + Math.random() * 200, Math.max(1, deadline - Date.now()));
+    await sleep(pause, undefined, signal && { signal });
   }
 }

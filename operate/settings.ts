@@ -13,6 +13,14 @@ const DatabaseSettings = z.strictObject({
   passwordFile: z.string().optional(),
   /** Role that migrations run as (`SET ROLE`), so that objects belong to it. */
   owner: z.string().optional(),
+  /** Role of dumps and of the bootstrap, where we have it; reached over the socket, no password. */
+  superuser: z.string().optional(),
+});
+
+/** The roles that `up` sets on our own engines. */
+const RoleSettings = z.strictObject({
+  /** Folder with one file a role (`migrator`, `app`, `readonly`) that holds its password. */
+  passwords: z.string(),
 });
 
 const MigrationSettings = z.strictObject({
@@ -25,6 +33,42 @@ const MigrationSettings = z.strictObject({
   /** Undoing and running again need somebody's name and a reason. */
   protected: z.boolean().default(false),
 });
+
+/** Where copies go besides the local folder: S3 or a service that speaks it. */
+const BucketSettings = z.strictObject({
+  name: z.string().min(3),
+  region: z.string().min(1).default("us-east-1"),
+  /** Of an S3-compatible service; AWS's own where it is left out. */
+  endpoint: z.url().optional(),
+  /** `https://host/bucket/key`, which most S3-compatible services need. */
+  pathStyle: z.boolean().default(false),
+  /** Prefix of every key, such as `team/`: more than one stack may share a bucket. */
+  prefix: z
+    .string()
+    .regex(/^([A-Za-z0-9_.-]+\/)*$/)
+    .default(""),
+  /**
+   * JSON file with `accessKeyId` and `secretAccessKey`. Without it the role of the machine or
+   * container is asked.
+   */
+  credentialsFile: z.string().optional(),
+  /** Certificate authority of a private endpoint, as PEM. */
+  caFile: z.string().optional(),
+});
+export type BucketSettings = z.infer<typeof BucketSettings>;
+
+const BackupSettings = z.strictObject({
+  /** Absolute path of the folder for local copies and the scheduler's state. */
+  folder: z.string(),
+  /** Cron expression, in UTC. */
+  schedule: z.string().default("0 2 * * *"),
+  /** Days that local copies are kept; the newest good one stays whatever its age. */
+  keepDays: z.int().min(1).default(7),
+  /** Room that a dump must leave on the volume. */
+  reserveMegabytes: z.int().min(0).default(512),
+  bucket: BucketSettings.optional(),
+});
+export type BackupSettings = z.infer<typeof BackupSettings>;
 
 export const Check = z.union([
   z.strictObject({
@@ -52,8 +96,10 @@ export const Settings = z.strictObject({
   database: DatabaseSettings,
   /** Set for the engine `embedded`: the folder that holds the data, the log and the lock. */
   embedded: z.strictObject({ folder: z.string() }).optional(),
+  roles: RoleSettings.optional(),
   migrations: MigrationSettings,
   checks: z.array(Check).default([]),
+  backups: BackupSettings.optional(),
 });
 export type Settings = z.infer<typeof Settings>;
 /** What a component writes: defaults may be left out. */
@@ -61,11 +107,17 @@ export type SettingsInput = z.input<typeof Settings>;
 
 export function readSettings(file: string): Settings {
   const parsed = Settings.safeParse(readJson(file));
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return withGivenMigrations(parsed.data);
   // Written by another version of pgstead: `up` writes it anew.
   throw mistake(
     `the settings in ${file} do not fit this version of pgstead; run "pgstead up" to write them anew\n${z.prettifyError(parsed.error)}`,
   );
+}
+
+/** Whoever runs a verb in a container brings the files of the checkout along. */
+function withGivenMigrations(settings: Settings): Settings {
+  const folder = process.env.PGSTEAD_MIGRATIONS;
+  return folder ? { ...settings, migrations: { ...settings.migrations, folder } } : settings;
 }
 
 /** `-` is standard input. */

@@ -15,14 +15,19 @@ export const psql: Verb = {
   ],
   passThrough: true,
   async run(context, { args }) {
-    const { host, port, name, user } = (await context.settings()).database;
-    // Variables, not flags: whatever the person gives as a flag wins over them.
+    const stack = await context.dockerStack();
+    if (stack) {
+      const { psqlInContainer } = await import("../stack/server-container.ts");
+      return exitCodeOf(await psqlInContainer(stack, args));
+    }
+    const settings = await context.settings();
+    const { assertOurServer } = await import("../../operate/embedded/server-state.ts");
+    assertOurServer(settings);
+    const { host, port, name, user } = settings.database;
+    // Variables, so that a flag of the person's wins; over the shell's own, which may name another server.
     const env = {
-      PGHOST: host,
-      PGPORT: String(port),
-      PGDATABASE: name,
-      PGUSER: user,
       ...process.env,
+      ...{ PGHOST: host, PGPORT: String(port), PGDATABASE: name, PGUSER: user },
     };
     const child = spawn("psql", args, { stdio: "inherit", env });
     const ignore = () => {};
@@ -40,8 +45,9 @@ export const psql: Verb = {
       );
     });
     process.off("SIGINT", ignore);
-    // psql's own codes: 1 its mistake, 2 connection lost, 3 a script stopped at an error.
-    process.exitCode = code === 2 ? 3 : code === 0 ? 0 : 1;
-    return process.exitCode as 0 | 1 | 3;
+    return exitCodeOf(code);
   },
 };
+
+/** psql's own codes: 1 its mistake, 2 connection lost, 3 a script stopped at an error. */
+const exitCodeOf = (code: number) => (code === 2 ? 3 : code === 0 ? 0 : 1);

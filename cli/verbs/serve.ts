@@ -4,7 +4,7 @@ import type { Verb } from "../verb.ts";
 export const serve: Verb = {
   name: "serve",
   group: "care",
-  summary: "run the stack's background work here: the embedded server",
+  summary: "run the stack's background work here: the agent's schedules, or the embedded server",
   options: [
     { flags: "--detach", description: "in a process of its own; returns once it is healthy" },
   ],
@@ -17,6 +17,12 @@ export const serve: Verb = {
       context.print({ outcome }, outcome);
       return;
     }
+    if (settings.engine !== "embedded") {
+      const { serveAgent } = await import("../../operate/serve.ts");
+      const file = await context.settingsFile();
+      await serveAgent(settings, (verb) => selfCommand(verb, file));
+      return;
+    }
     const { serveEmbedded } = await import("../../operate/embedded/server.ts");
     await serveEmbedded(settings);
     // PGlite leaves handles open that would keep the process alive.
@@ -26,5 +32,13 @@ export const serve: Verb = {
 
 /** This very program again. */
 export function serveCommand(settingsFile: string): string[] {
-  return [process.execPath, process.argv[1] as string, "serve", "--settings", settingsFile];
+  return selfCommand(["serve"], settingsFile);
 }
+
+const selfCommand = (verb: string[], settingsFile: string) => [
+  process.execPath,
+  process.argv[1] as string,
+  ...verb,
+  "--settings",
+  settingsFile,
+];

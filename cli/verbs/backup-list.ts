@@ -1,0 +1,43 @@
+import type { Listed, ListResult } from "../../operate/backup/list.ts";
+import { age, bytes } from "../../operate/backup/units.ts";
+import { ExitCode } from "../../operate/error.ts";
+import type { Verb } from "../verb.ts";
+
+export const backupList: Verb = {
+  name: "backup list",
+  group: "backup",
+  summary: "backups with age, size and where each copy lies; exit 2 if there is no good one",
+  examples: ["pgstead backup list", "pgstead backup list --json"],
+  async run(context) {
+    const { listBackups } = await import("../../operate/backup/list.ts");
+    const result = await listBackups(await context.settings());
+    context.print(result, () => describe(result, new Date()));
+    const usable = result.backups.some(({ good, problem }) => good && !problem);
+    return usable && !result.bucketError ? ExitCode.fine : ExitCode.pending;
+  },
+};
+
+export function describe(result: ListResult, now: Date): string {
+  const width = Math.max(2, ...result.backups.map(({ id }) => id.length));
+  const lines = result.backups.map((backup) => line(backup, width, now));
+  if (lines.length === 0) lines.push(`no backups in ${result.folder}`);
+  if (!result.bucket) lines.push("no bucket is configured: all copies lie on one machine");
+  if (result.bucketError) lines.push(`the bucket could not be asked: ${result.bucketError}`);
+  if (result.strays.length > 0) {
+    lines.push(`not backups, for they have no manifest: ${result.strays.join(", ")}`);
+  }
+  return lines.join("\n");
+}
+
+function line(backup: Listed, width: number, now: Date): string {
+  const columns = [
+    backup.id.padEnd(width),
+    age(backup.startedAt, now).padStart(8),
+    bytes(backup.size).padStart(8),
+    backup.copies.join(" + ").padEnd("local + bucket".length),
+    backup.schemaVersion ?? "-",
+  ];
+  if (!backup.good) columns.push("NOT WHOLE");
+  if (backup.problem) columns.push(`DAMAGED: ${backup.problem}`);
+  return columns.join("  ");
+}

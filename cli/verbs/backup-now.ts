@@ -1,0 +1,76 @@
+import type { BackupResult } from "../../operate/backup/now.ts";
+import { bytes } from "../../operate/backup/units.ts";
+import { ExitCode } from "../../operate/error.ts";
+import { untilInterrupted } from "../interrupt.ts";
+import type { Verb } from "../verb.ts";
+import { version } from "../version.ts";
+import { wholeNumber } from "./migrate-options.ts";
+
+export const backupNow: Verb = {
+  name: "backup now",
+  group: "backup",
+  summary:
+    "dump the database, check the dump and upload it; exit 2 if it is not whole or not off-site",
+  options: [
+    { flags: "--plain", description: "SQL text (gzip) instead of pg_dump's custom format" },
+    {
+      flags: "--out <file>",
+      description: "only into this file, - for stdout: no manifest, no upload, no retention",
+    },
+    { flags: "--scheduled", description: "marks it as a run of the schedule, not of a person" },
+    {
+      flags: "--wait <seconds>",
+      description: "wait so long for another operation",
+      default: "600",
+    },
+  ],
+  examples: [
+    "pgstead backup now",
+    "pgstead backup now --plain --out before.sql.gz",
+    "pgstead backup now --out - | ssh elsewhere 'cat > app.dump'",
+  ],
+  writes: true,
+  async run(context, { options }) {
+    const settings = await context.settings();
+    const format = options.plain ? "plain" : "custom";
+    const waitMs = wholeNumber(String(options.wait), "--wait") * 1000;
+    const note = (line: string) => context.note(line);
+    const shared = { format, waitMs, note } as const;
+    return untilInterrupted(async (signal) => {
+      if (options.out) {
+        const { dumpTo } = await import("../../operate/backup/dump-to.ts");
+        const out = String(options.out);
+        const warnings = await dumpTo(settings, { ...shared, out, signal });
+        for (const warning of warnings) note(warning);
+        if (out !== "-") context.print({ out, warnings }, `written to ${out}`);
+        return warnings.length > 0 ? ExitCode.pending : ExitCode.fine;
+      }
+      const backup = await import("../../operate/backup/now.ts");
+      const result = await backup.backupNow(settings, {
+        ...shared,
+        trigger: options.scheduled ? "schedule" : "now",
+        pgsteadVersion: version,
+        signal,
+      });
+      context.print(result, () => describe(result));
+      return result.uploadError || !result.manifest.complete ? ExitCode.pending : ExitCode.fine;
+    });
+  },
+};
+
+function describe({ manifest, uploaded, uploadError, pruned }: BackupResult): string {
+  const tables = Object.keys(manifest.rows).length;
+  const lines = [
+    `${manifest.id}: ${bytes(manifest.dump.size)} of ${tables} tables in ${(manifest.durationMs / 1000).toFixed(1)} s`,
+  ];
+  if (!manifest.complete) {
+    lines.push("NOT WHOLE, and so it does not count as a backup:");
+    lines.push(...manifest.warnings.map((line) => `  ${line}`));
+  }
+  const earlier = uploaded.filter((id) => id !== manifest.id);
+  if (uploaded.includes(manifest.id)) lines.push("uploaded to the bucket");
+  if (earlier.length > 0) lines.push(`uploaded what was missing there: ${earlier.join(", ")}`);
+  if (uploadError) lines.push(`NOT UPLOADED: ${uploadError}`);
+  if (pruned.length > 0) lines.push(`removed here, by age: ${pruned.join(", ")}`);
+  return lines.join("\n");
+}

@@ -1,0 +1,31 @@
+import type { Found } from "../../operate/backup/find.ts";
+import { age, bytes } from "../../operate/backup/units.ts";
+import type { Verb } from "../verb.ts";
+
+export const backupShow: Verb = {
+  name: "backup show",
+  group: "backup",
+  summary: "what a backup holds: versions, tables and rows, checksums",
+  args: "[id]",
+  examples: ["pgstead backup show", "pgstead backup show app-20260507T020000Z --json"],
+  async run(context, { args }) {
+    const { findBackup } = await import("../../operate/backup/find.ts");
+    const found = await findBackup(await context.settings(), args[0] ?? "latest");
+    context.print(found, () => describe(found));
+  },
+};
+
+function describe({ manifest, where }: Found): string {
+  const rows = Object.entries(manifest.rows);
+  return [
+    manifest.id,
+    `  taken      ${manifest.startedAt} (${age(manifest.startedAt, new Date())} ago), in ${(manifest.durationMs / 1000).toFixed(1)} s`,
+    `  database   ${manifest.database}, ${bytes(manifest.databaseBytes)}, PostgreSQL ${manifest.serverVersion}, pgvector ${manifest.pgvectorVersion ?? "none"}`,
+    `  schema     ${manifest.schemaVersion ?? "no migration applied"}`,
+    `  dump       ${manifest.dump.file}, ${bytes(manifest.dump.size)}, ${manifest.format}, read from: ${where}`,
+    `  sha256     ${manifest.dump.sha256}`,
+    `  whole      ${manifest.complete ? "yes" : `no: ${manifest.warnings.join("; ")}`}`,
+    `  tables     ${rows.length}`,
+    ...rows.map(([table, count]) => `    ${table}: ${count} rows`),
+  ].join("\n");
+}

@@ -1,0 +1,28 @@
+import type { Uploaded } from "../../operate/backup/upload-missing.ts";
+import { ExitCode } from "../../operate/error.ts";
+import { untilInterrupted } from "../interrupt.ts";
+import type { Verb } from "../verb.ts";
+
+export const backupUpload: Verb = {
+  name: "backup upload",
+  group: "backup",
+  summary: "bring the good local backups to the bucket that it lacks",
+  examples: ["pgstead backup upload"],
+  writes: true,
+  async run(context) {
+    const { uploadMissing } = await import("../../operate/backup/upload-missing.ts");
+    const { backupSettings } = await import("../../operate/backup/settings.ts");
+    const backups = backupSettings(await context.settings());
+    const note = (line: string) => context.note(line);
+    const result = await untilInterrupted((signal) => uploadMissing(backups, { note, signal }));
+    context.print(result, () => describe(result, Boolean(backups.bucket)));
+    return result.error ? ExitCode.unreachable : ExitCode.fine;
+  },
+};
+
+function describe({ uploaded, error }: Uploaded, hasBucket: boolean): string {
+  if (!hasBucket) return "no bucket is configured";
+  const lines = uploaded.length > 0 ? [`uploaded ${uploaded.join(", ")}`] : [];
+  if (error) lines.push(`NOT UPLOADED: ${error}`);
+  return lines.length > 0 ? lines.join("\n") : "the bucket has them all";
+}

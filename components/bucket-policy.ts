@@ -1,0 +1,59 @@
+/**
+ * Plain functions of what the bucket allows: tested alone, and read by who wants to know. Keys are in
+ * a fixed order, so that nothing differs without a change.
+ */
+
+/** Prefixes under which a stack keeps its backups. */
+export const prefixesOf = (prefix: string) => ({
+  dumps: `${prefix}dumps/`,
+  keep: `${prefix}keep/`,
+});
+
+/** Nobody, not even the account's administrator, speaks to the bucket without TLS 1.2. */
+export function tlsOnlyPolicy(bucketArn: string): string {
+  const everything = { Effect: "Deny", Principal: "*", Action: "s3:*" };
+  const Resource = [bucketArn, `${bucketArn}/*`];
+  return JSON.stringify({
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Sid: "OnlyTls",
+        ...everything,
+        Resource,
+        Condition: { Bool: { "aws:SecureTransport": "false" } },
+      },
+      {
+        Sid: "OnlyTls12",
+        ...everything,
+        Resource,
+        Condition: { NumericLessThan: { "s3:TlsVersion": "1.2" } },
+      },
+    ],
+  });
+}
+
+/**
+ * What the agent may: put and read backups, and see which there are. It cannot delete, and what it
+ * overwrites stays as an old version, so a stolen key does not take the backups away.
+ */
+export function agentPolicy(bucketArn: string, prefix: string): string {
+  const { dumps, keep } = prefixesOf(prefix);
+  return JSON.stringify({
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Sid: "PutAndRead",
+        Effect: "Allow",
+        Action: ["s3:GetObject", "s3:PutObject"],
+        Resource: [`${bucketArn}/${dumps}*`, `${bucketArn}/${keep}*`],
+      },
+      {
+        Sid: "List",
+        Effect: "Allow",
+        Action: "s3:ListBucket",
+        Resource: bucketArn,
+        Condition: { StringLike: { "s3:prefix": [`${dumps}*`, `${keep}*`] } },
+      },
+    ],
+  });
+}

@@ -1,0 +1,81 @@
+import { createWriteStream, renameSync, rmSync } from "node:fs";
+import type { Writable } from "node:stream";
+import { withClient } from "../database.ts";
+import { withOperationLock } from "../operation-lock.ts";
+import { type Note, withProgress } from "../progress.ts";
+import type { Settings } from "../settings.ts";
+import { assertDumpVersion, formatArgs } from "./dump.ts";
+import type { Manifest } from "./manifest.ts";
+import { runTool } from "./postgres-tool.ts";
+import { asSuperuser } from "./settings.ts";
+import { bytes } from "./units.ts";
+
+export interface DumpToOptions {
+  format: Manifest["format"];
+  /** A file, or `-` for stdout. A name on `.gz` or `.zst` is compressed so. */
+  out: string;
+  waitMs: number;
+  note?: Note;
+  signal?: AbortSignal;
+}
+
+/** A dump for somebody's own hands: no manifest, no upload, and it takes no part in retention. */
+export async function dumpTo(given: Settings, options: DumpToOptions): Promise<string[]> {
+  const settings = asSuperuser(given);
+  const { out, waitMs, note, signal } = options;
+  const lock = { purpose: "backup", waitMs, ...(note && { note }), ...(signal && { signal }) };
+  return withOperationLock(settings, lock, () =>
+    out === "-" ? write(settings, options, process.stdout) : writeFile(settings, options),
+  );
+}
+
+async function writeFile(settings: Settings, options: DumpToOptions): Promise<string[]> {
+  const { out } = options;
+  const partial = `${out}.partial`;
+  try {
+    const file = createWriteStream(partial, { mode: 0o600 });
+    const remarks = await write(settings, options, file);
+    await new Promise<void>((resolve, reject) => {
+      file.once("error", reject);
+      file.end(resolve);
+    });
+    renameSync(partial, out);
+    return remarks;
+  } catch (error) {
+    rmSync(partial, { force: true });
+    throw error;
+  }
+}
+
+async function write(
+  settings: Settings,
+  { format, out, note, signal }: DumpToOptions,
+  target: Writable,
+): Promise<string[]> {
+  const version = await withClient(settings, { purpose: "backup" }, async (client) => {
+    const { rows } = await client.query("select current_setting('server_version') as version");
+    return rows[0].version as string;
+  });
+  await assertDumpVersion(settings, version);
+  let written = 0;
+  const args = [...formatArgs(format, version), ...compression(format, out)];
+  const { remarks } = await withProgress(
+    note,
+    () => `dumping: ${bytes(written)}`,
+    () =>
+      runTool(settings, "pg_dump", args, {
+        stdout: target,
+        onBytes: (count) => {
+          written += count;
+        },
+        ...(signal && { signal }),
+      }),
+  );
+  return remarks;
+}
+
+function compression(format: Manifest["format"], out: string): string[] {
+  if (format === "custom") return [];
+  if (out.endsWith(".gz")) return ["--compress=gzip:6"];
+  return out.endsWith(".zst") ? ["--compress=zstd:3"] : [];
+}

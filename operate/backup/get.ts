@@ -1,0 +1,94 @@
+import { createHash } from "node:crypto";
+import { createReadStream, createWriteStream, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { type Readable, Transform, type Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { mistake, unreachable } from "../error.ts";
+import { type Note, withProgress } from "../progress.ts";
+import type { Settings } from "../settings.ts";
+import { withBucket } from "./bucket.ts";
+import { type Found, findBackup } from "./find.ts";
+import { backupSettings } from "./settings.ts";
+import { bytes } from "./units.ts";
+
+export interface GetOptions {
+  /** A file, or `-` for stdout; the backup's own name in the current folder if left out. */
+  out?: string;
+  note?: Note;
+}
+
+export interface GetResult extends Found {
+  out: string;
+}
+
+/** Copies the dump of a backup out of the folder or the bucket, and checks it on the way. */
+export async function getBackup(
+  settings: Settings,
+  id: string,
+  { out, note }: GetOptions,
+): Promise<GetResult> {
+  const found = await findBackup(settings, id);
+  const { dump } = found.manifest;
+  const target = out ?? dump.file;
+  if (target === "-") {
+    await copy(settings, found, process.stdout, note);
+  } else {
+    const partial = `${target}.partial`;
+    try {
+      await copy(settings, found, createWriteStream(partial, { mode: 0o600 }), note);
+      renameSync(partial, target);
+    } catch (error) {
+      rmSync(partial, { force: true });
+      throw error;
+    }
+  }
+  return { ...found, out: target };
+}
+
+async function copy(
+  settings: Settings,
+  { manifest, where }: Found,
+  target: Writable,
+  note: Note | undefined,
+): Promise<void> {
+  const { dump } = manifest;
+  const hash = createHash("sha256");
+  let passed = 0;
+  const sum = new Transform({
+    transform(chunk, _encoding, done) {
+      hash.update(chunk);
+      passed += chunk.length;
+      done(null, chunk);
+    },
+  });
+  const told = () => `${bytes(passed)} of ${bytes(dump.size)}`;
+  await withSource(settings, where, dump.file, (source) =>
+    withProgress(note, told, () =>
+      pipeline(source, sum, target, { end: target !== process.stdout }).catch((error) => {
+        throw mistake(`cannot copy ${dump.file}: ${(error as Error).message}`, error);
+      }),
+    ),
+  );
+  if (hash.digest("hex") !== dump.sha256) {
+    throw unreachable(
+      `the copy of ${dump.file} (${where}) differs from its manifest; it is damaged, take another`,
+    );
+  }
+}
+
+async function withSource<T>(
+  settings: Settings,
+  where: Found["where"],
+  file: string,
+  use: (source: Readable) => Promise<T>,
+): Promise<T> {
+  const backups = backupSettings(settings);
+  if (where === "local") return use(createReadStream(join(backups.folder, file)));
+  return withBucket(backups.bucket!, async (bucket) => {
+    const { GetObjectCommand } = await import("@aws-sdk/client-s3");
+    const { Body } = await bucket.client.send(
+      new GetObjectCommand({ Bucket: bucket.name, Key: bucket.key(`dumps/${file}`) }),
+    );
+    return use(Body as Readable);
+  });
+}

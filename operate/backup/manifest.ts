@@ -1,0 +1,72 @@
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+
+/** A file of the backup, by its name in the backup folder and under `dumps/` of the bucket. */
+const Part = z.strictObject({
+  file: z.string(),
+  size: z.int(),
+  sha256: z.string().length(64),
+});
+export type Part = z.infer<typeof Part>;
+
+/**
+ * What a backup holds, written last: files without a manifest are no backup. Unknown keys are let
+ * through, because a manifest may be read by an older program than the one that wrote it.
+ */
+export const Manifest = z.looseObject({
+  version: z.literal(1),
+  id: z.string(),
+  stack: z.string(),
+  database: z.string(),
+  format: z.enum(["custom", "plain"]),
+  dump: Part,
+  /** Roles and tablespaces, without passwords. */
+  globals: Part.optional(),
+  /** What `ALTER DATABASE ... SET`, CONNECT grants and the locale are made again from. */
+  properties: Part.optional(),
+  /** False if pg_dump warned of something that it left out: such a backup does not count. */
+  complete: z.boolean(),
+  warnings: z.array(z.string()),
+  serverVersion: z.string(),
+  dumpVersion: z.string(),
+  pgsteadVersion: z.string(),
+  pgvectorVersion: z.string().nullable(),
+  /** Newest applied migration. */
+  schemaVersion: z.string().nullable(),
+  databaseBytes: z.int(),
+  /** Rows of each table, counted in the snapshot of the dump. */
+  rows: z.record(z.string(), z.int()),
+  /** Where the write-ahead log stood when the snapshot was taken. */
+  walPosition: z.string().nullable(),
+  /** Number and HMAC of the newest entry of the audit log. */
+  auditHead: z.record(z.string(), z.unknown()).nullable(),
+  startedAt: z.iso.datetime(),
+  finishedAt: z.iso.datetime(),
+  durationMs: z.int(),
+  /** What started it: the schedule or a person. */
+  trigger: z.enum(["schedule", "now"]),
+});
+export type Manifest = z.infer<typeof Manifest>;
+
+/** Undefined if the text is no manifest: cut off, tampered with, or something else altogether. */
+export function parseManifest(text: string): Manifest | undefined {
+  try {
+    return Manifest.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+export function readManifest(file: string): Manifest | undefined {
+  try {
+    return parseManifest(readFileSync(file, "utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+export const partsOf = (manifest: Manifest): Part[] =>
+  [manifest.dump, manifest.globals, manifest.properties].filter((part) => part !== undefined);
+
+/** Counts as a backup: finished, complete and not empty. */
+export const isGood = (manifest: Manifest): boolean => manifest.complete && manifest.dump.size > 0;

@@ -1,0 +1,102 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Settings } from "../settings.ts";
+import { dueTime, mayTry, parseSchedule } from "./due.ts";
+import { localManifests, openFolder } from "./folder.ts";
+import { isGood } from "./manifest.ts";
+import type { BackupResult } from "./now.ts";
+import { backupSettings } from "./settings.ts";
+import { type Run, readState, writeState } from "./state.ts";
+import type { Uploaded } from "./upload-missing.ts";
+
+/** How the scheduler acts; each in a process of its own, so that this one stays small. */
+export interface Actions {
+  backup(signal: AbortSignal): Promise<BackupResult>;
+  upload(signal: AbortSignal): Promise<Uploaded>;
+}
+
+export interface ScheduleOptions {
+  signal: AbortSignal;
+  log: (line: string) => void;
+}
+
+/** The clock is looked at so often whatever is due next: it may jump, and a machine may sleep. */
+const LOOK_MS = 15_000;
+
+/** Takes backups when they are due, one after the other, until it is told to stop. */
+export async function runSchedule(
+  settings: Settings,
+  actions: Actions,
+  { signal, log }: ScheduleOptions,
+): Promise<void> {
+  const { folder, schedule } = backupSettings(settings);
+  const cron = parseSchedule(schedule);
+  openFolder(folder);
+  log(`backups at "${schedule}" UTC into ${folder}; next ${cron.nextRun()?.toISOString()}`);
+  while (!signal.aborted) {
+    await tick();
+    const untilNext = cron.msToNext() ?? LOOK_MS;
+    await sleep(Math.min(untilNext + 5, LOOK_MS), undefined, { signal }).catch(() => {});
+  }
+
+  async function tick(): Promise<void> {
+    const state = readState(folder);
+    const now = new Date();
+    if (!mayTry(state, now)) return;
+    const newest = localManifests(folder).find(isGood)?.startedAt;
+    const due = dueTime(cron, state, newest, now);
+    if (due) await take(due);
+    else if (state.last?.outcome === "not uploaded") await makeUpUpload(state.last);
+  }
+
+  async function take(due: string): Promise<void> {
+    log(`backup due ${due}: begins`);
+    const startedAt = new Date().toISOString();
+    const run = await outcomeOf(() => actions.backup(signal), signal);
+    const { failures, handled } = readState(folder);
+    const finishedAt = new Date().toISOString();
+    // Incomplete, it would be so again in five minutes: somebody must look.
+    const isTaken = ["done", "not uploaded", "incomplete"].includes(run.outcome);
+    writeState(folder, {
+      handled: isTaken ? due : handled,
+      last: { due, startedAt, finishedAt, ...run },
+      failures: run.outcome === "done" || run.outcome === "stopped" ? 0 : failures + 1,
+    });
+    log(`backup due ${due}: ${run.outcome}${run.id ? ` (${run.id})` : ""}`);
+    if (run.error) log(run.error);
+    if (isTaken) log(`next backup ${cron.nextRun()?.toISOString()}`);
+  }
+
+  async function makeUpUpload(last: Run): Promise<void> {
+    let error: string | null;
+    try {
+      error = (await actions.upload(signal)).error;
+    } catch (failure) {
+      error = (failure as Error).message;
+    }
+    if (signal.aborted) return;
+    const { failures, handled } = readState(folder);
+    const outcome = error === null ? "done" : "not uploaded";
+    const finishedAt = new Date().toISOString();
+    writeState(folder, {
+      handled,
+      last: { ...last, outcome, error, finishedAt },
+      failures: error === null ? 0 : failures + 1,
+    });
+    log(error === null ? "upload made up" : `upload: ${error}`);
+  }
+}
+
+async function outcomeOf(
+  backup: () => Promise<BackupResult>,
+  signal: AbortSignal,
+): Promise<Pick<Run, "outcome" | "id" | "error">> {
+  try {
+    const { manifest, uploadError } = await backup();
+    const { id, complete, warnings } = manifest;
+    if (!complete) return { outcome: "incomplete", id, error: warnings.join("\n") };
+    return { outcome: uploadError ? "not uploaded" : "done", id, error: uploadError };
+  } catch (error) {
+    if (signal.aborted) return { outcome: "stopped", id: null, error: null };
+    return { outcome: "failed", id: null, error: (error as Error).message };
+  }
+}

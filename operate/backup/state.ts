@@ -1,0 +1,40 @@
+import { mkdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { writeDurably } from "./folder.ts";
+
+export interface Run {
+  /** When the schedule called for it. */
+  due: string;
+  startedAt: string;
+  finishedAt: string;
+  outcome: "done" | "incomplete" | "not uploaded" | "failed" | "stopped";
+  id: string | null;
+  error: string | null;
+}
+
+/** What the scheduler remembers. It lies beside the backups, so that it survives every restart. */
+export interface State {
+  /** The newest due time that a dump has been taken for. */
+  handled: string | null;
+  last: Run | null;
+  /** Tries since something went as it should. */
+  failures: number;
+}
+
+const EMPTY: State = { handled: null, last: null, failures: 0 };
+
+const stateFile = (folder: string) => join(folder, "state", "scheduler.json");
+
+export function readState(folder: string): State {
+  try {
+    return { ...EMPTY, ...JSON.parse(readFileSync(stateFile(folder), "utf8")) };
+  } catch {
+    // Missing, or cut off by a crash of the disk: the backups themselves say what there is.
+    return EMPTY;
+  }
+}
+
+export function writeState(folder: string, state: State): void {
+  mkdirSync(dirname(stateFile(folder)), { recursive: true, mode: 0o700 });
+  writeDurably(stateFile(folder), `${JSON.stringify(state, null, 2)}\n`);
+}

@@ -1,0 +1,111 @@
+import { createHash } from "node:crypto";
+import { createReadStream, statSync } from "node:fs";
+import { join } from "node:path";
+import { unreachable } from "../error.ts";
+import { type Note, withProgress } from "../progress.ts";
+import type { Bucket } from "./bucket.ts";
+import type { Manifest, Part } from "./manifest.ts";
+import { partsOf } from "./manifest.ts";
+import { bytes } from "./units.ts";
+
+/** S3 takes 10,000 parts: 16 MiB reach 160 GB; above that, parts grow with the file. */
+const PART_BYTES = 16 << 20;
+const MAX_PARTS = 9_000;
+/** Parts in memory at once, so that the agent's memory does not follow the size of the database. */
+const QUEUE = 2;
+
+export interface UploadOptions {
+  note?: Note;
+  signal?: AbortSignal;
+}
+
+/** The manifest last: what the bucket holds without one is no backup. */
+export async function uploadBackup(
+  bucket: Bucket,
+  folder: string,
+  manifest: Manifest,
+  options: UploadOptions,
+): Promise<void> {
+  for (const part of partsOf(manifest)) {
+    await uploadFile(bucket, join(folder, part.file), bucket.key(`dumps/${part.file}`), options);
+    await assertStored(bucket, bucket.key(`dumps/${part.file}`), part);
+  }
+  const { PutObjectCommand } = await import("@aws-sdk/client-s3");
+  await bucket.client.send(
+    new PutObjectCommand({
+      Bucket: bucket.name,
+      Key: bucket.key(`dumps/${manifest.id}.json`),
+      Body: `${JSON.stringify(manifest, null, 2)}\n`,
+      ContentType: "application/json",
+    }),
+    { ...(options.signal && { abortSignal: options.signal }) },
+  );
+}
+
+async function uploadFile(
+  bucket: Bucket,
+  path: string,
+  key: string,
+  { note, signal }: UploadOptions,
+): Promise<void> {
+  const { Upload } = await import("@aws-sdk/lib-storage");
+  const { size } = statSync(path);
+  const upload = new Upload({
+    client: bucket.client,
+    params: {
+      Bucket: bucket.name,
+      Key: key,
+      Body: createReadStream(path, { highWaterMark: 1 << 20 }),
+      // Each part is checked as it arrives.
+      ChecksumAlgorithm: "SHA256",
+    },
+    partSize: Math.max(PART_BYTES, Math.ceil(size / MAX_PARTS)),
+    queueSize: QUEUE,
+    // The key may not delete; the bucket's lifecycle clears what a broken upload leaves.
+    leavePartsOnError: true,
+  });
+  const stop = () => void upload.abort();
+  signal?.addEventListener("abort", stop, { once: true });
+  let sent = 0;
+  upload.on("httpUploadProgress", ({ loaded }) => {
+    sent = loaded ?? sent;
+  });
+  const told = () => `uploading ${key}: ${bytes(sent)} of ${bytes(size)}`;
+  try {
+    signal?.throwIfAborted();
+    await withProgress(note, told, () => upload.done());
+  } finally {
+    signal?.removeEventListener("abort", stop);
+  }
+}
+
+/** What was sent is not what is stored until it has been read back. */
+export async function assertStored(bucket: Bucket, key: string, part: Part): Promise<void> {
+  const { HeadObjectCommand } = await import("@aws-sdk/client-s3");
+  const head = await bucket.client.send(
+    new HeadObjectCommand({ Bucket: bucket.name, Key: key, ChecksumMode: "ENABLED" }),
+  );
+  if (head.ContentLength !== part.size) {
+    throw unreachable(
+      `${key} was uploaded, but the bucket holds ${head.ContentLength} bytes of ${part.size}`,
+    );
+  }
+  // For a file in one piece the service reports the SHA-256 itself; of one in parts only a sum of sums.
+  const whole = head.ChecksumSHA256 && !head.ChecksumSHA256.includes("-");
+  const stored = whole
+    ? Buffer.from(head.ChecksumSHA256 as string, "base64").toString("hex")
+    : await downloadedSum(bucket, key);
+  if (stored !== part.sha256) {
+    throw unreachable(`${key} was uploaded, but what the bucket holds differs from the file`);
+  }
+}
+
+async function downloadedSum(bucket: Bucket, key: string): Promise<string> {
+  const { GetObjectCommand } = await import("@aws-sdk/client-s3");
+  const { Body } = await bucket.client.send(
+    new GetObjectCommand({ Bucket: bucket.name, Key: key }),
+  );
+  const hash = createHash("sha256");
+  for await (const chunk of Body as AsyncIterable<Uint8Array>) hash.update(chunk);
+  return hash.digest("hex");
+}

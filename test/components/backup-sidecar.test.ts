@@ -1,0 +1,56 @@
+import { beforeAll, expect, test } from "vitest";
+import type { BackupSidecar as BackupSidecarType } from "../../components/backup-sidecar.ts";
+import { type Recorded, recordResources, resolved } from "./recorder.ts";
+
+let recorded: Recorded[];
+let BackupSidecar: typeof BackupSidecarType;
+
+beforeAll(async () => {
+  recorded = await recordResources({
+    "pgstead:index:BackupSidecar": () => ({}),
+    "docker:index/container:Container": () => ({}),
+  });
+  ({ BackupSidecar } = await import("../../components/backup-sidecar.ts"));
+});
+
+test("the agent is one hardened container with a fixed name and time to stop", async () => {
+  const sidecar = new BackupSidecar("agent", {
+    agent: {
+      image: "sha256:1a2b",
+      volumes: { "/var/run/postgresql": "test-socket", "/var/lib/pgstead/backups": "test-backups" },
+    },
+    network: "test-network",
+  });
+  await resolved(sidecar.nodes.container.urn);
+  expect(recorded.map(({ type, name }) => `${type} ${name}`)).toEqual([
+    "pgstead:index:BackupSidecar agent",
+    "docker:index/container:Container agent-container",
+  ]);
+  expect(recorded[1]?.inputs).toEqual({
+    name: "test-agent",
+    image: "sha256:1a2b",
+    command: ["pgstead", "serve"],
+    restart: "unless-stopped",
+    init: true,
+    wait: false,
+    networksAdvanced: [{ name: "test-network" }],
+    volumes: [
+      { containerPath: "/var/run/postgresql", volumeName: "test-socket" },
+      { containerPath: "/var/lib/pgstead/backups", volumeName: "test-backups" },
+    ],
+    readOnly: true,
+    tmpfs: { "/tmp": "size=64m,mode=1777", "/var/lib/postgresql": "size=1m" },
+    capabilities: { drops: ["ALL"] },
+    securityOpts: ["no-new-privileges:true"],
+    memory: 512,
+    memorySwap: 512,
+    stopTimeout: 60,
+    destroyGraceSeconds: 60,
+    logDriver: "json-file",
+    logOpts: { "max-size": "10m", "max-file": "3" },
+    labels: [
+      { label: "pgstead.project", value: "pgstead" },
+      { label: "pgstead.stack", value: "test" },
+    ],
+  });
+});

@@ -1,0 +1,142 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { type EngineEvent, LocalWorkspace, type Stack } from "@pulumi/pulumi/automation/index.js";
+import { vi } from "vitest";
+
+// An operation of the engine takes about a second, and the official plugin waits two for a network.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+/** What the engine did to one resource, in the words of its own display. */
+export interface Outcome {
+  op: "create" | "same" | "update" | "replace" | "delete" | "failed" | "none";
+  /** Whether the old one went first. */
+  deletedFirst: boolean;
+  /** Paths of the detailed diff. */
+  paths: string[];
+  error: string;
+  /** Everything that was shown: diagnostics included. */
+  text: string;
+  outputs: Record<string, unknown>;
+}
+
+export type Program = () => Promise<Record<string, unknown> | void>;
+
+/**
+ * A throw-away stack of an inline program, through the real CLI. The program must be a function that
+ * registers anew at each call: a module imported twice registers nothing and so deletes the stack.
+ */
+export class Bench {
+  readonly #stack: Stack;
+  readonly #project: string;
+  readonly folder: string;
+
+  private constructor(stack: Stack, project: string, folder: string) {
+    this.#stack = stack;
+    this.#project = project;
+    this.folder = folder;
+  }
+
+  static async open(project: string, config: Record<string, string> = {}): Promise<Bench> {
+    const folder = mkdtempSync(join(tmpdir(), "pgstead-contract-"));
+    const stack = await LocalWorkspace.createOrSelectStack(
+      { stackName: "contract", projectName: project, program: async () => {} },
+      {
+        workDir: folder,
+        envVars: {
+          PULUMI_BACKEND_URL: `file://${folder}`,
+          PULUMI_CONFIG_PASSPHRASE: "contract",
+          PULUMI_SKIP_UPDATE_CHECK: "true",
+        },
+        projectSettings: { name: project, runtime: "nodejs", backend: { url: `file://${folder}` } },
+      },
+    );
+    for (const [key, value] of Object.entries(config)) await stack.setConfig(key, { value });
+    return new Bench(stack, project, folder);
+  }
+
+  up(program: Program, watch: string): Promise<Outcome> {
+    return this.#run(watch, async (options) => {
+      this.#stack.workspace.program = program;
+      const result = await this.#stack.up(options);
+      return Object.fromEntries(
+        Object.entries(result.outputs).map(([key, each]) => [key, each.value]),
+      );
+    });
+  }
+
+  preview(program: Program, watch: string): Promise<Outcome> {
+    return this.#run(watch, async (options) => {
+      this.#stack.workspace.program = program;
+      await this.#stack.preview(options);
+      return {};
+    });
+  }
+
+  refresh(program: Program, watch: string): Promise<Outcome> {
+    return this.#run(watch, async (options) => {
+      this.#stack.workspace.program = program;
+      await this.#stack.refresh(options);
+      return {};
+    });
+  }
+
+  /** As it lies in the backend; the export of the Automation API shows secrets. */
+  state(): string {
+    return readFileSync(
+      join(this.folder, ".pulumi/stacks", this.#project, "contract.json"),
+      "utf8",
+    );
+  }
+
+  async close(): Promise<void> {
+    this.#stack.workspace.program = async () => {};
+    await this.#stack.destroy();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  async #run(
+    watch: string,
+    act: (options: {
+      onEvent: (event: EngineEvent) => void;
+      onOutput: (text: string) => void;
+    }) => Promise<Record<string, unknown>>,
+  ): Promise<Outcome> {
+    const ops: string[] = [];
+    const paths = new Set<string>();
+    let text = "";
+    let error = "";
+    let outputs: Record<string, unknown> = {};
+    const onEvent = (event: EngineEvent) => {
+      const metadata = event.resourcePreEvent?.metadata;
+      if (metadata?.urn.endsWith(`::${watch}`)) {
+        ops.push(metadata.op);
+        for (const path of Object.keys(metadata.detailedDiff ?? {})) paths.add(path);
+      }
+      const refreshed = event.resOutputsEvent?.metadata;
+      if (refreshed?.urn.endsWith(`::${watch}`)) ops.push(refreshed.op);
+    };
+    try {
+      outputs = await act({ onEvent, onOutput: (chunk) => (text += chunk) });
+    } catch (failure) {
+      error = failure instanceof Error ? failure.message : String(failure);
+    }
+    return {
+      op: error ? "failed" : summary(ops),
+      deletedFirst:
+        ops.indexOf("delete-replaced") >= 0 &&
+        ops.indexOf("delete-replaced") < ops.indexOf("create-replacement"),
+      paths: [...paths].sort(),
+      error,
+      text: text + error,
+      outputs,
+    };
+  }
+}
+
+function summary(ops: string[]): Outcome["op"] {
+  if (ops.some((op) => op === "replace" || op === "create-replacement")) return "replace";
+  for (const op of ["delete", "create", "update"] as const) if (ops.includes(op)) return op;
+  return ops.length > 0 ? "same" : "none";
+}

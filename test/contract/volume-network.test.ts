@@ -1,0 +1,193 @@
+import * as docker from "@pulumi/docker";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+import { IMAGE } from "./container-cases.ts";
+import { docker as cli, inspect, sweep } from "./docker-cli.ts";
+import { Bench, type Program } from "./stack.ts";
+import { ContractTable } from "./table.ts";
+
+const table = new ContractTable();
+let bench: Bench;
+
+function write(volume: string, value: string): void {
+  cli(
+    "run",
+    "--rm",
+    "-v",
+    `${volume}:/v`,
+    "--entrypoint",
+    "sh",
+    IMAGE,
+    "-c",
+    `echo ${value} > /v/data`,
+  );
+}
+
+function read(volume: string): string {
+  return cli(
+    "run",
+    "--rm",
+    "-v",
+    `${volume}:/v`,
+    "--entrypoint",
+    "sh",
+    IMAGE,
+    "-c",
+    "cat /v/data 2>/dev/null || echo lost",
+  );
+}
+
+const label = (value: string) => [{ label: "stack", value }];
+
+beforeAll(async () => {
+  sweep("pgv-");
+  bench = await Bench.open("pgv");
+});
+
+afterAll(async () => {
+  await bench.close();
+  table.print("docker.Volume and docker.Network");
+  sweep("pgv-");
+});
+
+describe("docker.Volume", () => {
+  const TYPE = "docker.Volume";
+  const volume = (name: string, args: docker.VolumeArgs, options = {}): Program => {
+    return async () => {
+      new docker.Volume(name, args, options);
+    };
+  };
+
+  test("creation, and nothing to do afterwards", async () => {
+    const program = volume("data", { name: "pgv-data", labels: label("one") });
+    const made = await bench.up(program, "data");
+    const again = await bench.up(program, "data");
+    table.add({
+      type: TYPE,
+      change: "(new)",
+      engine: `${made.op}, then ${again.op}`,
+      real: "there",
+    });
+    expect([made.error, made.op, again.op]).toEqual(["", "create", "same"]);
+    expect(inspect("volume", "pgv-data").Labels).toEqual({ stack: "one" });
+  });
+
+  test("a label change replaces it, and the data is lost", async () => {
+    write("pgv-data", "precious");
+    const changed = await bench.up(
+      volume("data", { name: "pgv-data", labels: label("two") }),
+      "data",
+    );
+    const left = read("pgv-data");
+    table.add({
+      type: TYPE,
+      change: "labels",
+      engine: `${changed.op}${changed.deletedFirst ? " (old first)" : ""} ${changed.paths.join(" ")}`,
+      real: `data ${left}`,
+    });
+    expect(changed.op).toBe("replace");
+    expect(left).toBe("lost");
+  });
+
+  test("another resource name over the same volume name loses the data", async () => {
+    write("pgv-data", "precious");
+    const renamed = await bench.up(
+      volume("renamed", { name: "pgv-data", labels: label("two") }),
+      "renamed",
+    );
+    const found = inspect("volume", "pgv-data");
+    const left = found ? read("pgv-data") : "lost, volume gone";
+    table.add({ type: TYPE, change: "resource renamed", engine: renamed.op, real: `data ${left}` });
+    expect(left).toContain("lost");
+  });
+
+  test("retainOnDelete keeps it, and the next create adopts it in silence", async () => {
+    const program = volume("kept", { name: "pgv-kept" }, { retainOnDelete: true });
+    await bench.up(program, "kept");
+    write("pgv-kept", "precious");
+    await bench.up(async () => {}, "kept");
+    expect(read("pgv-kept")).toBe("precious");
+    const adopted = await bench.up(program, "kept");
+    table.add({
+      type: TYPE,
+      change: "created where one exists",
+      engine: adopted.op,
+      real: `adopted, data ${read("pgv-kept")}`,
+    });
+    expect(adopted.op).toBe("create");
+    expect(read("pgv-kept")).toBe("precious");
+  });
+
+  test("removed by hand, it is found missing by a refresh alone", async () => {
+    const program = volume("kept", { name: "pgv-kept" }, { retainOnDelete: true });
+    cli("volume", "rm", "pgv-kept");
+    const blind = await bench.preview(program, "kept");
+    await bench.refresh(program, "kept");
+    const seen = await bench.preview(program, "kept");
+    table.add({
+      type: TYPE,
+      change: "removed by hand",
+      engine: `${blind.op}; after refresh ${seen.op}`,
+      real: "gone",
+    });
+    expect([blind.op, seen.op]).toEqual(["same", "create"]);
+  });
+
+  test("without a name it is given one", async () => {
+    const made = await bench.up(
+      async () => ({ name: new docker.Volume("pgv-auto").name }),
+      "pgv-auto",
+    );
+    expect(made.outputs.name).toMatch(/^pgv-auto-[0-9a-f]{7}$/);
+    const again = await bench.up(
+      async () => ({ name: new docker.Volume("pgv-auto").name }),
+      "pgv-auto",
+    );
+    table.add({
+      type: TYPE,
+      change: "without a name",
+      engine: again.op,
+      real: "name generated once",
+    });
+    expect([again.op, again.outputs.name]).toEqual(["same", made.outputs.name]);
+  });
+});
+
+describe("docker.Network", () => {
+  const TYPE = "docker.Network";
+  const net = (args: Partial<docker.NetworkArgs>): Program => {
+    return async () => {
+      new docker.Network("net", { name: "pgv-net", ...args });
+    };
+  };
+
+  test("creation, and nothing to do afterwards", async () => {
+    const made = await bench.up(net({ labels: label("one") }), "net");
+    const again = await bench.up(net({ labels: label("one") }), "net");
+    table.add({
+      type: TYPE,
+      change: "(new)",
+      engine: `${made.op}, then ${again.op}`,
+      real: "there",
+    });
+    expect([made.error, made.op, again.op]).toEqual(["", "create", "same"]);
+  });
+
+  test.each([
+    { change: "labels", args: { labels: label("two") } },
+    { change: "internal", args: { labels: label("two"), internal: true } },
+  ])("a change of $change replaces it", async ({ change, args }) => {
+    const before = inspect("network", "pgv-net");
+    const result = await bench.up(net(args), "net");
+    const after = inspect("network", "pgv-net");
+    table.add({
+      type: TYPE,
+      change,
+      engine: `${result.op}${result.deletedFirst ? " (old first)" : ""} ${result.paths.join(" ")}`,
+      real: after.Id === before.Id ? "unchanged" : "new network",
+    });
+    expect(result.error).toBe("");
+    expect(result.op).toBe("replace");
+    expect(after.Id).not.toBe(before.Id);
+  });
+});

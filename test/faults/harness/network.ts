@@ -1,0 +1,80 @@
+import { execFileSync } from "node:child_process";
+import { connect, createServer, type Server, type Socket } from "node:net";
+
+/** A loopback hop in front of a server, where the line can be cut, or go silent as a lost peer does. */
+export class Line {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #state: "up" | "cut" | "silent" = "up";
+  port = 0;
+
+  private constructor(targetPort: number, targetHost: string) {
+    this.#server = createServer((near) => {
+      this.#track(near);
+      if (this.#state === "cut") {
+        near.destroy();
+        return;
+      }
+      const far = connect(targetPort, targetHost);
+      this.#track(far);
+      for (const [from, to] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        from.on("data", (chunk) => {
+          if (this.#state === "up") to.write(chunk);
+        });
+        from.on("end", () => to.end());
+        from.on("close", () => to.destroy());
+      }
+    });
+  }
+
+  static async to(targetPort: number, targetHost = "127.0.0.1"): Promise<Line> {
+    const line = new Line(targetPort, targetHost);
+    await new Promise<void>((resolve) => line.#server.listen(0, "127.0.0.1", resolve));
+    line.port = (line.#server.address() as { port: number }).port;
+    return line;
+  }
+
+  /** Connections break at once and new ones are refused. */
+  cut(): void {
+    this.#state = "cut";
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
+  /** Connections stay open and nothing passes: what a timeout must find out. */
+  silence(): void {
+    this.#state = "silent";
+  }
+
+  /** What was lost in silence stays lost, so those connections end. */
+  mend(): void {
+    if (this.#state === "silent") for (const socket of this.#sockets) socket.destroy();
+    this.#state = "up";
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  #track(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.on("error", () => {});
+    socket.on("close", () => this.#sockets.delete(socket));
+  }
+}
+
+export function unplugContainer(network: string, container: string): void {
+  execFileSync("docker", ["network", "disconnect", "--force", network, container], {
+    stdio: "ignore",
+  });
+}
+
+export function plugContainer(network: string, container: string, alias?: string): void {
+  const aliases = alias ? ["--alias", alias] : [];
+  execFileSync("docker", ["network", "connect", ...aliases, network, container], {
+    stdio: "ignore",
+  });
+}

@@ -1,0 +1,70 @@
+import { GetCallerIdentityCommand } from "@aws-sdk/client-sts";
+
+import { list, objects, type Properties, text, type Value } from "../base/properties.ts";
+import type { Provider } from "../base/resource.ts";
+import { clients } from "./clients.ts";
+
+/** One value stands alone in a policy, several in a list, as the official function writes them. */
+function few(values: Value | undefined): Value | undefined {
+  const all = list(values).map(text).sort().reverse();
+  return all.length > 1 ? all : all[0];
+}
+
+function principals(of: Value | undefined): Value | undefined {
+  const all = objects(of);
+  if (all.length === 0) return undefined;
+  if (all.some((each) => each.type === "*")) return "*";
+  return Object.fromEntries(all.map((each) => [text(each.type), few(each.identifiers)!]));
+}
+
+function conditions(of: Value | undefined): Value | undefined {
+  const result: Record<string, Record<string, Value>> = {};
+  for (const each of objects(of)) {
+    const test = text(each.test);
+    result[test] = { ...result[test], [text(each.variable)]: few(each.values)! };
+  }
+  return Object.keys(result).length > 0 ? result : undefined;
+}
+
+function policyDocument(args: Properties): Properties {
+  const Statement = objects(args.statements).map((each) => ({
+    Sid: each.sid,
+    Effect: text(each.effect) || "Allow",
+    Action: few(each.actions),
+    NotAction: few(each.notActions),
+    Resource: few(each.resources),
+    NotResource: few(each.notResources),
+    Principal: principals(each.principals),
+    Condition: conditions(each.conditions),
+  }));
+  const document = { Version: text(args.version) || "2012-10-17", Statement };
+  const minifiedJson = JSON.stringify(document);
+  return { ...args, id: "policy", json: JSON.stringify(document, null, 2), minifiedJson };
+}
+
+export const invokes: Provider["invokes"] = {
+  "aws:index/getCallerIdentity:getCallerIdentity": async () => {
+    const found = await clients().sts.send(new GetCallerIdentityCommand({}));
+    const accountId = found.Account ?? "";
+    return { id: accountId, accountId, arn: found.Arn ?? "", userId: found.UserId ?? "" };
+  },
+  "aws:index/getRegion:getRegion": async () => {
+    const { region } = clients();
+    return {
+      id: region,
+      name: region,
+      region,
+      description: region,
+      endpoint: `ec2.${region}.amazonaws.com`,
+    };
+  },
+  "aws:index/getPartition:getPartition": async () => {
+    return {
+      id: "aws",
+      partition: "aws",
+      dnsSuffix: "amazonaws.com",
+      reverseDnsPrefix: "com.amazonaws",
+    };
+  },
+  "aws:iam/getPolicyDocument:getPolicyDocument": async (_config, args) => policyDocument(args),
+};
