@@ -15,6 +15,11 @@ const suites: Suite[] = [
   { name: "dead code", command: ["npx", "knip"] },
   { name: "unit", command: vitest("test/unit", "test/components") },
   { name: "embedded", command: vitest("test/embedded") },
+  {
+    name: "stack",
+    command: ["test/with-standins", ...vitest("test/stack")],
+    lacks: needs("docker"),
+  },
   { name: "front door", command: vitest("test/front-door"), lacks: needs("psql") },
 ];
 
