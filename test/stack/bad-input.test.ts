@@ -67,7 +67,7 @@ describe("a stack that cannot come up", () => {
     const { code, all } = await up();
     expect(code).toBe(1);
     expect(all).toContain("0004_wrong.sql");
-    expect(all).toContain('type "in" does not exist');
+    expect(all).toContain('syntax error at or near "in"');
   });
 });
 
