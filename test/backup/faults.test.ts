@@ -44,7 +44,7 @@ describe.runIf(canRun)("fails", () => {
     JSON.parse((await stage.pgstead("backup", "list", "--json")).stdout) as ListResult;
   const inBucket = async () => {
     const { Contents = [] } = await s3.client.send(new ListObjectsV2Command({ Bucket: bucket }));
-    return Contents.map(({ Key }) => Key ?? "");
+    return Contents.map(({ Key }) => Key ?? "").filter((key) => key.startsWith("dumps/"));
   };
 
   /** Runs `during` while a backup waits for a table that is locked, with its dump half-way. */

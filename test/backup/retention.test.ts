@@ -48,7 +48,10 @@ describe("local copies", () => {
 const histories = fc.array(
   fc.record({
     outcome: fc.constantFrom("good", "bad", "none"),
-    clockOff: fc.oneof({ weight: 5, arbitrary: fc.constant(0) }, fc.integer({ min: -40, max: 400 })),
+    clockOff: fc.oneof(
+      { weight: 5, arbitrary: fc.constant(0) },
+      fc.integer({ min: -40, max: 400 }),
+    ),
   }),
   { minLength: 1, maxLength: 60 },
 );
