@@ -18,12 +18,98 @@ const flat = {
     .describe(
       "Where the database lives. `embedded` needs nothing but Node; `docker` runs the image in a container.",
     ),
+  publish: z
+    .stringbool({ error: "true, false" })
+    .default(false)
+    .describe("Publish the port of a server in a container on 127.0.0.1 of its machine."),
+  protect: z
+    .stringbool({ error: "true, false" })
+    .default(true)
+    .describe("Refuse to delete what the stack remembers: passwords and the facts of the cluster."),
   port: z.coerce.number().int().min(1024).max(65535).default(5433).describe("Port on 127.0.0.1."),
   database: identifier.default("app").describe("Name of the database."),
 };
 
+const text = z.string().min(1);
+const pgvector = z
+  .strictObject({
+    from: z.enum(["source", "package"]).optional(),
+    version: z
+      .string()
+      .regex(/^\d+\.\d+\.\d+$/, { error: "a version like 0.8.6" })
+      .optional(),
+    url: z.url().optional(),
+    sha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/, { error: "64 hexadecimal digits" })
+      .optional(),
+    allowBelowFloor: text.optional(),
+  })
+  .optional();
+
+const postgres = z
+  .strictObject({
+    version: z.coerce
+      .string()
+      .regex(/^(1[7-9]|2\d)(\.\d+)?$/, {
+        error: "a version from 17 on, like 18 or 18.1",
+      })
+      .default("18")
+      .describe("Major version, or major and minor."),
+    base: z
+      .enum(["alpine", "debian"])
+      .default("alpine")
+      .describe("Distribution of the image; a cluster stays on the one it was made on."),
+    baseImage: text
+      .optional()
+      .describe("Image to build on, for closed networks, instead of the official one."),
+    buildNetwork: text
+      .optional()
+      .describe("Network of the build, for mirrors on loopback: `host`."),
+    pgvector: pgvector.describe(
+      "`from` source or package, `version`, and for closed networks `url` and `sha256` of the source.",
+    ),
+    superuser: identifier
+      .default("postgres")
+      .describe("Name of the superuser, who has no password."),
+    passwords: z
+      .strictObject({ migrator: text.optional(), app: text.optional(), readonly: text.optional() })
+      .optional()
+      .describe("Passwords that are given instead of generated."),
+    passwordRotation: text.optional().describe("Another value generates all passwords anew."),
+    maintenanceWorkMemMb: z
+      .int()
+      .min(16)
+      .default(256)
+      .describe("MB for one index build; shared memory is sized with it."),
+    memoryMb: z.int().min(256).optional().describe("MB for the container, without swap."),
+    settings: z
+      .record(
+        z.string().regex(/^[a-z_][a-z0-9_.]*$/),
+        z.union([z.string(), z.number(), z.boolean()]),
+      )
+      .default({})
+      .describe("Server settings by name, as in postgresql.conf."),
+    startSeconds: z
+      .int()
+      .min(1)
+      .default(300)
+      .describe("How long the server may take until it answers; a recovery counts."),
+    stopSeconds: z
+      .int()
+      .min(1)
+      .default(120)
+      .describe("How long the server may take to write everything down before it is killed."),
+    acceptEmptyVolume: z
+      .boolean()
+      .default(false)
+      .describe("Begin with an empty volume though the stack has had data; for one run."),
+  })
+  .prefault({});
+
 /** Structured keys: set by hand in the stack's file or with `pulumi config set --path`. */
 const sections = {
+  postgres: postgres.describe("The server in its container."),
   migrations: z
     .strictObject({
       folder: z
@@ -35,6 +121,19 @@ const sections = {
         .enum(["always", "changed"])
         .default("always")
         .describe("Run the migration step on each `up`, or only when something is pending."),
+      command: text
+        .optional()
+        .describe("Another migrator's shell command, like `alembic upgrade head`."),
+      image: text.optional().describe("Image in which `command` runs, on the stack's network."),
+      urlVariable: z
+        .string()
+        .regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
+        .default("DATABASE_URL")
+        .describe("Environment variable from which `command` reads the URL."),
+      urlScheme: text.default("postgresql").describe("Scheme of that URL."),
+    })
+    .refine(({ command, image }) => !command === !image, {
+      error: "command and image, both or neither",
     })
     .prefault({})
     .describe("How `migrations/` reaches the database."),

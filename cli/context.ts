@@ -2,13 +2,18 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { mistake } from "../operate/error.ts";
 import type { Settings } from "../operate/settings.ts";
+import type { DockerStack } from "./stack/docker-stack.ts";
 
 export interface GlobalOptions {
   stack?: string;
   settings?: string;
   json?: boolean;
   yes?: boolean;
+  allowUnreachable?: boolean;
 }
+
+/** Thrown instead of settings: the verb runs where the database is, inside the stack's agent. */
+export class RunsInAgent extends Error {}
 
 /** What every verb may ask for: which stack, its settings, and how to speak to the caller. */
 export class Context {
@@ -42,11 +47,29 @@ export class Context {
     return resolveStack(this.options.stack);
   }
 
-  /** The settings that the last `up` wrote for the stack. */
+  /**
+   * The settings that the last `up` wrote for the stack. Where they lie in a container, the verb goes
+   * there: whatever a verb does before this call, it does twice.
+   */
   async settings(): Promise<Settings> {
+    const declared = await this.dockerStack();
+    if (declared) {
+      const { isRunning, nowhere } = await import("./stack/docker-stack.ts");
+      if (await isRunning(declared, declared.agent)) throw new RunsInAgent();
+      if (this.options.allowUnreachable) return nowhere(declared);
+      const { notRunning } = await import("./stack/docker-stack.ts");
+      throw await notRunning(declared, declared.agent);
+    }
     const { readSettings } = await import("../operate/settings.ts");
     this.read ??= readSettings(await this.settingsFile());
     return this.read;
+  }
+
+  /** The stack as its file declares it, if its database runs in containers and we stand outside. */
+  async dockerStack(): Promise<DockerStack | undefined> {
+    if (this.givenSettings) return undefined;
+    const { readDockerStack } = await import("./stack/docker-stack.ts");
+    return readDockerStack(await this.root(), await this.stack());
   }
 
   async settingsFile(): Promise<string> {

@@ -1,7 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { ExitCode, ExpectedError } from "../operate/error.ts";
-import { Context, type GlobalOptions } from "./context.ts";
-import type { Verb } from "./verb.ts";
+import { Context, type GlobalOptions, RunsInAgent } from "./context.ts";
+import type { Call, Verb } from "./verb.ts";
 import { verbs } from "./verbs.ts";
 import { version } from "./version.ts";
 
@@ -69,10 +69,21 @@ function addVerb(parent: Command, name: string, verb: Verb): void {
   command.action(async () => {
     const options = command.opts();
     const context = new Context(options as GlobalOptions);
-    if (verb.writes && !context.json) context.note(`stack: ${await context.stack()}`);
-    const code = await verb.run(context, { args: command.args, options });
+    if (verb.writes && !context.json && !process.env.PGSTEAD_ANNOUNCED)
+      context.note(`stack: ${await context.stack()}`);
+    const code = await runHereOrInAgent(verb, context, { args: command.args, options });
     process.exitCode = code ?? ExitCode.fine;
   });
+}
+
+async function runHereOrInAgent(verb: Verb, context: Context, call: Call) {
+  try {
+    return await verb.run(context, call);
+  } catch (error) {
+    if (!(error instanceof RunsInAgent)) throw error;
+    const { runInAgent } = await import("./stack/run-in-agent.ts");
+    return runInAgent(context, process.argv.slice(2));
+  }
 }
 
 const exitCodes = `

@@ -4,6 +4,7 @@ import { backupList } from "./verbs/backup-list.ts";
 import { backupNow } from "./verbs/backup-now.ts";
 import { backupShow } from "./verbs/backup-show.ts";
 import { backupUpload } from "./verbs/backup-upload.ts";
+import { bootstrap } from "./verbs/bootstrap.ts";
 import { check } from "./verbs/check.ts";
 import { doctor } from "./verbs/doctor.ts";
 import { down } from "./verbs/down.ts";
@@ -22,6 +23,7 @@ import { psql } from "./verbs/psql.ts";
 import { restart } from "./verbs/restart.ts";
 import { serve } from "./verbs/serve.ts";
 import { status } from "./verbs/status.ts";
+import { stepMigrate } from "./verbs/step-migrate.ts";
 import { up } from "./verbs/up.ts";
 
 /** Every verb of `pgstead`, in the order of `--help`. */
@@ -31,5 +33,5 @@ export const verbs: Verb[] = [
   ...[migrateUp, migrateDown, migrateList, migrateCurrent, migratePending],
   ...[migrateRun, migrateNew, migrateStamp, migrateSchema],
   ...[backupNow, backupList, backupShow, backupGet, backupUpload],
-  ...[restart, serve],
+  ...[restart, serve, bootstrap, stepMigrate],
 ];

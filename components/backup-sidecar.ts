@@ -1,5 +1,6 @@
 import { Container, type ContainerArgs } from "@pulumi/docker/container.js";
 import * as pulumi from "@pulumi/pulumi";
+import { containerGuard } from "./container-guard.ts";
 import { stackLabels } from "./stack-labels.ts";
 import { type Transform, transform } from "./transform.ts";
 
@@ -24,6 +25,8 @@ export interface BackupSidecarArgs {
    * @default 60
    */
   stopSeconds?: number;
+  /** Address of the engine. @default - the docker client's own */
+  dockerHost?: string | undefined;
   /** Change the container, after the defaults above. */
   transform?: { container?: Transform<ContainerArgs> };
 }
@@ -81,6 +84,7 @@ export class BackupSidecar extends pulumi.ComponentResource {
       };
       const options = {
         parent,
+        hooks: { beforeCreate: [containerGuard(name, containerName, args.dockerHost)] },
         // The name is fixed, and two agents would take every backup twice.
         deleteBeforeReplace: true,
         // Shown as an update by the plugin, which then changes nothing.

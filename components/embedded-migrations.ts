@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { EmbeddedPostgres } from "./engines/embedded.ts";
+import { migrationInput } from "./migration-input.ts";
 import { runPgstead } from "./pgstead.ts";
 
 export interface EmbeddedMigrationsArgs {
@@ -46,11 +47,4 @@ export class EmbeddedMigrations extends pulumi.ComponentResource {
       );
     }
   }
-}
-
-/** Readable in a preview: `PGSTEAD_PENDING: "none" => "0008_x"`, and one value that always changes. */
-export function migrationInput(pending: string[], runOn: "always" | "changed" = "always") {
-  const PGSTEAD_PENDING = pending.length === 0 ? "none" : pending.join(", ");
-  if (runOn === "changed") return { PGSTEAD_PENDING };
-  return { PGSTEAD_PENDING, PGSTEAD_RUN: new Date().toISOString() };
 }

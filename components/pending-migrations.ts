@@ -8,12 +8,19 @@ export interface MigrationFiles {
   newest: string | null;
 }
 
+/** A stack that `pgstead` finds its way to by name, or the settings to reach a database with. */
+export type Database = { stack: string } | { settings: SettingsInput };
+
 /** What the next run has to do, asked of the same code that will do it. */
-export async function readMigrationFiles(settings: SettingsInput): Promise<MigrationFiles> {
+export async function readMigrationFiles(database: Database): Promise<MigrationFiles> {
+  const [flags, stdin] =
+    "stack" in database
+      ? [["--stack", database.stack], ""]
+      : [["--settings", "-"], JSON.stringify(database.settings)];
   const listed = await runPgstead(
-    ["migrate", "list", "--json", "--allow-unreachable", "--settings", "-"],
+    ["migrate", "list", "--json", "--allow-unreachable", ...flags],
     // 2 says that something is pending.
-    { stdin: JSON.stringify(settings), accept: [0, 2] },
+    { stdin, accept: [0, 2] },
   );
   const { migrations } = JSON.parse(listed) as { migrations: { version: string; state: string }[] };
   return {

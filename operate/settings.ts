@@ -17,6 +17,12 @@ const DatabaseSettings = z.strictObject({
   superuser: z.string().optional(),
 });
 
+/** The roles that `up` sets on our own engines. */
+const RoleSettings = z.strictObject({
+  /** Folder with one file a role (`migrator`, `app`, `readonly`) that holds its password. */
+  passwords: z.string(),
+});
+
 const MigrationSettings = z.strictObject({
   /** Absolute path of the folder that holds the SQL. */
   folder: z.string(),
@@ -90,6 +96,7 @@ export const Settings = z.strictObject({
   database: DatabaseSettings,
   /** Set for the engine `embedded`: the folder that holds the data, the log and the lock. */
   embedded: z.strictObject({ folder: z.string() }).optional(),
+  roles: RoleSettings.optional(),
   migrations: MigrationSettings,
   checks: z.array(Check).default([]),
   backups: BackupSettings.optional(),
@@ -100,11 +107,17 @@ export type SettingsInput = z.input<typeof Settings>;
 
 export function readSettings(file: string): Settings {
   const parsed = Settings.safeParse(readJson(file));
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return withGivenMigrations(parsed.data);
   // Written by another version of pgstead: `up` writes it anew.
   throw mistake(
     `the settings in ${file} do not fit this version of pgstead; run "pgstead up" to write them anew\n${z.prettifyError(parsed.error)}`,
   );
+}
+
+/** Whoever runs a verb in a container brings the files of the checkout along. */
+function withGivenMigrations(settings: Settings): Settings {
+  const folder = process.env.PGSTEAD_MIGRATIONS;
+  return folder ? { ...settings, migrations: { ...settings.migrations, folder } } : settings;
 }
 
 /** `-` is standard input. */

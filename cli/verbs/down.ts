@@ -18,6 +18,11 @@ export const down: Verb = {
     const [root, stack] = [await context.root(), await context.stack()];
     const { assertMeant, deleteData, stopEmbedded } = await import("../stack/take-down.ts");
     assertMeant(stack, options.deleteData as string | undefined);
+    const containers = await context.dockerStack();
+    if (containers && options.deleteData) {
+      const { assertUnprotected } = await import("../stack/server-container.ts");
+      assertUnprotected(containers);
+    }
     const { preparePulumi, runPulumi } = await import("../stack/run-pulumi.ts");
     const run = await preparePulumi(root, stack, (line) => context.note(line));
     const { isEmbedded, readStackFile } = await import("../stack/stack-file.ts");
@@ -26,7 +31,10 @@ export const down: Verb = {
     const code = await runPulumi(run, ["destroy", "--exclude-protected", ...yes, ...args]);
     if (code !== ExitCode.fine) return code;
     await stopEmbedded(root, stack, (line) => context.note(line));
-    if (options.deleteData) deleteData(root, stack, (line) => context.note(line));
+    if (containers && options.deleteData) {
+      const { deleteVolumes } = await import("../stack/server-container.ts");
+      await deleteVolumes(containers, (line) => context.note(line));
+    } else if (options.deleteData) deleteData(root, stack, (line) => context.note(line));
     return ExitCode.fine;
   },
 };

@@ -13,10 +13,16 @@ export const logs: Verb = {
   ],
   examples: ["pgstead logs", "pgstead logs -n 20 --follow"],
   async run(context, { options }) {
-    const { embeddedFolder } = await import("../../operate/embedded/server-folder.ts");
-    const { paths } = await import("../../operate/embedded/paths.ts");
     const lines = String(options.lines);
     if (!/^\d{1,9}$/.test(lines)) throw mistake(`--lines must be a whole number, got "${lines}"`);
+    const stack = await context.dockerStack();
+    if (stack) {
+      const { logsOfContainer } = await import("../stack/server-container.ts");
+      await logsOfContainer(stack, lines, Boolean(options.follow));
+      return;
+    }
+    const { embeddedFolder } = await import("../../operate/embedded/server-folder.ts");
+    const { paths } = await import("../../operate/embedded/paths.ts");
     const file = paths.log(embeddedFolder(await context.settings()));
     if (!existsSync(file)) throw mistake(`there is no log yet: ${file}`);
     const args = ["-n", lines, ...(options.follow ? ["-F"] : []), file];

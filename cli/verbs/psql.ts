@@ -15,6 +15,11 @@ export const psql: Verb = {
   ],
   passThrough: true,
   async run(context, { args }) {
+    const stack = await context.dockerStack();
+    if (stack) {
+      const { psqlInContainer } = await import("../stack/server-container.ts");
+      return exitCodeOf(await psqlInContainer(stack, args));
+    }
     const { host, port, name, user } = (await context.settings()).database;
     // Variables, not flags: whatever the person gives as a flag wins over them.
     const env = {
@@ -40,8 +45,9 @@ export const psql: Verb = {
       );
     });
     process.off("SIGINT", ignore);
-    // psql's own codes: 1 its mistake, 2 connection lost, 3 a script stopped at an error.
-    process.exitCode = code === 2 ? 3 : code === 0 ? 0 : 1;
-    return process.exitCode as 0 | 1 | 3;
+    return exitCodeOf(code);
   },
 };
+
+/** psql's own codes: 1 its mistake, 2 connection lost, 3 a script stopped at an error. */
+const exitCodeOf = (code: number) => (code === 2 ? 3 : code === 0 ? 0 : 1);

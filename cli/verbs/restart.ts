@@ -8,6 +8,13 @@ export const restart: Verb = {
   examples: ["pgstead restart"],
   writes: true,
   async run(context) {
+    const stack = await context.dockerStack();
+    if (stack) {
+      const { restartContainer } = await import("../stack/server-container.ts");
+      const ran = await restartContainer(stack);
+      const outcome = ran ? "restarted" : "was not running; started";
+      return context.print({ outcome }, outcome);
+    }
     const { ensureServer, stopServer } = await import("../../operate/embedded/lifecycle.ts");
     const settings = await context.settings();
     const wasRunning = await stopServer(settings);

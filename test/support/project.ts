@@ -6,8 +6,10 @@ import { join } from "node:path";
 
 const checkout = join(import.meta.dirname, "..", "..");
 const COPIED = [
-  ..."cli components dist examples migrations operate tools".split(" "),
-  ..."Pulumi.yaml config.ts index.ts nearest.ts package.json tsconfig.json".split(" "),
+  ..."cli components dist examples migrations operate postgres tools".split(" "),
+  ..."Pulumi.yaml config.ts index.ts nearest.ts package.json stack-docker.ts stack-local.ts tsconfig.json".split(
+    " ",
+  ),
 ];
 
 export interface Ended {

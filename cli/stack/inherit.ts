@@ -1,0 +1,22 @@
+import { spawn } from "node:child_process";
+
+/** Runs docker with this process's own terminal, or with `stdin`; returns its exit code. */
+export function inherit(env: NodeJS.ProcessEnv, args: string[], stdin?: Buffer): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn("docker", args, {
+      env,
+      stdio: [stdin ? "pipe" : "inherit", "inherit", "inherit"],
+    });
+    // The other side may end without having read everything.
+    child.stdin?.on("error", () => {});
+    child.stdin?.end(stdin);
+    // Ctrl-C is for the program inside, which docker passes it to.
+    const ignore = () => {};
+    process.on("SIGINT", ignore);
+    child.once("error", reject);
+    child.once("close", (code) => {
+      process.off("SIGINT", ignore);
+      resolve(code ?? 1);
+    });
+  });
+}

@@ -1,0 +1,13 @@
+import { readFileSync } from "node:fs";
+import type { Verb } from "../verb.ts";
+
+export const stepMigrate: Verb = {
+  name: "step migrate",
+  group: "stack",
+  summary: "what `pulumi up` runs for a stack in containers; reads its parameters from stdin",
+  examples: ["pulumi up --stack dev"],
+  async run() {
+    const { runMigrationStep } = await import("../stack/migration-step.ts");
+    return runMigrationStep(JSON.parse(readFileSync(0, "utf8")));
+  },
+};

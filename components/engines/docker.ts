@@ -1,0 +1,215 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { SettingsInput } from "../../operate/settings.ts";
+import { type ClusterFacts, DataVolumes } from "../data-volumes.ts";
+import { ConfigError } from "../error.ts";
+import { type LoginRole, Passwords, type PasswordsArgs } from "../passwords.ts";
+import { FILES_FOLDER, PostgresDatabase, SOCKET_FOLDER } from "../postgres-database.ts";
+import { type Base, type PgvectorArgs, PostgresImage } from "../postgres-image.ts";
+import type { Endpoint } from "./endpoint.ts";
+
+export interface DockerPostgresArgs {
+  /** First part of every name on the engine. @default - the stack's name */
+  prefix?: string;
+  /** Major version, or major and minor. @default "18" */
+  version?: string;
+  /** @default "alpine" */
+  base?: Base;
+  baseImage?: string;
+  pgvector?: PgvectorArgs;
+  buildNetwork?: string;
+  /** @default "app" */
+  database?: string;
+  /** @default "postgres" */
+  superuser?: string;
+  passwords?: PasswordsArgs;
+  /** Port on the engine's loopback. @default - nothing is published */
+  publishedPort?: number;
+  maintenanceWorkMemMb?: number;
+  memoryMb?: number;
+  serverSettings?: Record<string, string | number | boolean>;
+  stopSeconds?: number;
+  /** Refuse to delete what the stack remembers. @default true */
+  protect?: boolean;
+  /** Begin with an empty volume though this stack has had data. @default false */
+  acceptEmptyVolume?: boolean;
+  /** Scheme of the URL for another migrator than ours. @default - there is none */
+  migratorScheme?: string | undefined;
+  /** How migrations are run; where their files lie in the agent is decided here. */
+  migrations?: Omit<SettingsInput["migrations"], "folder">;
+  /** @default - health and extension only */
+  checks?: SettingsInput["checks"];
+  /** When the agent takes backups, and where they go. @default - it takes none */
+  backups?: pulumi.Input<SettingsInput["backups"]>;
+  /** More files for the agent, by absolute path below `/run/pgstead`. */
+  files?: Record<string, pulumi.Input<string>>;
+  /** Address of the engine, as the provider has it. @default - the docker client's own */
+  dockerHost?: string | undefined;
+}
+
+/** What a container of the stack that runs `pgstead` needs. */
+export interface AgentParts {
+  image: pulumi.Output<string>;
+  /** Volumes by the path they are mounted at. */
+  volumes: Record<string, pulumi.Output<string>>;
+}
+
+/** Where the agent keeps what it remembers, and the last `up`'s migrations. */
+export const AGENT_FOLDER = "/var/lib/pgstead";
+export const BACKUPS_FOLDER = `${AGENT_FOLDER}/backups`;
+const HOST = "postgres";
+const PORT = 5432;
+
+/**
+ * PostgreSQL + pgvector in a container of our own image, on named volumes.
+ *
+ * @example
+ * new DockerPostgres("postgres", { base: "debian", publishedPort: 5433 });
+ */
+export class DockerPostgres extends pulumi.ComponentResource implements Endpoint {
+  readonly host = pulumi.output(HOST);
+  readonly port = pulumi.output(PORT);
+  readonly database: pulumi.Output<string>;
+  readonly url: pulumi.Output<string>;
+  readonly migratorUrl: pulumi.Output<string>;
+  readonly readonlyUrl: pulumi.Output<string>;
+  readonly hostUrl: pulumi.Output<string | null>;
+  readonly network: pulumi.Output<string>;
+  readonly image: pulumi.Output<string>;
+  readonly postgresVersion: pulumi.Output<string>;
+  readonly pgvectorVersion: pulumi.Output<string>;
+  /** Name of the server's container. */
+  readonly container: pulumi.Output<string>;
+  readonly agent: AgentParts;
+  /** Holds the migrator's URL, where `migratorScheme` asked for one. */
+  readonly migratorVolume: pulumi.Output<string> | undefined;
+  /** The parts underneath, each with `nodes` of its own. */
+  readonly nodes: {
+    image: PostgresImage;
+    volumes: DataVolumes;
+    passwords: Passwords;
+    server: PostgresDatabase;
+  };
+
+  constructor(name: string, args: DockerPostgresArgs = {}, opts?: pulumi.ComponentResourceOptions) {
+    super("pgstead:index:DockerPostgres", name, {}, opts);
+
+    const parent = this;
+    const prefix = args.prefix ?? pulumi.getStack();
+    const database = args.database ?? "app";
+    const cluster = { major: (args.version ?? "18").split(".")[0]!, base: args.base ?? "alpine" };
+    const settings = pulumi.output(args.backups).apply(createSettings);
+    const image = new PostgresImage(`${name}-image`, { prefix, ...args }, { parent });
+    const volumes = createVolumes();
+    const passwords = new Passwords(
+      `${name}-passwords`,
+      { protect: args.protect ?? true, ...args.passwords },
+      { parent },
+    );
+    const server = createServer();
+
+    this.database = pulumi.output(database);
+    this.url = url("app", HOST, PORT);
+    this.migratorUrl = url("migrator", HOST, PORT);
+    this.readonlyUrl = url("readonly", HOST, PORT);
+    this.hostUrl = hostUrl();
+    this.network = server.network;
+    this.image = image.server;
+    this.postgresVersion = image.postgresVersion;
+    this.pgvectorVersion = image.pgvectorVersion;
+    this.container = server.container;
+    this.migratorVolume = server.migratorVolume;
+    this.agent = {
+      image: image.agent,
+      volumes: {
+        [SOCKET_FOLDER]: server.socketVolume,
+        [FILES_FOLDER]: server.filesVolume,
+        [AGENT_FOLDER]: volumes.agent,
+        [BACKUPS_FOLDER]: volumes.backups,
+      },
+    };
+    this.nodes = { image, volumes, passwords, server };
+    this.registerOutputs({ network: this.network });
+
+    function createSettings(backups: SettingsInput["backups"]): SettingsInput {
+      return {
+        stack: pulumi.getStack(),
+        engine: "docker",
+        database: {
+          host: SOCKET_FOLDER,
+          port: PORT,
+          name: database,
+          user: "migrator",
+          owner: "owner",
+          superuser: args.superuser ?? "postgres",
+        },
+        roles: { passwords: `${FILES_FOLDER}/passwords` },
+        migrations: { ...args.migrations, folder: `${AGENT_FOLDER}/migrations` },
+        checks: args.checks ?? [],
+        ...(backups && { backups }),
+      };
+    }
+
+    function createVolumes() {
+      return new DataVolumes(
+        `${name}-volumes`,
+        {
+          prefix,
+          cluster,
+          protect: args.protect ?? true,
+          acceptEmpty: args.acceptEmptyVolume ?? false,
+          ...(args.dockerHost && { dockerHost: args.dockerHost }),
+        },
+        { parent },
+      );
+    }
+
+    function createServer() {
+      return new PostgresDatabase(
+        `${name}-server`,
+        {
+          ...args,
+          prefix,
+          settings,
+          database,
+          // An input of the container: a complaint on the side would let the change through.
+          image: pulumi
+            .all([image.server, volumes.cluster])
+            .apply(([id, remembered]) => assertSameCluster(remembered, cluster) && id),
+          dataVolume: volumes.data,
+          passwords: passwords.of,
+          migratorUrl: args.migratorScheme && url("migrator", HOST, PORT, args.migratorScheme),
+        },
+        { parent },
+      );
+    }
+
+    function url(role: LoginRole, host: string, port: number, scheme = "postgresql") {
+      return pulumi.secret(
+        pulumi.interpolate`${scheme}://${role}:${passwords.of[role]}@${host}:${port}/${database}`,
+      );
+    }
+
+    function hostUrl(): pulumi.Output<string | null> {
+      // The loopback of another machine is of no use to this one.
+      const isHere = !args.dockerHost || args.dockerHost.startsWith("unix:");
+      return args.publishedPort && isHere
+        ? url("app", "127.0.0.1", args.publishedPort)
+        : pulumi.output(null);
+    }
+  }
+}
+
+/** True, or an error: a server of another major or base finds no cluster, or a broken one. */
+export function assertSameCluster(remembered: ClusterFacts, wanted: ClusterFacts): true {
+  if (remembered.major !== wanted.major) {
+    throw new ConfigError(
+      `this stack's cluster is of PostgreSQL ${remembered.major}, and postgres.version asks for ${wanted.major}, which cannot read it; set it back to "${remembered.major}"`,
+    );
+  }
+  if (remembered.base !== wanted.base) {
+    throw new ConfigError(
+      `this stack's cluster was made on ${remembered.base}, and postgres.base asks for ${wanted.base}: users and collations differ between them; set it back to "${remembered.base}"`,
+    );
+  }
+  return true;
+}

@@ -1,0 +1,237 @@
+import { Container, type ContainerArgs } from "@pulumi/docker/container.js";
+import { Network, type NetworkArgs } from "@pulumi/docker/network.js";
+import { Volume } from "@pulumi/docker/volume.js";
+import * as pulumi from "@pulumi/pulumi";
+import type { SettingsInput } from "../operate/settings.ts";
+import { containerGuard } from "./container-guard.ts";
+import { ConfigError } from "./error.ts";
+import { LOGIN_ROLES, type LoginRole } from "./passwords.ts";
+import { stackLabels } from "./stack-labels.ts";
+import { type Transform, transform } from "./transform.ts";
+
+export interface PostgresDatabaseArgs {
+  /** First part of every name: `dev` makes the container `dev-postgres`. */
+  prefix: string;
+  /** The server's image by its content, so that a rebuild replaces the container. */
+  image: pulumi.Input<string>;
+  /** Volume of the cluster. */
+  dataVolume: pulumi.Input<string>;
+  passwords: Record<LoginRole, pulumi.Output<string>>;
+  /** What `pgstead` verbs read inside the stack's containers. */
+  settings: pulumi.Input<SettingsInput>;
+  database: string;
+  /** More files for the agent's eyes, by absolute path below `/run/pgstead`. */
+  files?: Record<string, pulumi.Input<string>>;
+  /** URL for another migrator than ours, put into a volume that holds nothing else. */
+  migratorUrl?: pulumi.Input<string> | undefined;
+  /** Port on the engine's loopback. @default - nothing is published */
+  publishedPort?: number;
+  /** @default "postgres" */
+  superuser?: string;
+  /** MB for one index build or VACUUM; shared memory is sized with it. @default 256 */
+  maintenanceWorkMemMb?: number;
+  /** MB for the container, without swap. @default - no limit */
+  memoryMb?: number;
+  /** Server settings by name, as in postgresql.conf. */
+  serverSettings?: Record<string, string | number | boolean>;
+  /** Seconds a server may take to write everything down before it is killed. @default 120 */
+  stopSeconds?: number;
+  /** Address of the engine. @default - the docker client's own */
+  dockerHost?: string | undefined;
+  transform?: {
+    container?: Transform<ContainerArgs>;
+    network?: Transform<NetworkArgs>;
+  };
+}
+
+export const SOCKET_FOLDER = "/var/run/postgresql";
+export const FILES_FOLDER = "/run/pgstead";
+/** What another migrator than ours may see. */
+export const MIGRATOR_FOLDER = "/run/pgstead-migrator";
+const VOLUME_FOLDER = "/var/lib/postgresql";
+
+/** What the official entrypoint needs as root before it steps down to the system user postgres. */
+const CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"];
+
+/**
+ * The server in its container, with the network applications join, the socket only the stack's own
+ * containers share, and the files that carry settings and passwords to them.
+ */
+export class PostgresDatabase extends pulumi.ComponentResource {
+  readonly network: pulumi.Output<string>;
+  readonly container: pulumi.Output<string>;
+  /** Volumes for a container of the stack: the server's socket, and the files of `/run/pgstead`. */
+  readonly socketVolume: pulumi.Output<string>;
+  readonly filesVolume: pulumi.Output<string>;
+  /** Holds the migrator's URL, where one was asked for. */
+  readonly migratorVolume: pulumi.Output<string> | undefined;
+  /** The resources underneath, for what the outputs do not cover. */
+  readonly nodes: {
+    network: Network;
+    socket: Volume;
+    files: Volume;
+    writer: Container;
+    container: Container;
+  };
+
+  constructor(name: string, args: PostgresDatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("pgstead:index:PostgresDatabase", name, {}, opts);
+
+    const parent = this;
+    const { prefix } = args;
+    const superuser = args.superuser ?? "postgres";
+    const memory = normalizeMemory(name, args.maintenanceWorkMemMb, args.memoryMb);
+    const network = createNetwork();
+    const socket = createVolume("socket");
+    const files = createVolume("files");
+    const migrator = args.migratorUrl ? createVolume("migrator") : undefined;
+    const writer = createWriter();
+    const container = createContainer();
+
+    this.network = network.name;
+    this.container = container.name;
+    this.socketVolume = socket.name;
+    this.filesVolume = files.name;
+    this.migratorVolume = migrator?.name;
+    this.nodes = { network, socket, files, writer, container };
+    this.registerOutputs({ network: this.network, container: this.container });
+
+    function createNetwork() {
+      const defaults = { name: `${prefix}-network`, labels: stackLabels() };
+      // Not kept on delete: unlike a volume, one that exists is not taken up again but in the way.
+      return new Network(
+        ...transform(args.transform?.network, `${name}-network`, defaults, { parent }),
+      );
+    }
+
+    function createVolume(kind: string) {
+      return new Volume(
+        `${name}-${kind}`,
+        { name: `${prefix}-${kind}`, labels: stackLabels() },
+        { parent },
+      );
+    }
+
+    function guarded(child: string, container: string) {
+      return { beforeCreate: [containerGuard(`${name}-${child}`, container, args.dockerHost)] };
+    }
+
+    /** Never started: files uploaded to it reach the volume, and no inspect or process list. */
+    function createWriter() {
+      return new Container(
+        `${name}-writer`,
+        {
+          name: `${prefix}-files`,
+          image: args.image,
+          start: false,
+          mustRun: false,
+          entrypoints: ["true"],
+          networkMode: "none",
+          volumes: [
+            { volumeName: files.name, containerPath: FILES_FOLDER },
+            ...(migrator ? [{ volumeName: migrator.name, containerPath: MIGRATOR_FOLDER }] : []),
+          ],
+          uploads: uploads(args),
+          labels: stackLabels(),
+        },
+        { parent, deleteBeforeReplace: true, hooks: guarded("writer", `${prefix}-files`) },
+      );
+    }
+
+    function createContainer() {
+      const stopSeconds = args.stopSeconds ?? 120;
+      const defaults: ContainerArgs = {
+        name: `${prefix}-postgres`,
+        image: args.image,
+        command: serverCommand({
+          maintenance_work_mem: `${memory.maintenanceWorkMemMb}MB`,
+          ...args.serverSettings,
+        }),
+        envs: [`POSTGRES_USER=${superuser}`, `POSTGRES_DB=${args.database}`],
+        restart: "unless-stopped",
+        // The migration step waits, with a deadline: a wait that failed here would replace the
+        // container at the next `up`, in the middle of a long recovery.
+        wait: false,
+        mustRun: true,
+        destroyGraceSeconds: stopSeconds,
+        stopTimeout: stopSeconds,
+        // Spelled out: the engine answers with the prefix, and each preview would show a change.
+        capabilities: { drops: ["ALL"], adds: CAPABILITIES.map((name) => `CAP_${name}`) },
+        securityOpts: ["no-new-privileges:true"],
+        shmSize: memory.shmMb,
+        ...(args.memoryMb && { memory: args.memoryMb, memorySwap: args.memoryMb }),
+        networksAdvanced: [{ name: network.name, aliases: ["postgres"] }],
+        ...(args.publishedPort && {
+          ports: [{ internal: 5432, external: args.publishedPort, ip: "127.0.0.1" }],
+        }),
+        volumes: [
+          { volumeName: args.dataVolume, containerPath: VOLUME_FOLDER },
+          { volumeName: socket.name, containerPath: SOCKET_FOLDER },
+        ],
+        healthcheck: {
+          // Over TCP, which a cluster that is being made does not have yet.
+          tests: ["CMD", "pg_isready", "-q", "-h", "127.0.0.1", "-U", superuser],
+          interval: "5s",
+          timeout: "5s",
+          retries: 6,
+          // As the engine writes it: "60s" would show a change in each preview.
+          startPeriod: "1m0s",
+        },
+        logDriver: "json-file",
+        logOpts: { "max-size": "50m", "max-file": "5" },
+        labels: stackLabels(),
+      };
+      const options = {
+        parent,
+        deleteBeforeReplace: true,
+        hooks: guarded("container", `${prefix}-postgres`),
+        // The plugin says "updated" and leaves the running container as it was.
+        replaceOnChanges: ["healthcheck", "tmpfs", "init"],
+      };
+      return new Container(
+        ...transform(args.transform?.container, `${name}-container`, defaults, options),
+      );
+    }
+  }
+}
+
+function uploads(args: PostgresDatabaseArgs) {
+  const passwords = LOGIN_ROLES.map((role) => [
+    `${FILES_FOLDER}/passwords/${role}`,
+    args.passwords[role],
+  ]);
+  const files: Record<string, pulumi.Input<string>> = {
+    [`${FILES_FOLDER}/settings.json`]: pulumi
+      .output(args.settings)
+      .apply((settings) => `${JSON.stringify(settings, null, 2)}\n`),
+    ...Object.fromEntries(passwords),
+    ...(args.migratorUrl && { [`${MIGRATOR_FOLDER}/url`]: args.migratorUrl }),
+    ...args.files,
+  };
+  // Readable by all who can see the volume, and only the stack's own containers can.
+  return Object.entries(files).map(([file, content]) => ({ file, content, permissions: "0444" }));
+}
+
+/**
+ * Shared memory for parallel restore jobs and their index builds at once (S4): Docker's 64 MB break a
+ * parallel HNSW build.
+ */
+export function normalizeMemory(name: string, maintenanceWorkMemMb = 256, memoryMb?: number) {
+  const jobs = 2;
+  const shmMb = Math.max(64, Math.ceil(jobs * maintenanceWorkMemMb * 1.25));
+  if (memoryMb !== undefined && memoryMb < shmMb + 128) {
+    throw new ConfigError(
+      `"memoryMb" of "${name}" must be at least ${shmMb + 128} with "maintenanceWorkMemMb" at ${maintenanceWorkMemMb} (two index builds at once share ${shmMb} MB), got ${memoryMb}`,
+    );
+  }
+  return { maintenanceWorkMemMb, shmMb };
+}
+
+export function serverCommand(settings: Record<string, string | number | boolean>): string[] {
+  const fixed = {
+    hba_file: "/etc/pgstead/pg_hba.conf",
+    ident_file: "/etc/pgstead/pg_ident.conf",
+  };
+  const all = Object.entries({ ...fixed, ...settings });
+  return ["postgres", ...all.flatMap(([key, value]) => ["-c", `${key}=${value}`])];
+}

@@ -1,0 +1,36 @@
+import type { Client } from "pg";
+import { OWNER } from "./roles.ts";
+
+/**
+ * Privileges in the stack's database. Default privileges stop at the schema `public`: in every other
+ * schema, as of the history or an audit log, applications may do what a migration grants and no more.
+ */
+const WANTED = `
+grant connect, temporary on database %DB% to migrator, app;
+grant connect on database %DB% to readonly;
+grant usage on schema public to app, readonly;
+alter default privileges for role ${OWNER} in schema public
+  grant select, insert, update, delete on tables to app;
+alter default privileges for role ${OWNER} in schema public
+  grant usage, select on sequences to app;
+alter default privileges for role ${OWNER} in schema public grant select on tables to readonly;
+alter default privileges for role ${OWNER} in schema public grant select on sequences to readonly;
+`;
+
+export async function setPrivileges(client: Client): Promise<string[]> {
+  const changed: string[] = [];
+  const { rows } = await client.query<{ owner: string; name: string }>(
+    "select datdba::regrole::text as owner, datname as name from pg_database where datname = current_database()",
+  );
+  const [{ owner, name }] = rows as [(typeof rows)[number]];
+  const database = client.escapeIdentifier(name);
+  if (owner !== OWNER) {
+    await client.query(
+      `alter database ${database} owner to ${OWNER};
+       revoke connect, temporary on database ${database} from public`,
+    );
+    changed.push(`owner of database ${name}`);
+  }
+  await client.query(WANTED.replaceAll("%DB%", () => database));
+  return changed;
+}

@@ -1,0 +1,61 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Client } from "pg";
+import { mistake } from "../error.ts";
+import { fitsVerifier, scramVerifier } from "./scram.ts";
+
+/** Owns the schema and logs in nowhere; `migrator` acts as it, `app` and `readonly` never can. */
+export const OWNER = "owner";
+const LOGIN = ["migrator", "app", "readonly"];
+
+export async function setRoles(
+  client: Client,
+  passwords: string,
+  superuser: string,
+): Promise<string[]> {
+  const changed: string[] = [];
+  const existing = await readRoles(client);
+  for (const role of [OWNER, ...LOGIN]) {
+    if (role === superuser) {
+      throw mistake(`the superuser cannot be called "${role}": pgstead has a role of that name`);
+    }
+    if (existing.has(role)) continue;
+    await client.query(`create role ${role}`);
+    changed.push(`role ${role}`);
+  }
+  for (const role of LOGIN) {
+    const password = readFileSync(join(passwords, role), "utf8").trim();
+    const found = existing.get(role);
+    if (found?.canLogin && fitsVerifier(password, found.verifier)) continue;
+    const verifier = client.escapeLiteral(scramVerifier(password));
+    await client.query(`alter role ${role} login password ${verifier}`);
+    if (found) changed.push(`password of ${role}`);
+  }
+  if (!(await isMember(client))) {
+    await client.query(`grant ${OWNER} to migrator`);
+    changed.push(`membership of migrator in ${OWNER}`);
+  }
+  return changed;
+}
+
+async function readRoles(client: Client) {
+  const { rows } = await client.query<{
+    rolname: string;
+    rolcanlogin: boolean;
+    rolpassword: string | null;
+  }>("select rolname, rolcanlogin, rolpassword from pg_authid");
+  return new Map(
+    rows.map(({ rolname, rolcanlogin, rolpassword }) => [
+      rolname,
+      { canLogin: rolcanlogin, verifier: rolpassword },
+    ]),
+  );
+}
+
+async function isMember(client: Client): Promise<boolean> {
+  const { rows } = await client.query(
+    `select 1 from pg_auth_members
+     where roleid = '${OWNER}'::regrole and member = 'migrator'::regrole`,
+  );
+  return rows.length > 0;
+}

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Compiles /tmp/pgvector.tar.gz into /pgvector, once its checksum has been found right.
+set -eu
+: "${PGVECTOR_VERSION:?}" "${PGVECTOR_SHA256:?}"
+archive=${1:-/tmp/pgvector.tar.gz}
+output=${2:-/pgvector}
+
+got=$(sha256sum "$archive" | cut -d ' ' -f 1)
+if [ "$got" != "$PGVECTOR_SHA256" ]; then
+  echo "pgvector $PGVECTOR_VERSION: the source has SHA-256 $got, expected $PGVECTOR_SHA256" >&2
+  echo "set postgres.pgvector.sha256 only after you have made sure of the source" >&2
+  exit 1
+fi
+
+source=$(mktemp -d)
+tar -xzf "$archive" -C "$source" --strip-components 1
+# Without OPTFLAGS="" the code is compiled for this machine's processor and may crash on another.
+make -C "$source" -s -j "$(nproc)" OPTFLAGS=""
+make -C "$source" -s install DESTDIR="$output"
+rm -rf "$source"

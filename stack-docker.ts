@@ -1,0 +1,64 @@
+import * as pulumi from "@pulumi/pulumi";
+import { BackupSidecar } from "./components/backup-sidecar.ts";
+import { BACKUPS_FOLDER, DockerPostgres } from "./components/engines/docker.ts";
+import { Migrations } from "./components/migrations.ts";
+import { readMigrationFiles } from "./components/pending-migrations.ts";
+import { FILES_FOLDER } from "./components/postgres-database.ts";
+import type { StackConfig } from "./config.ts";
+
+/** A stack on the engine `docker`: containers and named volumes of one Docker host, and a bucket. */
+export async function deploy(config: StackConfig, _root: string) {
+  const stack = pulumi.getStack();
+  const dockerHost = new pulumi.Config("docker").get("host");
+  const { postgres: server, migrations, backups } = config;
+  const files = await readMigrationFiles({ stack });
+  const bucket = await createBucket(config);
+
+  const postgres = new DockerPostgres("postgres", {
+    ...server,
+    database: config.database,
+    passwords: { fixed: server.passwords, rotation: server.passwordRotation },
+    publishedPort: config.publish ? config.port : undefined,
+    serverSettings: server.settings,
+    migratorScheme: migrations.command && migrations.urlScheme,
+    protect: config.protect,
+    checks: config.checks,
+    backups: pulumi.output({ folder: BACKUPS_FOLDER, ...backups, bucket: bucket?.settings }),
+    files: bucket?.files,
+    dockerHost,
+  });
+
+  const migrated = new Migrations("migrations", {
+    folder: migrations.folder,
+    pending: files.pending,
+    runOn: migrations.runOn,
+    startSeconds: server.startSeconds,
+    tool: migrations.command ? { ...migrations, volume: postgres.migratorVolume } : undefined,
+    container: postgres.container,
+    agent: postgres.agent,
+    network: postgres.network,
+    dockerHost,
+  });
+
+  const parts = { agent: postgres.agent, network: postgres.network, dockerHost };
+  new BackupSidecar("agent", parts, { dependsOn: migrated });
+  return {
+    postgres,
+    schemaVersion: files.newest,
+    backupBucket: bucket?.name ?? null,
+    backupSchedule: backups.schedule,
+  };
+}
+
+/** The SDK of AWS is loaded by those who have a bucket. */
+async function createBucket({ bucket }: StackConfig) {
+  if (!bucket) return undefined;
+  const { BackupBucket } = await import("./components/backup-bucket.ts");
+  const made = new BackupBucket("backups", { ...bucket, bucketName: bucket.name });
+  const credentialsFile = `${FILES_FOLDER}/bucket-key.json`;
+  return {
+    name: made.bucketName,
+    settings: made.settings.apply((settings) => ({ ...settings, credentialsFile })),
+    files: { [credentialsFile]: made.credentials },
+  };
+}

@@ -1,0 +1,25 @@
+import { join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { EmbeddedMigrations } from "./components/embedded-migrations.ts";
+import { EmbeddedPostgres } from "./components/engines/embedded.ts";
+import { readMigrationFiles } from "./components/pending-migrations.ts";
+import type { StackConfig } from "./config.ts";
+
+/** A stack on the engine `embedded`: a background process of this machine. */
+export async function deploy(config: StackConfig, root: string) {
+  const postgres = new EmbeddedPostgres("postgres", {
+    folder: join(root, ".pgstead", pulumi.getStack()),
+    migrationsFolder: join(root, config.migrations.folder),
+    port: config.port,
+    database: config.database,
+    checks: config.checks,
+  });
+  const files = await readMigrationFiles({ settings: postgres.settings });
+
+  new EmbeddedMigrations("migrations", {
+    postgres,
+    pending: files.pending,
+    runOn: config.migrations.runOn,
+  });
+  return { postgres, schemaVersion: files.newest, backupBucket: null, backupSchedule: null };
+}

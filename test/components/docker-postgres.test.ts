@@ -1,0 +1,159 @@
+import * as pulumi from "@pulumi/pulumi";
+import { beforeAll, describe, expect, test } from "vitest";
+import { isProtected, type Recorded, recordResources, resolved } from "./recorder.ts";
+
+let recorded: Recorded[];
+let postgres: import("../../components/engines/docker.ts").DockerPostgres;
+let migrations: import("../../components/migrations.ts").Migrations;
+
+beforeAll(async () => {
+  const component = () => ({});
+  recorded = await recordResources({
+    "pgstead:index:DockerPostgres": component,
+    "pgstead:index:PostgresImage": component,
+    "pgstead:index:DataVolumes": component,
+    "pgstead:index:Passwords": component,
+    "pgstead:index:PostgresDatabase": component,
+    "pgstead:index:Migrations": component,
+    "docker:index/image:Image": (name) => ({ repoDigest: `sha256:${name}` }),
+    "docker:index/volume:Volume": component,
+    "docker:index/network:Network": component,
+    "docker:index/container:Container": component,
+    "command:local:Command": () => ({ stdout: '{"postgres":"18.6","pgvector":"0.8.7"}' }),
+    "pulumi:index:Stash": () => ({
+      output: {
+        major: "18",
+        base: "debian",
+        migrator: "m-pass",
+        app: "a-pass",
+        readonly: "r-pass",
+      },
+    }),
+  });
+  const { DockerPostgres } = await import("../../components/engines/docker.ts");
+  const { Migrations } = await import("../../components/migrations.ts");
+  postgres = new DockerPostgres("postgres", { base: "debian", publishedPort: 5433 });
+  migrations = new Migrations("migrations", {
+    folder: "migrations",
+    pending: ["0004_x"],
+    container: postgres.container,
+    agent: postgres.agent,
+    network: postgres.network,
+  });
+  await resolved(migrations.nodes.run.urn);
+});
+
+const only = (name: string) => recorded.filter((each) => each.name === name)[0]!.inputs;
+
+describe("DockerPostgres", () => {
+  test("declares exactly these children", () => {
+    const children = recorded
+      .filter(({ type }) => !type.startsWith("pgstead:"))
+      .map(({ type, name }) => `${type.split(":").at(-1)} ${name}`);
+    expect(children.sort()).toEqual([
+      "Command migrations-run",
+      "Command postgres-image-versions",
+      "Container postgres-server-container",
+      "Container postgres-server-writer",
+      "Image postgres-image-agent",
+      "Image postgres-image-server",
+      "Network postgres-server-network",
+      "Stash postgres-passwords-generated",
+      "Stash postgres-volumes-cluster",
+      "Volume postgres-server-files",
+      "Volume postgres-server-socket",
+      "Volume postgres-volumes-agent",
+      "Volume postgres-volumes-backups",
+      "Volume postgres-volumes-data",
+    ]);
+  });
+
+  test("gives the server's container its image by content, and no secret", () => {
+    const { image, envs, ports, networksAdvanced, shmSize } = only("postgres-server-container");
+    expect(image).toBe("sha256:postgres-image-server");
+    expect(envs).toEqual(["POSTGRES_USER=postgres", "POSTGRES_DB=app"]);
+    expect(ports).toEqual([{ internal: 5432, external: 5433, ip: "127.0.0.1" }]);
+    expect(networksAdvanced).toEqual([{ name: "test-network", aliases: ["postgres"] }]);
+    expect(shmSize).toBe(640);
+  });
+
+  test("never starts the container that carries the secrets", () => {
+    const { start, mustRun, uploads } = only("postgres-server-writer");
+    expect([start, mustRun]).toEqual([false, false]);
+    const text = JSON.stringify(uploads);
+    for (const file of ["settings.json", "passwords/migrator", "passwords/app"]) {
+      expect(text).toContain(`/run/pgstead/${file}`);
+    }
+  });
+
+  test("keeps what the stack remembers, and every URL is a secret", async () => {
+    expect(isProtected(postgres.nodes.volumes.nodes.cluster)).toBe(true);
+    expect(isProtected(postgres.nodes.passwords.nodes.generated)).toBe(true);
+    expect(await resolved(postgres.url)).toBe("postgresql://app:a-pass@postgres:5432/app");
+    expect(await resolved(postgres.hostUrl)).toBe("postgresql://app:a-pass@127.0.0.1:5433/app");
+    for (const url of [postgres.url, postgres.migratorUrl, postgres.readonlyUrl]) {
+      expect(await pulumi.isSecret(url)).toBe(true);
+    }
+  });
+
+  test("shows what is pending in the environment of the migration step", () => {
+    const { environment, create, triggers } = only("migrations-run") as Record<string, never>;
+    expect(environment).toEqual({ PGSTEAD_PENDING: "0004_x", PGSTEAD_RUN: expect.any(String) });
+    expect(create).toBe("node dist/pgstead.cjs step migrate");
+    expect(triggers).toBeUndefined();
+  });
+});
+
+describe("what is refused before anything is declared", () => {
+  test("fails for a pgvector below the floor, another version without checksum, a package on alpine", async () => {
+    const { normalizePgvector } = await import("../../components/postgres-image.ts");
+    const given = (pgvector: object) => () => normalizePgvector("image", "alpine", pgvector);
+    expect(given({ version: "0.8.1" })).toThrow(
+      'pgvector 0.8.1 has faults that lose data (fixed in 0.8.4); take 0.8.4 or newer, or set postgres.pgvector.allowBelowFloor to "0.8.1"',
+    );
+    expect(given({ version: "0.9.0" })).toThrow(
+      '"pgvector.sha256" of "image" is missing; version 0.9.0 needs the checksum of its source',
+    );
+    expect(given({ from: "package" })).toThrow('only base "debian" has');
+    expect(
+      given({ version: "0.8.1", allowBelowFloor: "0.8.1", sha256: "0".repeat(64) }),
+    ).not.toThrow();
+  });
+
+  test("fails for another major or base than the cluster's", async () => {
+    const { assertSameCluster } = await import("../../components/engines/docker.ts");
+    const remembered = { major: "18", base: "alpine" };
+    expect(() => assertSameCluster(remembered, { major: "19", base: "alpine" })).toThrow(
+      'this stack\'s cluster is of PostgreSQL 18, and postgres.version asks for 19, which cannot read it; set it back to "18"',
+    );
+    expect(() => assertSameCluster(remembered, { major: "18", base: "debian" })).toThrow(
+      "users and collations differ between them",
+    );
+  });
+
+  test("fails for a stranger's volume or container, and for a volume that is gone", async () => {
+    const { assertVolume } = await import("../../components/data-volumes.ts");
+    const { assertContainer } = await import("../../components/container-guard.ts");
+    const ours = { "pgstead.project": "pgstead", "pgstead.stack": "test" };
+    expect(() => assertVolume("v", ours, false)).not.toThrow();
+    expect(() => assertVolume("v", undefined, true)).not.toThrow();
+    expect(() => assertVolume("v", undefined, false)).toThrow(
+      'volume "v" is gone, though stack "test"',
+    );
+    expect(() => assertVolume("v", {}, true)).toThrow(
+      'volume "v" exists and is not of stack "test"',
+    );
+    expect(() => assertContainer("c", ours)).not.toThrow();
+    expect(() => assertContainer("c", {})).toThrow(
+      'a container "c" exists and is not of stack "test"',
+    );
+  });
+
+  test("fails for less memory than two index builds share", async () => {
+    const { normalizeMemory } = await import("../../components/postgres-database.ts");
+    expect(() => normalizeMemory("db", 256, 512)).toThrow(
+      '"memoryMb" of "db" must be at least 768 with "maintenanceWorkMemMb" at 256 (two index builds at once share 640 MB), got 512',
+    );
+    expect(normalizeMemory("db", 16)).toEqual({ maintenanceWorkMemMb: 16, shmMb: 64 });
+  });
+});

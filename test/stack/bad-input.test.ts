@@ -1,0 +1,80 @@
+import { createServer, type Server } from "node:net";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { docker, inspect } from "../contract/docker-cli.ts";
+import { StackProject } from "./stack-project.ts";
+
+let project: StackProject;
+beforeAll(async () => {
+  project = await StackProject.create("dev");
+});
+afterAll(() => project?.remove());
+
+const server = () => `${project.stack}-postgres`;
+const up = () => project.pgstead(["up", "--yes"]);
+
+// Each leaves a stack that the next `up` can go on from: nothing is cleaned up by hand in between.
+describe("a stack that cannot come up", () => {
+  test("fails without an engine, and says where it was looked for", async () => {
+    project.configure("docker:host", "tcp://127.0.0.1:1");
+    const { code, all } = await up();
+    expect(code).toBe(3);
+    expect(all).toContain("no Docker engine answers at tcp://127.0.0.1:1");
+    const status = await project.pgstead(["status"]);
+    expect([status.code, status.all]).toEqual([
+      3,
+      expect.stringContaining("no Docker engine answers"),
+    ]);
+    project.configure("docker:host", undefined);
+  });
+
+  test("fails with a volume of somebody else's", async () => {
+    docker("volume", "create", `${project.stack}-data`);
+    const { code, all } = await up();
+    expect(code).not.toBe(0);
+    expect(all).toContain(`volume "${project.stack}-data" exists and is not of stack`);
+    docker("volume", "rm", `${project.stack}-data`);
+  });
+
+  test("fails with a container of somebody else's, which stays", async () => {
+    const image = project.baseImage;
+    docker("run", "-d", "--name", server(), "--entrypoint", "sleep", image, "600");
+    const { code, all } = await up();
+    expect(code).not.toBe(0);
+    expect(all).toContain(`a container "${server()}" exists and is not of stack`);
+    expect(inspect("container", server()).State.Running).toBe(true);
+    docker("rm", "-fv", server());
+  });
+
+  test("fails with a port in use, and comes up once it is free", async () => {
+    const holder = await listen(project.port);
+    const { code, all } = await up();
+    holder.close();
+    expect(code).not.toBe(0);
+    expect(all).toMatch(/address already in use|port is already allocated/);
+    const again = await up();
+    expect(again.code, again.all).toBe(0);
+  });
+
+  test("fails with the server's last lines when the server does not start", async () => {
+    project.configurePostgres({ settings: { shared_buffers: "nonsense" }, startSeconds: 20 });
+    const { code, all } = await up();
+    expect(code).toBe(3);
+    expect(all).toContain('invalid value for parameter "shared_buffers": "nonsense"');
+    project.configurePostgres({ settings: {} });
+    expect((await up()).code).toBe(0);
+  });
+
+  test("fails with the place of the mistake when a migration is wrong", async () => {
+    project.migration("0004_wrong", "create table wrong (n in);\n");
+    const { code, all } = await up();
+    expect(code).toBe(1);
+    expect(all).toContain("0004_wrong.sql");
+    expect(all).toContain('type "in" does not exist');
+  });
+});
+
+function listen(port: number): Promise<Server> {
+  return new Promise((resolve) => {
+    const holder = createServer().listen(port, "127.0.0.1", () => resolve(holder));
+  });
+}

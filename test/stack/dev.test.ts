@@ -1,0 +1,226 @@
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { docker, inspect } from "../contract/docker-cli.ts";
+import { StackProject } from "./stack-project.ts";
+
+let project: StackProject;
+beforeAll(async () => {
+  project = await StackProject.create("dev");
+});
+afterAll(() => project?.remove());
+
+const server = () => `${project.stack}-postgres`;
+
+// In order: each goes on from where the one before left the stack.
+describe("stack dev", () => {
+  test("pulumi up, typed as such, makes everything from nothing", async () => {
+    const { code, all } = await project.pulumi("up --yes --skip-preview");
+    expect(code, all).toBe(0);
+    expect(all).toContain('applied 3 to "app", now at 0003_audit_log');
+    expect(await project.outputs()).toMatchObject({
+      host: "postgres",
+      port: 5432,
+      network: `${project.stack}-network`,
+      postgresVersion: expect.stringMatching(/^18\./),
+      pgvectorVersion: expect.stringMatching(/^0\.\d+\.\d+$/),
+      schemaVersion: "0003_audit_log",
+    });
+  });
+
+  test("the application reaches it at 127.0.0.1 and by the name postgres on the network", async () => {
+    const sql = "select current_user, '[1,2,3]'::vector <-> '[1,2,5]'::vector";
+    expect(await project.asApplication(sql)).toEqual([["app", 2]]);
+    const { url, network } = await project.outputs();
+    const psql = ["psql", url!, "-AtXqc", sql];
+    expect(
+      docker("run", "--rm", "--network", network!, "--entrypoint", "", serverImage(), ...psql),
+    ).toBe("app|2");
+  });
+
+  test("a new cluster has a collation of its own and a superuser without a password", () => {
+    const collation = "select datlocprovider, datlocale from pg_database where datname = 'app'";
+    expect(project.asSuperuser(collation)).toBe("b|C.UTF-8");
+    const password = "select rolpassword is null from pg_authid where rolname = 'postgres'";
+    expect(project.asSuperuser(password)).toBe("t");
+    expect(project.asSuperuser("show data_directory")).toBe("/var/lib/postgresql/18/docker");
+    expect(
+      docker("exec", server(), "cat", "/var/lib/postgresql/18/docker/pg_hba.conf"),
+    ).not.toMatch(/\btrust\b/);
+  });
+
+  test("fails to let the application change the schema, the history or the audit log", async () => {
+    const refused = /permission denied/;
+    await expect(project.asApplication("create table public.mine (n int)")).rejects.toThrow(
+      refused,
+    );
+    await expect(project.asApplication("delete from audit.log")).rejects.toThrow(refused);
+    await expect(project.asApplication("delete from pgstead.schema_migrations")).rejects.toThrow(
+      refused,
+    );
+  });
+
+  test("a second up changes only the migration step", async () => {
+    const preview = await project.pgstead(["preview", "--expect-no-changes"]);
+    expect(preview.code, preview.all).toBe(0);
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    expect(code, all).toBe(0);
+    expect(all).toMatch(/Resources:\n\s+~ 1 updated\n\s+\d+ unchanged/);
+  });
+
+  test("a preview names the pending migration, and up applies it", async () => {
+    project.migration("0004_numbers", "create table public.numbers (n bigint primary key);\n");
+    const preview = await project.pulumi("preview --diff");
+    expect(preview.all).toContain('PGSTEAD_PENDING: "none" => "0004_numbers"');
+    const list = await project.pgstead(["migrate", "list", "--pending"]);
+    expect([list.code, list.stdout.trim()]).toEqual([2, "0004_numbers  pending"]);
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    expect(code, all).toBe(0);
+    expect(all).toContain('applied 1 to "app", now at 0004_numbers');
+  });
+
+  test("verbs work from here and in the agent with nothing but docker", async () => {
+    const status = await project.pgstead(["status"]);
+    expect(status.code, status.all).toBe(0);
+    expect(docker("exec", `${project.stack}-agent`, "pgstead", "status")).toBe(
+      status.stdout.trim(),
+    );
+    expect((await project.pgstead(["check"])).code).toBe(0);
+    const psql = await project.run(
+      process.execPath,
+      ["dist/pgstead.cjs", "psql", "--stack", project.stack, "-At"],
+      { stdin: "select current_user" },
+    );
+    expect(psql.stdout.trim()).toBe("postgres");
+    expect((await project.pgstead(["logs", "-n", "100"])).all).toContain(
+      "ready to accept connections",
+    );
+    expect((await project.pgstead(["restart"])).stdout).toContain("restarted");
+  });
+
+  test("a server replaced under load shuts down cleanly and keeps what it has acknowledged", async () => {
+    const load = writeNumbers();
+    project.configurePostgres({ maintenanceWorkMemMb: 128 });
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    const acknowledged = await load.stop();
+    expect(code, all).toBe(0);
+    expect(acknowledged).toBeGreaterThan(100);
+    const [[count]] = (await project.asApplication("select count(*)::int from numbers")) as [
+      [number],
+    ];
+    expect(count).toBeGreaterThanOrEqual(acknowledged);
+    expect(logsOf(server())).toContain("database system was shut down at");
+    expect(logsOf(server())).not.toContain("not properly shut down");
+    expect(inspect("container", server()).HostConfig.ShmSize).toBe(320 * 2 ** 20);
+  });
+
+  test("a container removed by hand is noticed and made again over its data", async () => {
+    docker("rm", "-f", server());
+    const preview = await project.pulumi("preview");
+    expect(preview.all).toMatch(/postgres-server-container\s+create/);
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    expect(code, all).toBe(0);
+    expect(Number(project.asSuperuser("select count(*) from numbers"))).toBeGreaterThan(100);
+  });
+
+  test("down keeps the data, and the next up takes it up again", async () => {
+    const before = project.asSuperuser("select count(*) from numbers");
+    const down = await project.pgstead(["down", "--yes"]);
+    expect(down.code, down.all).toBe(0);
+    expect(inspect("container", server())).toBeUndefined();
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    expect(code, all).toBe(0);
+    expect(project.asSuperuser("select count(*) from numbers")).toBe(before);
+  });
+
+  test("no secret stands in the state, the logs, the containers or the processes", async () => {
+    const { url, migratorUrl, readonlyUrl } = await project.outputs();
+    const passwords = [url, migratorUrl, readonlyUrl].map((each) => new URL(each!).password);
+    const names = docker("ps", "-aq", "--filter", `name=${project.stack}-`).split("\n");
+    const seen: Record<string, string> = {
+      printed: project.printed,
+      inspect: docker("inspect", ...names),
+      images: docker("history", "--no-trunc", serverImage()),
+      logs: names.map(logsOf).join("\n"),
+      processes: docker("top", server(), "-eo", "pid,args"),
+      environment: readFileSync(
+        `/proc/${inspect("container", server()).State.Pid}/environ`,
+        "utf8",
+      ),
+      state: readFileSync(
+        join(project.root, "state", ".pulumi", "stacks", "pgstead", `${project.stack}.json`),
+        "utf8",
+      ),
+    };
+    for (const [place, text] of Object.entries(seen)) {
+      expect(text.length, place).toBeGreaterThan(0);
+      for (const password of passwords) expect(text.includes(password), place).toBe(false);
+    }
+  });
+
+  test("fails when the volume was removed behind Pulumi's back", async () => {
+    docker("rm", "-fv", server());
+    docker("volume", "rm", `${project.stack}-data`);
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    expect(code).not.toBe(0);
+    expect(all).toContain(`volume "${project.stack}-data" is gone, though stack`);
+    expect(inspect("volume", `${project.stack}-data`)).toBeUndefined();
+  });
+
+  test("begins anew when told so", async () => {
+    project.configurePostgres({ acceptEmptyVolume: true });
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    expect(code, all).toBe(0);
+    expect(all).toContain("applied 4");
+  });
+
+  test("pulumi refresh and destroy, typed as such, leave nothing but volumes", async () => {
+    expect((await project.pulumi("refresh --yes")).code).toBe(0);
+    const { code, all } = await project.pulumi("destroy --yes");
+    expect(code, all).toBe(0);
+    expect(docker("ps", "-aq", "--filter", `name=${project.stack}-`)).toBe("");
+    expect(docker("network", "ls", "-q", "--filter", `name=${project.stack}-`)).toBe("");
+    const volumes = docker("volume", "ls", "-q", "--filter", `name=${project.stack}-`).split("\n");
+    const kept = ["agent", "backups", "data"].map((kind) => `${project.stack}-${kind}`);
+    expect(volumes).toEqual(kept);
+  });
+});
+
+/** A server logs to stderr. */
+function logsOf(container: string): string {
+  const { stdout, stderr } = spawnSync("docker", ["logs", container], { encoding: "utf8" });
+  return stdout + stderr;
+}
+
+const serverImage = () => inspect("container", server()).Image as string;
+
+/** Writes one row after the other, and counts those the server has acknowledged. */
+function writeNumbers() {
+  let acknowledged = 0;
+  let stopped = false;
+  const writing = (async () => {
+    const { default: pg } = await import("pg");
+    const { hostUrl } = await project.outputs();
+    const client = new pg.Client({ connectionString: hostUrl! });
+    client.on("error", () => {});
+    await client.connect();
+    try {
+      for (let n = 0; !stopped; n++) {
+        await client.query("insert into numbers values ($1)", [n]);
+        acknowledged++;
+      }
+    } catch {
+      // The server went away, as it was meant to.
+    } finally {
+      await client.end().catch(() => {});
+    }
+  })();
+  return {
+    async stop() {
+      stopped = true;
+      await writing;
+      return acknowledged;
+    },
+  };
+}

@@ -1,0 +1,115 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { docker, inspect } from "../contract/docker-cli.ts";
+import { StackProject } from "./stack-project.ts";
+
+let project: StackProject;
+beforeAll(async () => {
+  project = await StackProject.create("prod");
+});
+afterAll(() => project?.remove());
+
+const server = () => `${project.stack}-postgres`;
+let password = "";
+
+// In order: each goes on from where the one before left the stack.
+describe("stack prod", () => {
+  test("fails without a shared state backend or a passphrase, and says what to set", async () => {
+    const noBackend = await project.pgstead(["up"], { env: { PULUMI_BACKEND_URL: "" } });
+    expect([noBackend.code, noBackend.all]).toEqual([
+      1,
+      expect.stringContaining(
+        "needs a state backend that others reach too: set PULUMI_BACKEND_URL",
+      ),
+    ]);
+    const noPassphrase = await project.pgstead(["up"], {
+      env: { PULUMI_CONFIG_PASSPHRASE: undefined },
+    });
+    expect([noPassphrase.code, noPassphrase.all]).toEqual([
+      1,
+      expect.stringContaining(
+        "has nothing to encrypt its secrets with: set PULUMI_CONFIG_PASSPHRASE",
+      ),
+    ]);
+  });
+
+  test("preview of a stack that does not exist yet names what is pending", async () => {
+    const { code, all } = await project.pulumi("preview --diff");
+    expect(code, all).toBe(0);
+    expect(all).toMatch(/PGSTEAD_PENDING: "0001_tenants, 0002_documents, 0003_audit_log"/);
+  });
+
+  test("up publishes nothing; applications join the network", async () => {
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    expect(code, all).toBe(0);
+    const { hostUrl, readonlyUrl, network, url } = await project.outputs();
+    expect(hostUrl).toBeNull();
+    password = new URL(url!).password;
+    expect(inspect("container", server()).HostConfig.PortBindings).toEqual({});
+    const count = ["psql", readonlyUrl!, "-AtXqc", "select count(*) from documents"];
+    const image = inspect("container", server()).Image;
+    expect(docker("run", "--rm", "--network", network!, "--entrypoint", "", image, ...count)).toBe(
+      "0",
+    );
+  });
+
+  test("the containers may do no more than they need", () => {
+    const { HostConfig } = inspect("container", server());
+    expect(HostConfig.CapDrop).toEqual(["ALL"]);
+    expect(HostConfig.CapAdd).toHaveLength(5);
+    expect(HostConfig.SecurityOpt).toEqual(["no-new-privileges:true"]);
+    expect(HostConfig.Binds ?? []).not.toContainEqual(expect.stringContaining("docker.sock"));
+  });
+
+  test("pulumi refresh, typed as such, finds nothing amiss", async () => {
+    const { code, all } = await project.pulumi("refresh --yes");
+    expect(code, all).toBe(0);
+    expect(all).not.toMatch(/[~+-] \d+ (updated|created|deleted)/);
+  });
+
+  test("fails to change the base under the cluster, and the old server goes on", async () => {
+    const before = inspect("container", server()).Id;
+    project.configurePostgres({ version: "17" });
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    expect(code).not.toBe(0);
+    expect(all).toContain(
+      "this stack's cluster is of PostgreSQL 18, and postgres.version asks for 17",
+    );
+    expect(inspect("container", server()).Id).toBe(before);
+    project.configurePostgres({ version: "18" });
+  });
+
+  test("fails to delete the data of a protected stack", async () => {
+    const { code, all } = await project.pgstead(["down", "--yes", "--delete-data", project.stack]);
+    expect([code, all]).toEqual([
+      4,
+      expect.stringContaining("is protected, so its data is not deleted"),
+    ]);
+    expect(inspect("container", server()).State.Running).toBe(true);
+  });
+
+  test("down keeps data and passwords; the next up finds both", async () => {
+    project.asSuperuser("create table kept (n int)");
+    const down = await project.pgstead(["down", "--yes"]);
+    expect(down.code, down.all).toBe(0);
+    expect(inspect("container", server())).toBeUndefined();
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    expect(code, all).toBe(0);
+    expect(project.asSuperuser("select count(*) from kept")).toBe("0");
+    expect(new URL((await project.outputs()).url!).password).toBe(password);
+  });
+
+  test("another tool migrates in its own image, with the URL from a file", async () => {
+    const image = inspect("container", server()).Image;
+    project.configure("pgstead:migrations", {
+      command: 'psql "$TOOL_URL" -c "set role owner; create table by_tool (n int)"',
+      image,
+      urlVariable: "TOOL_URL",
+    });
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    expect(code, all).toBe(0);
+    expect(
+      project.asSuperuser("select tableowner from pg_tables where tablename = 'by_tool'"),
+    ).toBe("owner");
+    expect(docker("inspect", server())).not.toContain(password);
+  });
+});

@@ -1,0 +1,200 @@
+import { execFileSync, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import pg from "pg";
+import { parse, stringify } from "yaml";
+import { docker } from "../contract/docker-cli.ts";
+import { freePort } from "../support/project.ts";
+
+const checkout = join(import.meta.dirname, "..", "..");
+const COPIED = [
+  ..."cli components dist examples migrations operate postgres tools".split(" "),
+  ..."Pulumi.yaml config.ts index.ts nearest.ts package.json".split(" "),
+  ..."stack-docker.ts stack-local.ts tsconfig.json".split(" "),
+];
+
+export interface Ended {
+  code: number | null;
+  stdout: string;
+  /** stdout and stderr as they came. */
+  all: string;
+}
+
+/**
+ * A copy of the project with one stack of containers, made of the shipped stack file and the base
+ * image that can be had here.
+ */
+export class StackProject {
+  readonly root = mkdtempSync(join(tmpdir(), "pgstead-stack-"));
+  readonly stack: string;
+  readonly port: number;
+  readonly env: NodeJS.ProcessEnv;
+  readonly baseImage = baseImage();
+  /** Everything any command has printed, for the search for secrets. */
+  printed = "";
+
+  private constructor(kind: "dev" | "prod", port: number) {
+    this.stack = `${kind}-${randomBytes(3).toString("hex")}`;
+    this.port = port;
+    const { PGSTEAD_STACK, PULUMI_CONFIG_PASSPHRASE_FILE, ...env } = process.env;
+    const state = join(this.root, "state");
+    mkdirSync(state);
+    this.env = {
+      ...env,
+      PULUMI_BACKEND_URL: `file://${state}`,
+      PULUMI_CONFIG_PASSPHRASE: "for-the-test",
+      PULUMI_SKIP_UPDATE_CHECK: "true",
+      PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+    };
+  }
+
+  static async create(kind: "dev" | "prod"): Promise<StackProject> {
+    const project = new StackProject(kind, await freePort());
+    for (const name of COPIED) {
+      cpSync(join(checkout, name), join(project.root, name), { recursive: true });
+    }
+    symlinkSync(join(checkout, "node_modules"), join(project.root, "node_modules"));
+    const shipped = readFileSync(join(checkout, `Pulumi.${kind}.yaml`), "utf8");
+    project.write(parse(shipped).config);
+    project.configure("pgstead:port", project.port);
+    project.configurePostgres({
+      base: "debian",
+      baseImage: project.baseImage,
+      pgvector: { from: "package" },
+    });
+    return project;
+  }
+
+  get stackFile(): string {
+    return join(this.root, `Pulumi.${this.stack}.yaml`);
+  }
+
+  configure(key: string, value: unknown): void {
+    this.write({ ...this.config(), [key]: value });
+  }
+
+  configurePostgres(values: Record<string, unknown>): void {
+    this.configure("pgstead:postgres", { ...this.config()["pgstead:postgres"], ...values });
+  }
+
+  migration(name: string, sql: string): void {
+    writeFileSync(join(this.root, "migrations", `${name}.sql`), sql);
+  }
+
+  pgstead(args: string[], options: RunOptions = {}): Promise<Ended> {
+    const command = [join(this.root, "dist", "pgstead.cjs"), ...args, "--stack", this.stack];
+    return this.run(process.execPath, command, options);
+  }
+
+  /** Pulumi as a person types it, after the line of the documentation. */
+  pulumi(line: string): Promise<Ended> {
+    const script = `eval "$(node dist/pgstead.cjs env --stack ${this.stack})" && exec pulumi ${line} --stack ${this.stack}`;
+    return this.run("sh", ["-c", script]);
+  }
+
+  run(program: string, args: string[], options: RunOptions = {}): Promise<Ended> {
+    const child = spawn(program, args, {
+      cwd: this.root,
+      env: { ...this.env, ...options.env },
+      stdio: "pipe",
+      timeout: 240_000,
+    });
+    child.stdin.end(options.stdin ?? "");
+    const ended: Ended = { code: null, stdout: "", all: "" };
+    child.stdout.on("data", (data) => {
+      ended.stdout += data;
+      ended.all += data;
+    });
+    child.stderr.on("data", (data) => {
+      ended.all += data;
+    });
+    return new Promise((resolve, reject) => {
+      child.once("error", reject);
+      child.once("close", (code) => {
+        this.printed += ended.all;
+        resolve({ ...ended, code });
+      });
+    });
+  }
+
+  /** In clear; what is printed here is not searched for secrets. */
+  async outputs(): Promise<Record<string, string | null>> {
+    const before = this.printed;
+    const { stdout } = await this.pgstead(["outputs", "--json", "--show-secrets"]);
+    this.printed = before;
+    return JSON.parse(stdout);
+  }
+
+  /** One statement as the application, from this machine. */
+  async asApplication(sql: string): Promise<unknown[][]> {
+    const { hostUrl } = await this.outputs();
+    const client = new pg.Client({ connectionString: hostUrl!, connectionTimeoutMillis: 10_000 });
+    await client.connect();
+    try {
+      return (await client.query({ text: sql, rowMode: "array" })).rows;
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** One statement as the superuser. */
+  asSuperuser(sql: string): string {
+    const psql = ["psql", "-U", "postgres", "-d", "app", "-AtXqc", sql];
+    return docker("exec", "-u", "postgres", `${this.stack}-postgres`, ...psql);
+  }
+
+  remove(): void {
+    const names = (...args: string[]) =>
+      docker(...args)
+        .split("\n")
+        .filter((name) => name.startsWith(`${this.stack}-`));
+    for (const name of names("ps", "-a", "--format", "{{.Names}}")) docker("rm", "-fv", name);
+    for (const name of names("network", "ls", "--format", "{{.Name}}"))
+      docker("network", "rm", name);
+    for (const name of names("volume", "ls", "-q")) docker("volume", "rm", "-f", name);
+    for (const name of names("images", "--format", "{{.Repository}}:{{.Tag}}")) {
+      docker("rmi", "-f", name);
+    }
+    rmSync(this.root, { recursive: true, force: true });
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: the stack's file as it stands.
+  private config(): Record<string, any> {
+    return parse(readFileSync(this.stackFile, "utf8")).config;
+  }
+
+  private write(config: Record<string, unknown>): void {
+    // Pulumi keeps the salt of the passphrase in the same file.
+    const salt = /^encryptionsalt:.*\n/m.exec(this.readFile())?.[0] ?? "";
+    writeFileSync(this.stackFile, salt + stringify({ config }));
+  }
+
+  private readFile(): string {
+    try {
+      return readFileSync(this.stackFile, "utf8");
+    } catch {
+      return "";
+    }
+  }
+}
+
+interface RunOptions {
+  env?: NodeJS.ProcessEnv;
+  stdin?: string;
+}
+
+/** Starts an engine and makes the base image where that has not been done. */
+function baseImage(): string {
+  const script = join(checkout, "test", "fixture", "base-image");
+  return execFileSync(script, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }).trim();
+}

@@ -1,0 +1,33 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { packFolder } from "../../cli/stack/tar.ts";
+
+const folder = () => mkdtempSync(join(tmpdir(), "pgstead-tar-"));
+
+test("the system's tar reads what was packed, long names and empty files included", () => {
+  const [from, to] = [folder(), folder()];
+  const long = join("a".repeat(90), `${"b".repeat(90)}.sql`);
+  mkdirSync(join(from, "a".repeat(90)));
+  const files = { "0001_ä.sql": "select 'ü';\n", [long]: "x".repeat(513), "empty.sql": "" };
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(from, name), text);
+  execFileSync("tar", ["-xf", "-", "-C", to], { input: packFolder(from) });
+  for (const [name, text] of Object.entries(files)) {
+    expect(readFileSync(join(to, name), "utf8")).toBe(text);
+  }
+});
+
+test("the same files make the same bytes", () => {
+  const [one, other] = [folder(), folder()];
+  for (const each of [one, other]) writeFileSync(join(each, "1.sql"), "select 1;");
+  expect(packFolder(one).equals(packFolder(other))).toBe(true);
+});
+
+test("fails for a name no archive holds, and for a folder that is not there", () => {
+  const from = folder();
+  writeFileSync(join(from, `${"n".repeat(120)}.sql`), "");
+  expect(() => packFolder(from)).toThrow("is too long; 100 bytes is the limit");
+  expect(() => packFolder(join(from, "none"))).toThrow("cannot read the migrations folder");
+});
