@@ -1,10 +1,13 @@
 import { createWriteStream, renameSync, rmSync } from "node:fs";
 import type { Writable } from "node:stream";
+import { gzipSync } from "node:zlib";
 import { withClient } from "../database.ts";
+import { mistake } from "../error.ts";
 import { withOperationLock } from "../operation-lock.ts";
 import { type Note, withProgress } from "../progress.ts";
 import type { Settings } from "../settings.ts";
 import { assertDumpVersion, formatArgs } from "./dump.ts";
+import { embeddedText } from "./dump-embedded.ts";
 import type { Manifest } from "./manifest.ts";
 import { runTool } from "./postgres-tool.ts";
 import { asSuperuser } from "./settings.ts";
@@ -55,6 +58,7 @@ async function write(
   target: Writable,
 ): Promise<string[]> {
   const { format, note, signal } = options;
+  if (settings.engine === "embedded") return writeEmbedded(settings, options, target);
   const version = await withClient(settings, { purpose: "backup" }, async (client) => {
     const { rows } = await client.query("select current_setting('server_version') as version");
     return rows[0].version as string;
@@ -75,6 +79,17 @@ async function write(
       }),
   );
   return remarks;
+}
+
+async function writeEmbedded(settings: Settings, options: DumpToOptions, target: Writable) {
+  const { out, compress = compressionOf(out), note, signal } = options;
+  const text = await embeddedText(settings, note, signal);
+  if (compress === "zstd") throw mistake("the embedded server's dumps are compressed by gzip only");
+  const bytes = compress === "gzip" ? gzipSync(text) : text;
+  await new Promise<void>((resolve, reject) => {
+    target.write(bytes, (error) => (error ? reject(error) : resolve()));
+  });
+  return [];
 }
 
 export type Compression = "none" | "gzip" | "zstd";
