@@ -16,7 +16,8 @@ setup: dist/pgstead.cjs ## install what the project needs and build `pgstead`
 
 node_modules/.package-lock.json: package-lock.json
 	@sh tools/check-node.sh
-	npm ci
+	@# Not `npm ci`: it refuses a lock file that lacks packages of platforms other than its writer's.
+	npm install --no-save --no-audit --no-fund --loglevel=error
 	@touch $@
 
 dist/pgstead.cjs: node_modules/.package-lock.json $(SOURCES)

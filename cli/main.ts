@@ -99,7 +99,15 @@ function explain(error: unknown, json: boolean): number {
     else console.error(`error: ${error.message}`);
     return error.exitCode;
   }
+  // The file system said no: full, read-only, not ours. Its message names the path.
+  if (isSystemError(error)) {
+    console.error(`error: ${error.message.replace(/^[A-Z]+: /, "")}`);
+    return ExitCode.mistake;
+  }
   console.error(error);
   console.error("This is a bug of pgstead; the lines above say where.");
   return ExitCode.mistake;
 }
+
+const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
+  error instanceof Error && "syscall" in error && "path" in error;

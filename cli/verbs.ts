@@ -10,6 +10,7 @@ import { doctor } from "./verbs/doctor.ts";
 import { down } from "./verbs/down.ts";
 import { env } from "./verbs/env.ts";
 import { logs } from "./verbs/logs.ts";
+import { migrateAdopt } from "./verbs/migrate-adopt.ts";
 import { migrateDown } from "./verbs/migrate-down.ts";
 import { migrateCurrent, migrateList, migratePending } from "./verbs/migrate-list.ts";
 import { migrateNew } from "./verbs/migrate-new.ts";
@@ -17,6 +18,7 @@ import { migrateRun } from "./verbs/migrate-run.ts";
 import { migrateSchema } from "./verbs/migrate-schema.ts";
 import { migrateStamp } from "./verbs/migrate-stamp.ts";
 import { migrateUp } from "./verbs/migrate-up.ts";
+import { migrateVerify } from "./verbs/migrate-verify.ts";
 import { outputs } from "./verbs/outputs.ts";
 import { preview } from "./verbs/preview.ts";
 import { psql } from "./verbs/psql.ts";
@@ -31,7 +33,7 @@ export const verbs: Verb[] = [
   ...[up, preview, down, outputs, env],
   ...[status, check, doctor, logs, psql],
   ...[migrateUp, migrateDown, migrateList, migrateCurrent, migratePending],
-  ...[migrateRun, migrateNew, migrateStamp, migrateSchema],
+  ...[migrateRun, migrateNew, migrateStamp, migrateAdopt, migrateVerify, migrateSchema],
   ...[backupNow, backupList, backupShow, backupGet, backupUpload],
   ...[restart, serve, bootstrap, stepMigrate],
 ];

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import pg from "pg";
+import { assertOurServer } from "./embedded/server-state.ts";
 import { type ExpectedError, unreachable } from "./error.ts";
 import type { Settings } from "./settings.ts";
 
@@ -26,6 +27,7 @@ export async function withClient<T>(
 }
 
 async function connect(settings: Settings, options: ConnectOptions): Promise<pg.Client> {
+  assertOurServer(settings);
   const { host, port, name, user, passwordFile } = settings.database;
   const client = new pg.Client({
     host,

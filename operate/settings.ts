@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { z } from "zod";
+import * as z from "zod";
 import { mistake } from "./error.ts";
 
 /** How `pgstead` reaches the database. Secrets are files, so that settings can be read by anyone. */

@@ -17,6 +17,8 @@ await build({
   format: "cjs",
   banner: { js: "#!/usr/bin/env node" },
   define: {
+    // Asked by pg whether this is a Cloudflare worker; without an answer it loads all of fetch, 20 ms.
+    navigator: JSON.stringify({ userAgent: "Node.js" }),
     PGSTEAD_VERSION: JSON.stringify(version),
     PGSTEAD_SOURCES: JSON.stringify(digestOf(".", sourceFiles("."))),
   },

@@ -16,9 +16,15 @@ util.inspect = Object.assign(
   inspect,
 );
 
-// When its engine is killed, the SDK reports the broken pipe into the broken pipe, for ever.
+// When its engine is killed, the SDK waits for it, or reports the broken pipe into the broken pipe,
+// for ever; its exit handlers wait as well.
+const end = () => process.kill(process.pid, "SIGKILL");
+const parent = process.ppid;
+setInterval(() => {
+  if (process.ppid !== parent) end();
+}, 500).unref();
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error) => {
-    if (error.code === "EPIPE") process.exit(1);
+    if (error.code === "EPIPE") end();
   });
 }

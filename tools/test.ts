@@ -1,13 +1,22 @@
 import { spawnSync } from "node:child_process";
+import { delimiter, dirname } from "node:path";
+import { acquirePulumi } from "../cli/stack/acquire-pulumi.ts";
 
 interface Suite {
   name: string;
   command: string[];
-  /** Why it cannot run on this machine, if it cannot. */
+  /** Brings up what the suite needs, or says why it cannot run on this machine. */
   lacks?: () => string | undefined;
 }
 
 const vitest = (...folders: string[]) => ["npx", "vitest", "run", ...folders];
+/** Where the official provider plugins cannot be had, stand-ins that do the same take their place. */
+const withPlugins = (...folders: string[]) => ["test/with-standins", ...vitest(...folders)];
+
+const engine = once(() => broughtUp("test/fixture/base-image"));
+const bucket = once(() => broughtUp("test/fixture/s3", "start"));
+const psql = () =>
+  spawnSync("psql", ["--version"]).status === 0 ? undefined : '"psql" is not installed';
 
 const suites: Suite[] = [
   { name: "types", command: ["npx", "tsc"] },
@@ -15,25 +24,55 @@ const suites: Suite[] = [
   { name: "dead code", command: ["npx", "knip"] },
   { name: "unit", command: vitest("test/unit", "test/components") },
   { name: "embedded", command: vitest("test/embedded") },
-  { name: "front door", command: vitest("test/front-door"), lacks: needs("psql") },
+  { name: "front door", command: vitest("test/front-door"), lacks: psql },
+  { name: "migrate", command: vitest("test/migrate"), lacks: engine },
+  { name: "contract", command: withPlugins("test/contract"), lacks: () => engine() ?? bucket() },
+  { name: "faults", command: withPlugins("test/faults"), lacks: () => engine() ?? bucket() },
+  { name: "stack", command: withPlugins("test/stack"), lacks: () => engine() ?? bucket() },
+  { name: "backup", command: withPlugins("test/backup"), lacks: () => engine() ?? bucket() },
 ];
 
-function needs(program: string): () => string | undefined {
-  return () =>
-    spawnSync(program, ["--version"]).status === 0 ? undefined : `"${program}" is not installed`;
+function once(ask: () => string | undefined): () => string | undefined {
+  let answer: { said: string | undefined } | undefined;
+  return () => {
+    answer ??= { said: ask() };
+    return answer.said;
+  };
+}
+
+/** The fixtures are idempotent and cached, so the first suite that needs one pays for all. */
+function broughtUp(...command: [string, ...string[]]): string | undefined {
+  const [program, ...args] = command;
+  const { status, stderr } = spawnSync(program, args, {
+    stdio: ["ignore", "ignore", "pipe"],
+    encoding: "utf8",
+  });
+  process.stderr.write(stderr ?? "");
+  return status === 0 ? undefined : `${command.join(" ")}: ${stderr?.trim().split("\n").at(-1)}`;
 }
 
 const only = process.argv.slice(2);
+const unknown = only.filter((name) => !suites.some((suite) => suite.name === name));
+if (unknown.length > 0) {
+  const known = suites.map(({ name }) => `"${name}"`).join(", ");
+  console.error(`error: there is no suite ${unknown.join(", ")}; suites: ${known}`);
+  process.exit(1);
+}
+
+// Suites that speak to Pulumi through its own API look for it on PATH.
+const pulumi = await acquirePulumi(process.cwd(), (line) => console.error(line));
+process.env.PATH = [dirname(pulumi.program), process.env.PATH].join(delimiter);
+
 const outcomes: { name: string; outcome: "passed" | "failed" | "skipped"; note: string }[] = [];
 for (const { name, command, lacks } of suites) {
   if (only.length > 0 && !only.includes(name)) continue;
+  console.log(`\n== ${name}`);
+  const started = Date.now();
   const reason = lacks?.();
   if (reason) {
     outcomes.push({ name, outcome: "skipped", note: `could not run: ${reason}` });
     continue;
   }
-  console.log(`\n== ${name}`);
-  const started = Date.now();
   const [program, ...args] = command as [string, ...string[]];
   const { status } = spawnSync(program, args, { stdio: "inherit" });
   const seconds = Math.round((Date.now() - started) / 1000);
@@ -41,8 +80,9 @@ for (const { name, command, lacks } of suites) {
 }
 
 console.log("");
-for (const { name, outcome, note } of outcomes)
+for (const { name, outcome, note } of outcomes) {
   console.log(`${outcome.padEnd(8)} ${name} (${note})`);
+}
 const count = (wanted: string) => outcomes.filter(({ outcome }) => outcome === wanted).length;
 // Where nobody looks at the lines above, a suite that did not run must not look like one that passed.
 const failed = count("failed") + (process.env.CI ? count("skipped") : 0);

@@ -83,7 +83,7 @@ async function server(root: string, stack: string): Promise<Finding> {
   const settings = readSettings(file);
   const { host, port } = settings.database;
   if (!settings.embedded) return { name: "server", state: "ok", detail: `${host}:${port}` };
-  const { serverState } = await import("../../operate/embedded/lifecycle.ts");
+  const { serverState } = await import("../../operate/embedded/server-state.ts");
   const state = serverState(settings);
   if (state.running) {
     return { name: "server", state: "ok", detail: `process ${state.pid} on ${host}:${state.port}` };

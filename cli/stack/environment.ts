@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { accessSync, constants, mkdirSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { mistake } from "../../operate/error.ts";
@@ -38,13 +38,23 @@ export function backendUrl(root: string, stack: string, given = process.env): st
   if (given.PULUMI_BACKEND_URL) return given.PULUMI_BACKEND_URL;
   if (THROW_AWAY.includes(stack)) {
     const folder = join(root, ".pgstead", "state");
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     return pathToFileURL(folder).href;
   }
   // A login is never consulted in silence: two people would deploy from two states.
   throw mistake(
     `stack "${stack}" needs a state backend that others reach too: set PULUMI_BACKEND_URL, for example to s3://my-state-bucket or https://api.pulumi.com`,
   );
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    // On a read-only file system Node says "no such file"; asking for write access tells the reason.
+    accessSync(dirname(folder), constants.W_OK);
+    throw error;
+  }
 }
 
 function passphrase(root: string, stack: string, given: NodeJS.ProcessEnv): NodeJS.ProcessEnv {

@@ -55,7 +55,7 @@ function describe({ migrations }: ListResult): string {
     .map(({ version, state, appliedAt, durationMs, appliedBy, origin }) => {
       if (!appliedAt) return `${version.padEnd(width)}  ${state}`;
       const how = origin === "file" ? `${Math.round(durationMs ?? 0)} ms` : origin;
-      return `${version.padEnd(width)}  ${state.padEnd(7)}  ${appliedAt.slice(0, 19)}Z  ${how}  ${appliedBy}`;
+      return `${version.padEnd(width)}  ${state.padEnd(7)}  ${appliedAt}  ${how}  ${appliedBy}`;
     })
     .join("\n");
 }

@@ -20,14 +20,14 @@ export const psql: Verb = {
       const { psqlInContainer } = await import("../stack/server-container.ts");
       return exitCodeOf(await psqlInContainer(stack, args));
     }
-    const { host, port, name, user } = (await context.settings()).database;
-    // Variables, not flags: whatever the person gives as a flag wins over them.
+    const settings = await context.settings();
+    const { assertOurServer } = await import("../../operate/embedded/server-state.ts");
+    assertOurServer(settings);
+    const { host, port, name, user } = settings.database;
+    // Variables, so that a flag of the person's wins; over the shell's own, which may name another server.
     const env = {
-      PGHOST: host,
-      PGPORT: String(port),
-      PGDATABASE: name,
-      PGUSER: user,
       ...process.env,
+      ...{ PGHOST: host, PGPORT: String(port), PGDATABASE: name, PGUSER: user },
     };
     const child = spawn("psql", args, { stdio: "inherit", env });
     const ignore = () => {};

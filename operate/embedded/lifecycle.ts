@@ -7,24 +7,11 @@ import { lockHolder } from "../file-lock.ts";
 import type { Settings } from "../settings.ts";
 import { paths } from "./paths.ts";
 import { embeddedFolder } from "./server-folder.ts";
+import { serverState } from "./server-state.ts";
 
 /** A first start unpacks and initialises a cluster; a replay after a crash may take as long. */
 const START_DEADLINE_MS = 60_000;
 const STOP_DEADLINE_MS = 20_000;
-
-export interface ServerState {
-  running: boolean;
-  pid?: number;
-  since?: string;
-  port?: number;
-}
-
-export function serverState(settings: Settings): ServerState {
-  const folder = embeddedFolder(settings);
-  const holder = lockHolder(paths.lock(folder));
-  if (!holder) return { running: false };
-  return { running: true, pid: holder.pid, since: holder.since, port: runningPort(folder) };
-}
 
 export type Started = "started" | "already running" | "restarted on another port";
 
@@ -82,20 +69,33 @@ function startFailure(settings: Settings, logStart: number): ExpectedError {
 
 const tail = (text: string) => text.split("\n").slice(-10).join("\n");
 
-/** Healthy is a query that is answered, asked again until the deadline. */
+/**
+ * Healthy is a query that is answered, by our own server: another checkout's may have the port, and
+ * would answer as gladly.
+ */
 async function untilHealthy(settings: Settings, mayStillCome: () => boolean): Promise<void> {
   const deadline = Date.now() + START_DEADLINE_MS;
-  for (;;) {
-    try {
-      await withClient(settings, { purpose: "health", connectTimeoutMs: 2_000 }, (client) =>
-        client.query("SELECT 1"),
-      );
-      if (mayStillCome()) return;
-    } catch (error) {
-      if (Date.now() > deadline) throw error;
+  let failure: unknown = unreachable("the embedded server did not come up in time; see its log");
+  while (Date.now() < deadline) {
+    if (serverState(settings).port === settings.database.port) {
+      const asked = await ask(settings);
+      if (asked === "answered") return;
+      failure = asked;
     }
     if (!mayStillCome()) throw unreachable("the embedded server ended while starting");
     await sleep(50);
+  }
+  throw failure;
+}
+
+async function ask(settings: Settings): Promise<unknown> {
+  try {
+    await withClient(settings, { purpose: "health", connectTimeoutMs: 2_000 }, (client) =>
+      client.query("SELECT 1"),
+    );
+    return "answered";
+  } catch (error) {
+    return error;
   }
 }
 
@@ -115,12 +115,4 @@ export async function stopServer(settings: Settings): Promise<boolean> {
     await sleep(50);
   }
   return true;
-}
-
-function runningPort(folder: string): number | undefined {
-  try {
-    return JSON.parse(readFileSync(paths.running(folder), "utf8")).port;
-  } catch {
-    return undefined;
-  }
 }

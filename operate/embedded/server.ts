@@ -33,7 +33,10 @@ export async function serveEmbedded(settings: Settings): Promise<void> {
     };
     const session = new SharedSession(database as Backend, reopen);
     const server = await listen(settings, session);
-    writeFileSync(paths.running(folder), JSON.stringify({ port: settings.database.port }));
+    writeFileSync(
+      paths.running(folder),
+      JSON.stringify({ pid: process.pid, port: settings.database.port }),
+    );
     log(`ready on 127.0.0.1:${settings.database.port}`);
     await untilStopped();
     log("stopping");
@@ -55,12 +58,29 @@ async function openDatabase(folder: string): Promise<PGlite> {
     log("an earlier initialisation was cut off; starting it over");
     rmSync(dataDir, { recursive: true });
   }
-  const database = await PGlite.create({ dataDir, extensions: { vector, pgcrypto } });
+  const database = await create(dataDir);
   await database.exec(
     "CREATE EXTENSION IF NOT EXISTS vector; CREATE EXTENSION IF NOT EXISTS pgcrypto",
   );
   writeFileSync(paths.initialised(folder), `${MAJOR}\n`);
   return database;
+}
+
+/** What WebAssembly's file system can say, by its own numbers. */
+const FILE_SYSTEM_SAID: Record<number, string> = {
+  2: "permission denied",
+  51: "no space left on device",
+  69: "read-only file system",
+};
+
+async function create(dataDir: string): Promise<PGlite> {
+  try {
+    return await PGlite.create({ dataDir, extensions: { vector, pgcrypto } });
+  } catch (error) {
+    const reason = FILE_SYSTEM_SAID[(error as { errno?: number }).errno ?? -1];
+    if (reason) throw unreachable(`cannot open the data in ${dataDir}: ${reason}`, error);
+    throw error;
+  }
 }
 
 function assertOurMajor(folder: string): void {

@@ -6,7 +6,7 @@ export async function serverSection(settings: Settings): Promise<Section> {
   if (!settings.embedded) {
     return { title: "server", state: "ok", lines: [`${host}:${port}`], data: { host, port } };
   }
-  const { serverState } = await import("../embedded/lifecycle.ts");
+  const { serverState } = await import("../embedded/server-state.ts");
   const server = serverState(settings);
   if (!server.running) {
     const line = `not running; "pgstead up --stack ${settings.stack}" starts it`;

@@ -1,6 +1,6 @@
 import { runBackfill } from "./backfill.ts";
 import type { Compared } from "./compare.ts";
-import { type Approval, finishRow, startRow } from "./history.ts";
+import { type Approval, appliedRow } from "./history.ts";
 import { inspect } from "./inspect.ts";
 import { type Resolution, runStepwise } from "./no-transaction.ts";
 import { type Runner, setRole } from "./runner.ts";
@@ -22,7 +22,7 @@ export interface Word {
 /** Runs one file up, in the way it asks for, and records it. */
 export async function applyFile(
   runner: Runner,
-  { file, row }: Compared,
+  { file, row, known = Boolean(row) }: Compared & { known?: boolean },
   { resolution, approval }: Word = {},
 ): Promise<AppliedFile> {
   const { client, settings, toolVersion, note } = runner;
@@ -35,14 +35,14 @@ export async function applyFile(
         ? await runStepwise({ runner, file, part, direction: "up", row, resolution })
         : await runInTransaction(runner, {
             part,
-            before: [...cleanStart(client, settings, part), startRow(client, file, toolVersion)],
+            before: cleanStart(client, settings, part),
             sql,
             start: 0,
             after: [
               // The file may have switched roles, and the history is the owner's.
               "reset role",
               ...setRole(client, settings),
-              finishRow(client, file.version, approval),
+              appliedRow(client, file, toolVersion, known, approval),
             ],
           });
   const durationMs = Math.round(performance.now() - started);

@@ -1,5 +1,4 @@
-import { basename } from "node:path";
-import type { MigrationFile } from "./files.ts";
+import { type MigrationFile, nameOf } from "./files.ts";
 import type { History, Recorded } from "./history.ts";
 
 export type FileState =
@@ -69,7 +68,7 @@ function missingFiles(compared: Compared[], history: History): Missing[] {
   const pending = new Map(
     compared
       .filter(({ state }) => state === "pending" || state === "out-of-order")
-      .map(({ file }) => [file.normalised, basename(file.path)]),
+      .map(({ file }) => [file.normalised, nameOf(file.path)]),
   );
   return [...history.rows.values()]
     .filter((row) => row.state !== "undone" && !known.has(row.version) && !row.repeatable)

@@ -1,9 +1,8 @@
-import { basename } from "node:path";
-import { withClient } from "../database.ts";
 import { mistake, refused } from "../error.ts";
 import type { Settings } from "../settings.ts";
 import { approve, type GivenApproval } from "./approval.ts";
-import { findFiles, type MigrationFile } from "./files.ts";
+import { withSession } from "./connection.ts";
+import { findFiles, type MigrationFile, nameOf } from "./files.ts";
 import { type Approval, type History, type Recorded, readHistory, undoneRow } from "./history.ts";
 import { inspect } from "./inspect.ts";
 import { type Resolution, runStepwise } from "./no-transaction.ts";
@@ -43,7 +42,7 @@ export async function down(settings: Settings, options: DownOptions): Promise<Do
     return steps;
   };
   const client = { purpose: "migrate down" };
-  const seen = await withClient(settings, client, async (c) => plan(await readHistory(c)));
+  const seen = await withSession(settings, client, async (c) => plan(await readHistory(c)));
   const undone: DownResult["undone"] = [];
   if (seen.length > 0) {
     await withRunner(settings, "migrate down", options, async (runner) => {
@@ -52,7 +51,7 @@ export async function down(settings: Settings, options: DownOptions): Promise<Do
       }
     });
   }
-  const history = await withClient(settings, client, readHistory);
+  const history = await withSession(settings, client, readHistory);
   const left = files.filter(
     ({ version, repeatable }) => !repeatable && history.rows.get(version)?.state === "applied",
   );
@@ -79,17 +78,17 @@ function stepFor(row: Recorded, files: MigrationFile[]): Step {
     throw refused(`"${row.version}" has no file here any more, so there is no down part to run`);
   }
   if (row.checksum !== file.normalised) {
-    throw refused(`${basename(file.path)} was edited after it was applied; bring it back first`);
+    throw refused(`${nameOf(file.path)} was edited after it was applied; bring it back first`);
   }
   if (row.state === "applying" && (row.progress as Progress | null)?.direction !== "down") {
     throw refused(`"${row.version}" is half applied; finish it with "pgstead migrate up" first`);
   }
   const { up, down: part } = readSource(file);
   const reason = up.directives.irreversible ?? part?.directives.irreversible;
-  if (reason) throw refused(`${basename(file.path)} cannot be undone: ${reason}`);
+  if (reason) throw refused(`${nameOf(file.path)} cannot be undone: ${reason}`);
   if (!part) {
     throw mistake(
-      `${basename(file.path)} has no down part; write one below a line "-- migrate:down", or go forward with a new file`,
+      `${nameOf(file.path)} has no down part; write one below a line "-- migrate:down", or go forward with a new file`,
     );
   }
   return { file, row, part };

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { mistake } from "../error.ts";
 import type { Settings } from "../settings.ts";
 import { type Checksums, checksums } from "./checksum.ts";
@@ -14,6 +14,12 @@ export interface MigrationFile extends Checksums {
   /** `N.down.sql` or `DIR/down.sql`; a down part inside the file is found when it is read. */
   downPath?: string;
   size: number;
+}
+
+/** As people speak of it: `0001_a.sql`, `0002_b/up.sql`. */
+export function nameOf(path: string): string {
+  const name = basename(path);
+  return /^(up|down|migration)\.sql$/.test(name) ? join(basename(dirname(path)), name) : name;
 }
 
 type Folder = Pick<Settings["migrations"], "folder" | "files">;

@@ -24,10 +24,13 @@ export interface History {
   rows: Map<string, Recorded>;
 }
 
+const utc = (column: string) =>
+  `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`;
+
 const columns = `
   version, repeatable, state, checksum_raw as "checksumRaw", checksum,
-  statements_done as "statementsDone", to_json(started_at)#>>'{}' as "startedAt",
-  to_json(finished_at)#>>'{}' as "finishedAt", duration_ms as "durationMs",
+  statements_done as "statementsDone", ${utc("started_at")} as "startedAt",
+  ${utc("finished_at")} as "finishedAt", duration_ms as "durationMs",
   applied_by as "appliedBy", tool_version as "toolVersion", origin,
   position::float8 as "position", progress`;
 
@@ -57,6 +60,38 @@ on conflict (version) do update set state = 'applying', checksum_raw = excluded.
   checksum = excluded.checksum, tool_version = excluded.tool_version, applied_by = session_user,
   started_at = excluded.started_at, finished_at = null, duration_ms = null, statements_done = 0,
   progress = null, origin = 'file', position = default`;
+}
+
+/**
+ * The whole row of a file that ran in one transaction, as the last thing in it. A file that is new to
+ * the history is inserted only: should another runner have come first, the key refuses both its row
+ * and all that the file did.
+ */
+export function appliedRow(
+  client: Writer,
+  file: MigrationFile,
+  toolVersion: string,
+  known: boolean,
+  approval?: Approval,
+): string {
+  const values = [file.version, file.raw, file.normalised, toolVersion].map((value) =>
+    client.escapeLiteral(value),
+  );
+  const [version, raw, normalised, tool] = values;
+  const approvals = approval ? `jsonb_build_array(${noted(client, approval)})` : "'[]'";
+  return `insert into pgstead.schema_migrations (version, repeatable, state, checksum_raw, checksum,
+  tool_version, started_at, finished_at, duration_ms, approvals)
+values (${version}, ${file.repeatable}, 'applied', ${raw}, ${normalised}, ${tool}, now(),
+  clock_timestamp(), 1000 * extract(epoch from clock_timestamp() - now()), ${approvals})${
+    known
+      ? `
+on conflict (version) do update set state = 'applied', checksum_raw = excluded.checksum_raw,
+  checksum = excluded.checksum, tool_version = excluded.tool_version, applied_by = session_user,
+  started_at = excluded.started_at, finished_at = excluded.finished_at,
+  duration_ms = excluded.duration_ms, statements_done = 0, progress = null, origin = 'file',
+  position = default, approvals = schema_migrations.approvals || excluded.approvals`
+      : ""
+  }`;
 }
 
 export function finishRow(client: Writer, version: string, approval?: Approval): string {

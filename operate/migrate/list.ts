@@ -1,7 +1,7 @@
-import { withClient } from "../database.ts";
 import { ExitCode, ExpectedError } from "../error.ts";
 import type { Settings } from "../settings.ts";
 import { compare, type FileState } from "./compare.ts";
+import { withSession } from "./connection.ts";
 import { findFiles } from "./files.ts";
 import { type History, readHistory } from "./history.ts";
 
@@ -32,7 +32,7 @@ export interface ListOptions {
 /** What is applied and what is not, from one read of the history. */
 export async function list(settings: Settings, options: ListOptions = {}): Promise<ListResult> {
   const files = findFiles(settings.migrations);
-  const history = await withClient(settings, { purpose: "migrate list" }, readHistory).catch(
+  const history = await withSession(settings, { purpose: "migrate list" }, readHistory).catch(
     (error) => {
       const unreachable = error instanceof ExpectedError && error.exitCode === ExitCode.unreachable;
       if (options.allowUnreachable && unreachable) return EMPTY_HISTORY;

@@ -1,7 +1,6 @@
-import { basename } from "node:path";
 import { ExitCode, ExpectedError, refused } from "../error.ts";
 import { fateOf } from "./fate.ts";
-import type { MigrationFile } from "./files.ts";
+import { type MigrationFile, nameOf } from "./files.ts";
 import { finishRow, progressRow, type Recorded, startRow, undoneRow } from "./history.ts";
 import { assertValid, clearFailedBuild, indexIntent } from "./index-build.ts";
 import { where } from "./inspect.ts";
@@ -82,7 +81,7 @@ class Session {
     this.done = row.statementsDone;
     if (hashOf(this.texts(this.done)) !== progress.doneHash) {
       throw refused(
-        `${basename(part.path)} was edited in the ${this.done} statements of it that have run; bring those back, the rest may change`,
+        `${nameOf(part.path)} was edited in the ${this.done} statements of it that have run; bring those back, the rest may change`,
       );
     }
     runner.note(`  carrying on with ${file.version} after ${this.done} statements`);

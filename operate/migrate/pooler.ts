@@ -1,7 +1,7 @@
 import type { Client } from "pg";
-import { withClient } from "../database.ts";
 import { unreachable } from "../error.ts";
 import type { Settings } from "../settings.ts";
+import { withSession } from "./connection.ts";
 
 /**
  * A pooler in transaction mode gives each transaction another server session: locks taken by one
@@ -12,7 +12,7 @@ export async function assertOwnSession(settings: Settings, client: Client): Prom
   const first = await backendPid(client);
   // Poolers make up the process id that a server tells at the start of a connection.
   if (told === first) return;
-  const moved = await withClient(settings, { purpose: "migrate pooler probe" }, async (other) => {
+  const moved = await withSession(settings, { purpose: "migrate pooler probe" }, async (other) => {
     // Whoever is in a transaction keeps a session; if that was ours, we are given another.
     await other.query("begin");
     const second = await backendPid(client);

@@ -1,6 +1,6 @@
-import { basename } from "node:path";
 import { type ExpectedError, refused } from "../error.ts";
 import type { Compared, Comparison } from "./compare.ts";
+import { nameOf } from "./files.ts";
 
 /** Everything that forbids going on, told at once. Nothing was changed. */
 export function assertNothingAmiss({ files, missing }: Comparison): void {
@@ -22,14 +22,14 @@ export function assertNothingAmiss({ files, missing }: Comparison): void {
 }
 
 function edited({ file, row }: Compared): string {
-  return `${basename(file.path)} was edited after it was applied on ${row?.startedAt}
+  return `${nameOf(file.path)} was edited after it was applied on ${row?.startedAt}
   applied: ${row?.checksumRaw}
   now:     ${file.raw}
   bring it back and write the change as a new file, or accept it as it is with "pgstead migrate stamp ${file.version} --only"`;
 }
 
 export function outOfOrder(late: Compared[]): ExpectedError {
-  const names = late.map(({ file }) => basename(file.path)).join(", ");
+  const names = late.map(({ file }) => nameOf(file.path)).join(", ");
   return refused(
     `${names} would run after later files have been applied; rename to run last, or choose --out-of-order apply (or skip)`,
   );

@@ -4,7 +4,7 @@ import type { Settings } from "../settings.ts";
 import { type AppliedFile, applyFile } from "./apply.ts";
 import { approve, type GivenApproval } from "./approval.ts";
 import { compare } from "./compare.ts";
-import { findFiles, type MigrationFile } from "./files.ts";
+import { findFiles, type MigrationFile, nameOf } from "./files.ts";
 import { readHistory } from "./history.ts";
 import { inspect } from "./inspect.ts";
 import { type RunOptions, withRunner } from "./runner.ts";
@@ -32,18 +32,22 @@ export async function runFile(
     if (!one) throw mistake(`there is no migration "${name}"`);
     if (["applied", "edited"].includes(one.state) && !options.force) {
       throw refused(
-        `${basename(file.path)} was applied on ${one.row?.finishedAt}; --force runs it again, which is for a file whose half-done work you have cleaned up`,
+        `${nameOf(file.path)} was applied on ${one.row?.finishedAt}; --force runs it again, which is for a file whose half-done work you have cleaned up`,
       );
     }
     const { row, ...again } = one;
-    return applyFile(runner, one.state === "unfinished" && row ? one : again, { approval });
+    const resumed = one.state === "unfinished" ? one : { ...again, known: Boolean(row) };
+    return applyFile(runner, resumed, { approval });
   });
 }
 
 /** By version, by file name, or by path. */
 function find(files: MigrationFile[], name: string, folder: string): MigrationFile {
   const found = files.find(
-    ({ version, path }) => name === version || name === basename(path) || resolve(name) === path,
+    ({ version, path }) =>
+      name === version ||
+      name === basename(path) ||
+      [resolve(name), resolve(folder, name)].includes(path),
   );
   if (found) return found;
   throw mistake(`"${name}" is no migration of ${folder}; give a file name or a version of it`);

@@ -1,6 +1,4 @@
 import type { Client } from "pg";
-import { withClient } from "../database.ts";
-import { unreachable } from "../error.ts";
 import {
   OPERATION_LOCK,
   tryAdvisoryLock,
@@ -8,6 +6,7 @@ import {
   withOperationLock,
 } from "../operation-lock.ts";
 import type { Settings } from "../settings.ts";
+import { withSession } from "./connection.ts";
 import { readHistory } from "./history.ts";
 import { bootstrapHistory } from "./history-table.ts";
 import { assertOwnSession } from "./pooler.ts";
@@ -48,7 +47,7 @@ export async function withRunner<T>(
   const lockWaitMs = options.lockWaitMs ?? DEFAULT_LOCK_WAIT_S * 1000;
   const lock = { purpose, waitMs, note };
   return withOperationLock(settings, lock, () =>
-    withClient(settings, { purpose }, async (client) => {
+    withSession(settings, { purpose }, async (client) => {
       client.on("notice", ({ severity, message }) => {
         if (severity === "WARNING") note(`  warning: ${message}`);
       });
@@ -85,9 +84,3 @@ async function prepareHistory({ client, settings }: Runner): Promise<void> {
 export function setRole(client: Client, { database: { owner } }: Settings, local = true): string[] {
   return owner ? [`set ${local ? "local " : ""}role ${client.escapeIdentifier(owner)}`] : [];
 }
-
-export const lost = (error: Error) =>
-  unreachable(
-    `the connection was lost (${error.message}); the history says what was kept, run it again to carry on`,
-    error,
-  );

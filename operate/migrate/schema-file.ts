@@ -1,6 +1,6 @@
 import type { Client } from "pg";
-import { withClient } from "../database.ts";
 import type { Settings } from "../settings.ts";
+import { withSession } from "./connection.ts";
 import { readHistory } from "./history.ts";
 import { readSchema, type SchemaObject, toSql } from "./schema/snapshot.ts";
 
@@ -26,7 +26,7 @@ export async function schemaText(settings: Settings, heading = HEADING): Promise
 
 /** Without the tables in which other tools keep their own history. */
 export function readLiveSchema(settings: Settings): Promise<SchemaObject[]> {
-  return withClient(settings, { purpose: "migrate schema" }, async (client) => {
+  return withSession(settings, { purpose: "migrate schema" }, async (client) => {
     const { layout } = await readHistory(client);
     return readSchema(client, layout > 0 ? await foreignHistories(client) : []);
   });

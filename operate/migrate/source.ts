@@ -1,9 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import { readFileSync } from "node:fs";
-import { basename } from "node:path";
 import { mistake } from "../error.ts";
 import { type Directives, readDirectives } from "./directives.ts";
-import type { MigrationFile } from "./files.ts";
+import { type MigrationFile, nameOf } from "./files.ts";
 
 /** One direction of a migration: its SQL, and where in the file that SQL begins. */
 export interface Part {
@@ -30,7 +29,7 @@ export function readSource(file: Pick<MigrationFile, "path" | "downPath">): Sour
     return downPath ? { up, down: part(downPath, readText(downPath), 1) } : { up };
   }
   if (downPath) {
-    throw mistake(`${basename(path)} has a down part of its own and so has ${basename(downPath)}`);
+    throw mistake(`${nameOf(path)} has a down part of its own and so has ${nameOf(downPath)}`);
   }
   const head = text.slice(0, marker.index);
   return {

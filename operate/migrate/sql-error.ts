@@ -1,6 +1,6 @@
-import { basename } from "node:path";
 import type { DatabaseError } from "pg";
 import { ExitCode, ExpectedError } from "../error.ts";
+import { nameOf } from "./files.ts";
 import type { Part } from "./source.ts";
 import {
   isConnectionLost,
@@ -64,7 +64,7 @@ export async function explainSqlError(
   const at = place ? `:${place.line}:${place.column}` : "";
   const state = error.code ? ` (SQLSTATE ${error.code})` : "";
   const lines = [
-    `${basename(part.path)}${at}: ${error.message}${state}`,
+    `${nameOf(part.path)}${at}: ${error.message}${state}`,
     ...(place ? ["", ...snippet(part.sql, index ?? 0, part.firstLine), ""] : []),
     ...(error.detail ? [`detail: ${error.detail}`] : []),
     ...(error.hint ? [`hint: ${error.hint}`] : []),

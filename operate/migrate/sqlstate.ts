@@ -13,7 +13,7 @@ export const isWorthAnotherTry = (error: unknown) =>
   [LOCK_NOT_AVAILABLE, DEADLOCK, SERIALIZATION_FAILURE].includes(codeOf(error));
 
 /** Not the SQL's fault: disk or memory full, too many connections, server stopping or restarted. */
-export const isServerTrouble = (error: unknown) => /^(53|57P|58|08|XX)/.test(codeOf(error));
+export const isServerTrouble = (error: unknown) => /^(53|57P|58|08|XX|25006)/.test(codeOf(error));
 
 /** The connection is gone: what a server's error never looks like. */
 export const isConnectionLost = (error: unknown) => {

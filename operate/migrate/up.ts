@@ -1,8 +1,8 @@
-import { withClient } from "../database.ts";
 import { mistake } from "../error.ts";
 import type { Settings } from "../settings.ts";
 import { type AppliedFile, applyFile } from "./apply.ts";
 import { type Compared, type Comparison, compare } from "./compare.ts";
+import { withSession } from "./connection.ts";
 import { findFiles, type MigrationFile } from "./files.ts";
 import { readHistory } from "./history.ts";
 import { inspect } from "./inspect.ts";
@@ -42,7 +42,7 @@ export async function up(settings: Settings, given: UpOptions): Promise<UpResult
     ({ version }) => !options.only || options.only.has(version),
   );
   // A look without the lock first: most runs have nothing to do, and need not wait for a dump.
-  const seen = await withClient(settings, { purpose: "migrate up" }, async (client) =>
+  const seen = await withSession(settings, { purpose: "migrate up" }, async (client) =>
     choose(compare(files, await readHistory(client)), options),
   );
   if (seen.chosen.length === 0) return result(settings, files, seen, []);

@@ -1,6 +1,6 @@
 import type { Client } from "pg";
-import { withClient } from "../database.ts";
 import type { Settings } from "../settings.ts";
+import { withSession } from "./connection.ts";
 
 export interface Seen {
   /** Who held the lock when last looked, ready to be shown. */
@@ -54,7 +54,7 @@ async function look(
 ): Promise<void> {
   if (!eager) await pause(FIRST_LOOK_MS, stop);
   if (stop.aborted) return;
-  await withClient(settings, { purpose: "migrate watch" }, async (client) => {
+  await withSession(settings, { purpose: "migrate watch" }, async (client) => {
     let toldAt = Date.now();
     let told = "";
     while (!stop.aborted) {

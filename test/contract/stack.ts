@@ -21,7 +21,6 @@ export interface Outcome {
   outputs: Record<string, unknown>;
 }
 
-// biome-ignore lint/suspicious/noConfusingVoidType: a program without outputs returns nothing.
 export type Program = () => Promise<Record<string, unknown> | void>;
 
 /**

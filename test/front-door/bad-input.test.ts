@@ -54,6 +54,18 @@ test("fails on a port that somebody else has, names the process and a free port"
   expect(again.code, again.all).toBe(0);
 });
 
+test("fails on a port that another checkout's server has, instead of migrating its database", async () => {
+  const other = await Project.create();
+  try {
+    other.configure(`  pgstead:port: "${project.port}"\n`);
+    const up = await other.pgstead(["up"]);
+    expect(up.code, up.all).toBe(3);
+    expect(up.all).toContain(`port ${project.port} is taken by process`);
+  } finally {
+    await other.remove();
+  }
+});
+
 test("fails on data of another major, and touches nothing", async () => {
   await project.pgstead(["down"]);
   writeFileSync(join(project.folder, "data", "PG_VERSION"), "17\n");

@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Project } from "../support/project.ts";
@@ -22,11 +23,21 @@ function random(seed: number): () => number {
   };
 }
 
-/** Programs of killed runs that go on without their engine. */
-async function programsOf(root: string): Promise<string[]> {
-  await sleep(1_000);
-  const { stdout } = await project.run("ps", ["-eo", "args"]);
-  return stdout.split("\n").filter((line) => line.includes("cmd/run") && line.includes(root));
+/** Programs and language hosts of killed runs that go on without their engine. */
+async function leftOver(root: string): Promise<string[]> {
+  await sleep(1_500);
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => folderOf(pid) === root)
+    .map((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " "));
+}
+
+function folderOf(pid: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`);
+  } catch {
+    return undefined;
+  }
 }
 
 test(
@@ -55,7 +66,7 @@ test(
     expect(check.code, check.all).toBe(0);
     const list = await project.pgstead(["migrate", "list"]);
     expect(list.code, list.all).toBe(0);
-    expect(await programsOf(project.root)).toEqual([]);
+    expect(await leftOver(project.root)).toEqual([]);
     const preview = await project.pgstead(["preview", "--expect-no-changes"]);
     expect(preview.code, preview.all).toBe(0);
   },

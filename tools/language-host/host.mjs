@@ -24,6 +24,14 @@ const engineAddress = process.argv.slice(2).find((arg) => !arg.startsWith("-"));
 /** Programs under way, so that a cancelled `up` leaves none behind. */
 const programs = new Set();
 
+// The engine runs this in a process group of its own: a killed engine sends no signal and no word.
+const engine = process.ppid;
+setInterval(() => {
+  if (process.ppid === engine) return;
+  for (const program of programs) program.kill("SIGKILL");
+  process.exit(1);
+}, 500).unref();
+
 /** The command line of the SDK's run script, empty values left out. */
 function runArguments(request) {
   const info = request.getInfo();

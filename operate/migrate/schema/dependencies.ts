@@ -11,6 +11,7 @@ with part as (
   union all select 'pg_attrdef'::regclass, oid, adrelid from pg_attrdef
   union all select 'pg_type'::regclass, oid, typrelid from pg_type where typrelid <> 0
     and exists (select from pg_class c where c.oid = typrelid and c.relkind <> 'c')
+  union all select 'pg_class'::regclass, oid, reltype from pg_class where relkind = 'c'
 ), arr as (
   select a.oid, e.oid as elem, e.typrelid from pg_type a join pg_type e on e.oid = a.typelem
   where a.typcategory = 'A'

@@ -40,7 +40,7 @@ select 'pg_class'::regclass::oid::int8::float8 as class, c.oid::int8::float8 as 
     (select format(' INHERITS (%s)', string_agg(inhparent::regclass::text, ', ' order by inhseqno))
      from pg_inherits where inhrelid = c.oid and not c.relispartition having count(*) > 0),
     ' PARTITION BY ' || pg_get_partkeydef(c.oid),
-    format(' WITH (%s)', array_to_string(c.reloptions, ', '))) as sql
+    ' WITH (' || array_to_string(c.reloptions, ', ') || ')') as sql
 from pg_class c join mine n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p') and ${notMember("pg_class", "c.oid")}`;
 
@@ -74,20 +74,22 @@ export const views = `
 select 'pg_class'::regclass::oid::int8::float8 as class, c.oid::int8::float8 as oid,
   case c.relkind when 'v' then 'view' else 'materialized view' end as kind, c.oid::regclass::text as name,
   format('CREATE %sVIEW %s%s AS%s%s', case c.relkind when 'm' then 'MATERIALIZED ' end, c.oid::regclass,
-    format(' WITH (%s)', array_to_string(c.reloptions, ', ')), E'\\n', rtrim(pg_get_viewdef(c.oid), ';')) as sql
+    ' WITH (' || array_to_string(c.reloptions, ', ') || ')', E'\\n', rtrim(pg_get_viewdef(c.oid), ';')) as sql
 from pg_class c join mine n on n.oid = c.relnamespace
 where c.relkind in ('v', 'm') and ${notMember("pg_class", "c.oid")}`;
 
 /** Those of partitions come with their parent's. */
-export const constraints = `
-select 'pg_constraint'::regclass::oid::int8::float8 as class, k.oid::int8::float8 as oid,
-  case k.contype when 'f' then 'foreign key' else 'constraint' end as kind,
+const constraintsOf = (kind: string, types: string) => `
+select 'pg_constraint'::regclass::oid::int8::float8 as class, k.oid::int8::float8 as oid, '${kind}' as kind,
   format('%I on %s', k.conname, k.conrelid::regclass) as name,
   format('ALTER TABLE %s ADD CONSTRAINT %I %s', k.conrelid::regclass, k.conname,
     pg_get_constraintdef(k.oid)) as sql
 from pg_constraint k join mine n on n.oid = k.connamespace
-where k.contype in ('p', 'u', 'x', 'c', 'f') and k.conrelid <> 0 and k.conparentid = 0 and k.conislocal
+where k.contype in (${types}) and k.conrelid <> 0 and k.conparentid = 0 and k.conislocal
   and ${notMember("pg_class", "k.conrelid")}`;
+
+export const constraints = constraintsOf("constraint", "'p', 'u', 'x', 'c'");
+export const foreignKeys = constraintsOf("foreign key", "'f'");
 
 export const indexes = `
 select 'pg_class'::regclass::oid::int8::float8 as class, c.oid::int8::float8 as oid, 'index' as kind,

@@ -76,8 +76,8 @@ select 'pg_policy'::regclass::oid::int8::float8, p.oid::int8::float8, 'policy',
     case p.polcmd when 'r' then 'SELECT' when 'a' then 'INSERT' when 'w' then 'UPDATE' when 'd' then 'DELETE' else 'ALL' end,
     (select string_agg(case when role = 0 then 'PUBLIC' else quote_ident(pg_get_userbyid(role)) end, ', ' order by role)
      from unnest(p.polroles) role),
-    format(' USING (%s)', pg_get_expr(p.polqual, p.polrelid)),
-    format(' WITH CHECK (%s)', pg_get_expr(p.polwithcheck, p.polrelid)))
+    ' USING (' || pg_get_expr(p.polqual, p.polrelid) || ')',
+    ' WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')')
 from pg_policy p join pg_class c on c.oid = p.polrelid join mine n on n.oid = c.relnamespace
 union all
 select 'pg_statistic_ext'::regclass::oid::int8::float8, s.oid::int8::float8, 'statistics',

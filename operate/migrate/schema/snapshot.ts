@@ -25,6 +25,7 @@ const kinds = [
   relations.ownedSequences,
   relations.constraints,
   relations.indexes,
+  relations.foreignKeys,
   relations.tableSettings,
   routines.triggers,
   routines.publicPrivileges,

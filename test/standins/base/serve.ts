@@ -6,7 +6,7 @@ import protoProviderGrpc from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import proto from "@pulumi/pulumi/proto/provider_pb.js";
 import protoEmpty from "google-protobuf/google/protobuf/empty_pb.js";
 
-import { hasUnknown, isObject, type Properties, plain, UNKNOWN } from "./properties.ts";
+import { hasUnknown, isObject, type Properties, plain } from "./properties.ts";
 import { CheckFailure, type Context, PartialFailure, type Provider } from "./resource.ts";
 import { fromStruct, toDiffResponse, toPartialError, toStruct } from "./wire.ts";
 
@@ -242,5 +242,3 @@ function failed(error: unknown) {
   const details = error instanceof Error ? error.message : String(error);
   return { code: grpc.status.UNKNOWN, details };
 }
-
-export { UNKNOWN };

@@ -1,0 +1,43 @@
+import { readFileSync } from "node:fs";
+import { unreachable } from "../error.ts";
+import { lockHolder } from "../file-lock.ts";
+import type { Settings } from "../settings.ts";
+import { paths } from "./paths.ts";
+import { embeddedFolder } from "./server-folder.ts";
+
+export interface ServerState {
+  running: boolean;
+  pid?: number;
+  since?: string;
+  port?: number;
+}
+
+export function serverState(settings: Settings): ServerState {
+  const folder = embeddedFolder(settings);
+  const holder = lockHolder(paths.lock(folder));
+  if (!holder) return { running: false };
+  return {
+    running: true,
+    pid: holder.pid,
+    since: holder.since,
+    port: servedPort(folder, holder.pid),
+  };
+}
+
+/** Another checkout's server may have the port, and would take our migrations as gladly. */
+export function assertOurServer(settings: Settings): void {
+  if (!settings.embedded || serverState(settings).port === settings.database.port) return;
+  throw unreachable(
+    `the embedded server of stack "${settings.stack}" is not running; "pgstead up --stack ${settings.stack}" starts it`,
+  );
+}
+
+/** Undefined while it starts. What a crashed server left behind names another process. */
+function servedPort(folder: string, pid: number): number | undefined {
+  try {
+    const served = JSON.parse(readFileSync(paths.running(folder), "utf8"));
+    return served.pid === pid ? served.port : undefined;
+  } catch {
+    return undefined;
+  }
+}

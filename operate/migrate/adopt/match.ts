@@ -1,0 +1,62 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
+import type { MigrationFile } from "../files.ts";
+import type { ForeignHistory, Tool } from "./foreign-history.ts";
+
+export interface Matched {
+  files: MigrationFile[];
+  /** Applied by the other tool, and no file here is it. */
+  unmatched: string[];
+  /** Files whose content is not what the other tool recorded. */
+  edited: string[];
+}
+
+/** Which files the other tool has applied. */
+export function matchFiles(
+  tool: Exclude<Tool, "alembic">,
+  files: MigrationFile[],
+  { entries }: ForeignHistory,
+): Matched {
+  if (tool === "golang-migrate") return upToVersion(files, entries[0]?.version);
+  const result: Matched = { files: [], unmatched: [], edited: [] };
+  for (const { version, checksum } of entries) {
+    const file = files.find((one) => isNamed(one, version, tool));
+    if (!file) result.unmatched.push(version);
+    else {
+      result.files.push(file);
+      if (checksum && !hasChecksum(file, checksum)) result.edited.push(basename(file.path));
+    }
+  }
+  result.files.sort((a, b) => files.indexOf(a) - files.indexOf(b));
+  return result;
+}
+
+/** It remembers the newest version only; all before it are applied. */
+function upToVersion(files: MigrationFile[], version: string | undefined): Matched {
+  if (version === undefined) return { files: [], unmatched: [], edited: [] };
+  const applied = files.filter((file) => numberOf(file) <= BigInt(version));
+  const found = applied.some((file) => numberOf(file) === BigInt(version));
+  return { files: applied, unmatched: found ? [] : [version], edited: [] };
+}
+
+const numberOf = ({ version }: MigrationFile) => BigInt(/^\d+/.exec(version)?.[0] ?? "0");
+
+function isNamed({ version, path }: MigrationFile, recorded: string, tool: Tool): boolean {
+  if ([version, basename(path), `${version}.sql`].includes(recorded)) return true;
+  return tool === "dbmate" && /^\d+/.exec(version)?.[0] === recorded;
+}
+
+const algorithms: Record<number, string> = { 32: "md5", 40: "sha1", 64: "sha256", 128: "sha512" };
+
+/** The length of a checksum in hex tells its algorithm. */
+function hasChecksum({ path }: MigrationFile, checksum: string): boolean {
+  const hex = checksum.replace(/^\\x/, "").toLowerCase();
+  const algorithm = algorithms[hex.length];
+  if (!algorithm) return false;
+  const bytes = readFileSync(path);
+  const text = bytes.toString("utf8").replaceAll("\r\n", "\n");
+  return [bytes, text, text.trim()].some(
+    (content) => createHash(algorithm).update(content).digest("hex") === hex,
+  );
+}

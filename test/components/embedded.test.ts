@@ -1,0 +1,95 @@
+import * as pulumi from "@pulumi/pulumi";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type Recorded, recordResources, urnOf, valueIn } from "../support/recorder.ts";
+
+const { EmbeddedPostgres } = await import("../../components/engines/embedded.ts");
+const { EmbeddedMigrations } = await import("../../components/embedded-migrations.ts");
+const { migrationInput } = await import("../../components/migration-input.ts");
+
+let recorded: Recorded[];
+beforeAll(async () => {
+  recorded = await recordResources({
+    "pulumi:index:Stash": (inputs) => ({ output: inputs.input }),
+    "pgstead:index:EmbeddedPostgres": () => ({}),
+    "pgstead:index:EmbeddedMigrations": () => ({}),
+  });
+});
+
+beforeEach(() => {
+  recorded.length = 0;
+});
+
+const args = { folder: "/srv/x/.pgstead/local", migrationsFolder: "/srv/x/migrations" };
+
+describe("EmbeddedPostgres", () => {
+  test("is one Stash under the component, whose input is what a preview shows", async () => {
+    const postgres = new EmbeddedPostgres("postgres", args);
+    expect(await urnOf(postgres.nodes.server)).toContain(
+      "::pgstead:index:EmbeddedPostgres$pulumi:index:Stash::postgres-server",
+    );
+    expect(recorded.map(({ type, name }) => [type, name])).toEqual([
+      ["pgstead:index:EmbeddedPostgres", "postgres"],
+      ["pulumi:index:Stash", "postgres-server"],
+    ]);
+    expect(recorded[1]?.inputs).toEqual({ input: { port: 5433, database: "app" } });
+  });
+
+  test("yields a secret URL on loopback, and null for what the engine does not have", async () => {
+    const postgres = new EmbeddedPostgres("postgres", { ...args, port: 5500, database: "shop" });
+    expect(await pulumi.isSecret(postgres.url)).toBe(true);
+    expect(await valueIn(postgres.url)).toBe("postgresql://app@127.0.0.1:5500/shop");
+    for (const missing of [
+      postgres.migratorUrl,
+      postgres.readonlyUrl,
+      postgres.network,
+      postgres.image,
+    ]) {
+      expect(await valueIn(missing as pulumi.Output<unknown>)).toBeNull();
+    }
+  });
+
+  test("takes its pieces from settings that name every path", async () => {
+    const postgres = new EmbeddedPostgres("postgres", args);
+    const { settings, settingsFile } = postgres;
+    await urnOf(postgres.nodes.server);
+    expect(settingsFile).toBe("/srv/x/.pgstead/local/settings.json");
+    expect(settings).toEqual({
+      stack: "local",
+      engine: "embedded",
+      database: { host: "127.0.0.1", port: 5433, name: "app", user: "postgres" },
+      embedded: { folder: args.folder },
+      migrations: { folder: args.migrationsFolder },
+      checks: [],
+    });
+  });
+
+  test("fails on a port that needs privileges, at once", () => {
+    expect(() => new EmbeddedPostgres("postgres", { ...args, port: 80 })).toThrow(
+      '"port" of "postgres" must be 1024 or more, got 80',
+    );
+  });
+});
+
+describe("EmbeddedMigrations", () => {
+  test("is one Stash under the component", async () => {
+    const postgres = new EmbeddedPostgres("postgres", args);
+    const migrations = new EmbeddedMigrations("migrations", { postgres, pending: ["0001_a"] });
+    expect(await urnOf(migrations.nodes.run)).toContain(
+      "::pgstead:index:EmbeddedMigrations$pulumi:index:Stash::migrations-run",
+    );
+    const run = recorded.find(({ name }) => name === "migrations-run");
+    expect(run?.inputs.input).toMatchObject({ PGSTEAD_PENDING: "0001_a" });
+    expect(recorded).toHaveLength(4);
+  });
+
+  test("shows what is pending, and one value that changes with each run", () => {
+    expect(migrationInput([], "changed")).toEqual({ PGSTEAD_PENDING: "none" });
+    expect(migrationInput(["0001_a", "0002_b"], "changed")).toEqual({
+      PGSTEAD_PENDING: "0001_a, 0002_b",
+    });
+    expect(migrationInput([])).toEqual({
+      PGSTEAD_PENDING: "none",
+      PGSTEAD_RUN: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
+    });
+  });
+});

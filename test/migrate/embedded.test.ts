@@ -1,0 +1,56 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { expect, test } from "vitest";
+import { down } from "../../operate/migrate/down.ts";
+import { up } from "../../operate/migrate/up.ts";
+import { verify } from "../../operate/migrate/verify.ts";
+import { writeInto } from "../support/database.ts";
+import { withEmbedded } from "../support/embedded.ts";
+
+const options = { toolVersion: "test", waitMs: 20_000 };
+
+test("the project's own migrations run up, down and up again; the audit log shows tampering", async () => {
+  await withEmbedded(resolve("migrations"), async (settings, database) => {
+    const { applied } = await up(settings, options);
+    expect((await down(settings, { ...options, to: "base" })).undone).toHaveLength(applied.length);
+    expect((await up(settings, options)).applied).toHaveLength(applied.length);
+    const broken = async () => (await database.query("select * from audit.first_broken()")).rows;
+    await database.exec(
+      "insert into tenants (name) values ('a'), ('b'); update tenants set name = 'c' where name = 'b'",
+    );
+    expect(await broken()).toEqual([]);
+    await database.exec("update audit.log set actor = 'nobody' where seq = 2");
+    expect(await broken()).toEqual([{ seq: 2, reason: "changed" }]);
+    expect((await verify(settings)).differences).toEqual([]);
+  });
+});
+
+test("ten at once apply each file once, CONCURRENTLY and backfills work, nothing leaks", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "pgstead-files-"));
+  writeInto(
+    folder,
+    "0001_a.sql",
+    "set search_path = ''; create table public.a as select i as id, 0 as n from generate_series(1, 100) i;",
+  );
+  writeInto(folder, "0002_b.sql", "create index concurrently a_id on a (id)");
+  writeInto(
+    folder,
+    "0003_c.sql",
+    "-- migrate:backfill table=a key=id batch=30\nupdate a set n = 1 where :batch",
+  );
+  writeInto(
+    folder,
+    "0004_d.sql",
+    "-- migrate:no-transaction\nset lock_timeout = '9s';\nvacuum a;\ncreate table d ()",
+  );
+  await withEmbedded(folder, async (settings, database) => {
+    const results = await Promise.all(Array.from({ length: 10 }, () => up(settings, options)));
+    expect(results.flatMap(({ applied }) => applied)).toHaveLength(4);
+    const { rows } = await database.query(
+      "select sum(n)::int as n, current_setting('lock_timeout') as t from a",
+    );
+    expect(rows).toEqual([{ n: 100, t: "0" }]);
+  });
+  rmSync(folder, { recursive: true });
+});
