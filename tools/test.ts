@@ -9,7 +9,13 @@ interface Suite {
   lacks?: () => string | undefined;
 }
 
-const vitest = (...folders: string[]) => ["npx", "vitest", "run", ...folders];
+// Not through npx: it puts the npm package `pulumi`, which downloads, before the CLI on PATH.
+const vitest = (...folders: string[]) => [
+  "node",
+  "node_modules/vitest/vitest.mjs",
+  "run",
+  ...folders,
+];
 /** Where the official provider plugins cannot be had, stand-ins that do the same take their place. */
 const withPlugins = (...folders: string[]) => ["test/with-standins", ...vitest(...folders)];
 
