@@ -1,6 +1,7 @@
+import type { Compression } from "../../operate/backup/dump-to.ts";
 import type { BackupResult } from "../../operate/backup/now.ts";
 import { bytes } from "../../operate/backup/units.ts";
-import { ExitCode } from "../../operate/error.ts";
+import { ExitCode, mistake } from "../../operate/error.ts";
 import { untilInterrupted } from "../interrupt.ts";
 import type { Verb } from "../verb.ts";
 import { version } from "../version.ts";
@@ -17,6 +18,10 @@ export const backupNow: Verb = {
       flags: "--out <file>",
       description: "only into this file, - for stdout: no manifest, no upload, no retention",
     },
+    {
+      flags: "--compress <how>",
+      description: "a --plain --out: none, gzip or zstd; by default as the file's name ends",
+    },
     { flags: "--scheduled", description: "marks it as a run of the schedule, not of a person" },
     {
       flags: "--wait <seconds>",
@@ -31,16 +36,29 @@ export const backupNow: Verb = {
   ],
   writes: true,
   async run(context, { options }) {
+    const out = options.out as string | undefined;
+    const remote = out && out !== "-" ? await context.dockerStack() : undefined;
+    if (remote) {
+      // The file is wanted here, not in the container where pg_dump is.
+      const { saveFromAgent } = await import("../stack/save-from-agent.ts");
+      const { compressionOf } = await import("../../operate/backup/dump-to.ts");
+      const compress = ["--compress", String(options.compress ?? compressionOf(out as string))];
+      const plain = options.plain ? ["--plain", ...compress] : [];
+      const verb = ["backup", "now", ...plain, "--wait", String(options.wait)];
+      const code = await saveFromAgent(remote, verb, out as string);
+      if (code === ExitCode.fine) context.print({ out }, `written to ${out}`);
+      return code;
+    }
     const settings = await context.settings();
     const format = options.plain ? "plain" : "custom";
     const waitMs = wholeNumber(String(options.wait), "--wait") * 1000;
     const note = (line: string) => context.note(line);
     const shared = { format, waitMs, note } as const;
     return untilInterrupted(async (signal) => {
-      if (options.out) {
+      if (out) {
         const { dumpTo } = await import("../../operate/backup/dump-to.ts");
-        const out = String(options.out);
-        const warnings = await dumpTo(settings, { ...shared, out, signal });
+        const compress = readCompression(options.compress);
+        const warnings = await dumpTo(settings, { ...shared, out, signal, ...compress });
         for (const warning of warnings) note(warning);
         if (out !== "-") context.print({ out, warnings }, `written to ${out}`);
         return warnings.length > 0 ? ExitCode.pending : ExitCode.fine;
@@ -58,10 +76,16 @@ export const backupNow: Verb = {
   },
 };
 
+function readCompression(how: unknown): { compress?: Compression } {
+  if (how === undefined) return {};
+  if (how === "none" || how === "gzip" || how === "zstd") return { compress: how };
+  throw mistake(`--compress takes none, gzip or zstd, not "${how}"`);
+}
+
 function describe({ manifest, uploaded, uploadError, pruned }: BackupResult): string {
   const tables = Object.keys(manifest.rows).length;
   const lines = [
-    `${manifest.id}: ${bytes(manifest.dump.size)} of ${tables} tables in ${(manifest.durationMs / 1000).toFixed(1)} s`,
+    `${manifest.id}: ${bytes(manifest.dump.size)}${tables > 0 ? ` of ${tables} tables` : ""} in ${(manifest.durationMs / 1000).toFixed(1)} s`,
   ];
   if (!manifest.complete) {
     lines.push("NOT WHOLE, and so it does not count as a backup:");

@@ -26,6 +26,8 @@ export interface EmbeddedPostgresArgs {
   database?: string;
   /** @default - health and extension only */
   checks?: SettingsInput["checks"];
+  /** How long backups are kept. @default - 7 days, in the folder `backups` beside the data */
+  backups?: Partial<SettingsInput["backups"]>;
 }
 
 /**
@@ -91,6 +93,7 @@ export class EmbeddedPostgres extends pulumi.ComponentResource implements Endpoi
         embedded: { folder: args.folder },
         migrations: { folder: args.migrationsFolder },
         checks: args.checks ?? [],
+        backups: { folder: join(args.folder, "backups"), ...args.backups },
       };
     }
 

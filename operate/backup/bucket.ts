@@ -33,8 +33,8 @@ async function clientConfig(settings: BucketSettings): Promise<S3ClientConfig> {
   return {
     region,
     forcePathStyle: pathStyle,
-    // Exponential backoff with jitter: 6 tries take about half a minute.
-    maxAttempts: 6,
+    // With growing pauses, some ten seconds; what fails for longer is made up by the next run.
+    maxAttempts: 5,
     // Not every S3-compatible service knows the newer checksums; where one is asked for, we say so.
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",

@@ -1,10 +1,13 @@
 import { createWriteStream, renameSync, rmSync } from "node:fs";
 import type { Writable } from "node:stream";
+import { gzipSync } from "node:zlib";
 import { withClient } from "../database.ts";
+import { mistake } from "../error.ts";
 import { withOperationLock } from "../operation-lock.ts";
 import { type Note, withProgress } from "../progress.ts";
 import type { Settings } from "../settings.ts";
 import { assertDumpVersion, formatArgs } from "./dump.ts";
+import { embeddedText } from "./dump-embedded.ts";
 import type { Manifest } from "./manifest.ts";
 import { runTool } from "./postgres-tool.ts";
 import { asSuperuser } from "./settings.ts";
@@ -12,8 +15,10 @@ import { bytes } from "./units.ts";
 
 export interface DumpToOptions {
   format: Manifest["format"];
-  /** A file, or `-` for stdout. A name on `.gz` or `.zst` is compressed so. */
+  /** A file, or `-` for stdout. */
   out: string;
+  /** Of a plain dump. @default - as the name of the file promises */
+  compress?: Compression;
   waitMs: number;
   note?: Note;
   signal?: AbortSignal;
@@ -49,16 +54,18 @@ async function writeFile(settings: Settings, options: DumpToOptions): Promise<st
 
 async function write(
   settings: Settings,
-  { format, out, note, signal }: DumpToOptions,
+  options: DumpToOptions,
   target: Writable,
 ): Promise<string[]> {
+  const { format, note, signal } = options;
+  if (settings.engine === "embedded") return writeEmbedded(settings, options, target);
   const version = await withClient(settings, { purpose: "backup" }, async (client) => {
     const { rows } = await client.query("select current_setting('server_version') as version");
     return rows[0].version as string;
   });
   await assertDumpVersion(settings, version);
   let written = 0;
-  const args = [...formatArgs(format, version), ...compression(format, out)];
+  const args = [...formatArgs(format, version), ...compressArgs(options)];
   const { remarks } = await withProgress(
     note,
     () => `dumping: ${bytes(written)}`,
@@ -74,8 +81,27 @@ async function write(
   return remarks;
 }
 
-function compression(format: Manifest["format"], out: string): string[] {
-  if (format === "custom") return [];
-  if (out.endsWith(".gz")) return ["--compress=gzip:6"];
-  return out.endsWith(".zst") ? ["--compress=zstd:3"] : [];
+async function writeEmbedded(settings: Settings, options: DumpToOptions, target: Writable) {
+  const { out, compress = compressionOf(out), note, signal } = options;
+  const text = await embeddedText(settings, note, signal);
+  if (compress === "zstd") throw mistake("the embedded server's dumps are compressed by gzip only");
+  const bytes = compress === "gzip" ? gzipSync(text) : text;
+  await new Promise<void>((resolve, reject) => {
+    target.write(bytes, (error) => (error ? reject(error) : resolve()));
+  });
+  return [];
+}
+
+export type Compression = "none" | "gzip" | "zstd";
+
+/** As the name of the file promises. */
+export function compressionOf(out: string): Compression {
+  if (out.endsWith(".gz")) return "gzip";
+  return out.endsWith(".zst") ? "zstd" : "none";
+}
+
+function compressArgs({ format, out, compress = compressionOf(out) }: DumpToOptions): string[] {
+  // The custom format is compressed within, so that single tables can be taken out of it.
+  if (format === "custom" || compress === "none") return [];
+  return [compress === "gzip" ? "--compress=gzip:6" : "--compress=zstd:3"];
 }

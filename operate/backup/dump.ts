@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { refused } from "../error.ts";
 import { type Note, withProgress } from "../progress.ts";
 import type { BackupSettings, Settings } from "../settings.ts";
-import { assertReadable, measure } from "./check-dump.ts";
-import { localManifests, newId, publish, syncFile, withWorkFolder } from "./folder.ts";
+import { assertReadable } from "./check-dump.ts";
+import { localManifests, newId, publish, secure, withWorkFolder } from "./folder.ts";
 import { assertRoom, expectedBytes } from "./free-space.ts";
 import { isGood, type Manifest } from "./manifest.ts";
 import { runTool } from "./postgres-tool.ts";
@@ -149,12 +149,6 @@ async function textPart(
   const { stdout } = await runTool(settings, program, args, signal && { signal });
   writeFileSync(join(work, file), stdout, { mode: 0o600 });
   return secure(work, file);
-}
-
-async function secure(work: string, file: string) {
-  const path = join(work, file);
-  syncFile(path);
-  return measure(path, file);
 }
 
 function createPrivate(path: string): void {

@@ -11,7 +11,8 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { mistake } from "../error.ts";
-import { type Manifest, partsOf, readManifest } from "./manifest.ts";
+import { measure } from "./check-dump.ts";
+import { type Manifest, type Part, partsOf, readManifest } from "./manifest.ts";
 
 const WORK = ".partial-";
 
@@ -43,13 +44,20 @@ export function newId(folder: string, database: string, at: Date): string {
 }
 
 /** Bytes that are on the disk, not on their way to it. */
-export function syncFile(path: string): void {
+function syncFile(path: string): void {
   const handle = openSync(path, "r+");
   try {
     fsyncSync(handle);
   } finally {
     closeSync(handle);
   }
+}
+
+/** On the disk, and measured from what is there. */
+export async function secure(folder: string, file: string): Promise<Part> {
+  const path = join(folder, file);
+  syncFile(path);
+  return measure(path, file);
 }
 
 function syncFolder(folder: string): void {

@@ -1,6 +1,7 @@
 import { withOperationLock } from "../operation-lock.ts";
 import type { BackupSettings, Settings } from "../settings.ts";
 import { type DumpOptions, dump } from "./dump.ts";
+import { dumpEmbedded } from "./dump-embedded.ts";
 import { localManifests, openFolder, removeBackup } from "./folder.ts";
 import { isGood, type Manifest } from "./manifest.ts";
 import { planRetention } from "./retention.ts";
@@ -28,7 +29,11 @@ export async function backupNow(given: Settings, options: BackupOptions): Promis
   const { note, signal, waitMs } = options;
   openFolder(backups.folder);
   const lock = { purpose: "backup", waitMs, ...(note && { note }), ...(signal && { signal }) };
-  const manifest = await withOperationLock(settings, lock, () => dump(settings, backups, options));
+  const manifest = await withOperationLock(settings, lock, () =>
+    settings.engine === "embedded"
+      ? dumpEmbedded(settings, backups, options)
+      : dump(settings, backups, options),
+  );
   const { uploaded, error } = await uploadMissing(backups, options);
   signal?.throwIfAborted();
   return { manifest, uploaded, uploadError: error, pruned: prune(backups) };

@@ -53,7 +53,7 @@ async function assertSeesEverything(settings: Settings, client: Client): Promise
   );
 }
 
-async function readFacts(client: Client): Promise<Facts> {
+export async function readFacts(client: Client): Promise<Facts> {
   const { rows } = await client.query(
     `select current_setting('server_version') as "serverVersion",
        (select extversion from pg_extension where extname = 'vector') as "pgvectorVersion",

@@ -3,6 +3,7 @@ import type { BackupSettings } from "../settings.ts";
 import { withBucket } from "./bucket.ts";
 import { bucketIds } from "./bucket-list.ts";
 import { localManifests } from "./folder.ts";
+import { keepNewest } from "./keep.ts";
 import { isGood } from "./manifest.ts";
 import { type UploadOptions, uploadBackup } from "./upload.ts";
 
@@ -24,11 +25,12 @@ export async function uploadMissing(
   try {
     await withBucket(settings, async (bucket) => {
       const there = await bucketIds(bucket, "dumps/");
-      const missing = localManifests(folder).filter((one) => isGood(one) && !there.has(one.id));
-      for (const manifest of missing) {
+      const good = localManifests(folder).filter(isGood);
+      for (const manifest of good.filter(({ id }) => !there.has(id))) {
         await uploadBackup(bucket, folder, manifest, options);
         uploaded.push(manifest.id);
       }
+      if (good[0]) await keepNewest(bucket, good[0]);
     });
     return { uploaded, error: null };
   } catch (error) {

@@ -1,4 +1,5 @@
 import type { Settings } from "../settings.ts";
+import { backupsSection } from "./backups-section.ts";
 import { databaseSection } from "./database-section.ts";
 import { migrationsSection } from "./migrations-section.ts";
 import { serverSection } from "./server-section.ts";
@@ -17,6 +18,7 @@ const sections: ((settings: Settings) => Promise<Section>)[] = [
   serverSection,
   databaseSection,
   migrationsSection,
+  backupsSection,
 ];
 
 export async function readStatus(

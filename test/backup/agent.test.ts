@@ -1,8 +1,10 @@
+import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { CreateBucketCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
+import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ListResult } from "../../operate/backup/list.ts";
+import type { Manifest } from "../../operate/backup/manifest.ts";
 import type { BackupResult } from "../../operate/backup/now.ts";
 import { canRun, Stage, startS3 } from "./stage.ts";
 
@@ -69,9 +71,10 @@ describe.runIf(canRun)("the agent", () => {
     expect(readdirSync(stage.backups).sort()).toEqual(names);
     for (const name of names) expect(statSync(join(stage.backups, name)).mode & 0o077).toBe(0);
     const { Contents } = await s3.client.send(new ListObjectsV2Command({ Bucket: bucket }));
-    expect(Contents?.map(({ Key }) => Key).sort()).toEqual(
-      names.map((name) => `team/dumps/${name}`),
-    );
+    expect(Contents?.map(({ Key }) => Key).sort()).toEqual([
+      ...names.map((name) => `team/dumps/${name}`),
+      ...parts.map((part) => `team/keep/a/backup${part}`),
+    ]);
   });
 
   test("the dump restores with equal rows, indexes, row security and large objects", async () => {
@@ -147,6 +150,22 @@ describe.runIf(canRun)("the agent", () => {
     const { manifest } = JSON.parse(stdout) as BackupResult;
     expect(manifest.format).toBe("plain");
     expect(existsSync(join(stage.backups, `${manifest.id}.sql.gz`))).toBe(true);
+  });
+
+  test("S16: of two backups in turn, the newest is always whole under keep/", async () => {
+    const kept = async (slot: string) => {
+      const Key = `team/keep/${slot}/backup.json`;
+      const { Body } = await s3.client.send(new GetObjectCommand({ Bucket: bucket, Key }));
+      return JSON.parse((await Body?.transformToString()) ?? "{}") as Manifest;
+    };
+    const [a, b] = [await kept("a"), await kept("b")];
+    expect(a.id).toBe(made.manifest.id);
+    expect(b.startedAt > a.startedAt).toBe(true);
+    const { Body } = await s3.client.send(
+      new GetObjectCommand({ Bucket: bucket, Key: "team/keep/a/backup.dump" }),
+    );
+    const sum = createHash("sha256").update((await Body?.transformToByteArray()) ?? "");
+    expect(sum.digest("hex")).toBe(a.dump.sha256);
   });
 
   test("S17: the key is in no log, answer, environment or process list", async () => {

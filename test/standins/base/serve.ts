@@ -6,7 +6,7 @@ import protoProviderGrpc from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import proto from "@pulumi/pulumi/proto/provider_pb.js";
 import protoEmpty from "google-protobuf/google/protobuf/empty_pb.js";
 
-import { hasUnknown, isObject, type Properties, plain, UNKNOWN } from "./properties.ts";
+import { hasUnknown, isObject, type Properties, plain } from "./properties.ts";
 import { CheckFailure, type Context, PartialFailure, type Provider } from "./resource.ts";
 import { fromStruct, toDiffResponse, toPartialError, toStruct } from "./wire.ts";
 

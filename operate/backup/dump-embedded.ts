@@ -1,0 +1,60 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
+import { withClient } from "../database.ts";
+import { embeddedDump } from "../embedded/pg-dump.ts";
+import { type Note, withProgress } from "../progress.ts";
+import type { BackupSettings, Settings } from "../settings.ts";
+import { assertReadable } from "./check-dump.ts";
+import type { DumpOptions } from "./dump.ts";
+import { newId, publish, secure, withWorkFolder } from "./folder.ts";
+import type { Manifest } from "./manifest.ts";
+import { readFacts } from "./snapshot.ts";
+
+/**
+ * The embedded server's backup: always plain SQL. Its clients share one session, so no second one can
+ * count rows in the snapshot of the dump, and roles it has none.
+ */
+export async function dumpEmbedded(
+  settings: Settings,
+  { folder }: BackupSettings,
+  { trigger, pgsteadVersion, note, signal }: DumpOptions,
+): Promise<Manifest> {
+  const startedAt = new Date();
+  const id = newId(folder, settings.database.name, startedAt);
+  const file = `${id}.sql.gz`;
+  return withWorkFolder(folder, "embedded", async (work) => {
+    const facts = await withClient(settings, { purpose: "backup" }, readFacts);
+    const text = await embeddedText(settings, note, signal);
+    writeFileSync(join(work, file), await promisify(gzip)(text), { mode: 0o600 });
+    await assertReadable(settings, join(work, file), "plain", signal);
+    const manifest: Manifest = {
+      version: 1,
+      id,
+      stack: settings.stack,
+      database: settings.database.name,
+      format: "plain",
+      dump: await secure(work, file),
+      complete: true,
+      warnings: [],
+      dumpVersion: /^-- Dumped by pg_dump version (\S+)/m.exec(text)?.[1] ?? "unknown",
+      pgsteadVersion,
+      ...facts,
+      rows: {},
+      startedAt: startedAt.toISOString(),
+      finishedAt: new Date().toISOString(),
+      durationMs: Date.now() - startedAt.getTime(),
+      trigger,
+    };
+    publish(folder, work, manifest);
+    return manifest;
+  });
+}
+
+export const embeddedText = (settings: Settings, note?: Note, signal?: AbortSignal) =>
+  withProgress(
+    note,
+    () => "dumping the embedded server",
+    () => embeddedDump(settings, signal),
+  );

@@ -1,0 +1,70 @@
+import type { Bucket } from "./bucket.ts";
+import { bucketIds, bucketManifest } from "./bucket-list.ts";
+import { type Manifest, partsOf } from "./manifest.ts";
+
+/** Two, so that the one being overwritten is never the only one. */
+const SLOTS = ["a", "b"] as const;
+/** S3 copies no more than 5 GB in one piece. */
+const COPY_BYTES = 5e9;
+const PART_BYTES = 1e9;
+
+/**
+ * S16: a copy of the newest backup under `keep/`, which nothing expires: an agent that is dead for a
+ * year leaves a bucket that can be restored from. Copied within the bucket, manifest last.
+ */
+export async function keepNewest(bucket: Bucket, newest: Manifest): Promise<void> {
+  // Listed first: to a key that may not list everything, a missing object is a forbidden one.
+  const there = await bucketIds(bucket, "keep/");
+  const kept = await Promise.all(
+    SLOTS.map((slot) =>
+      there.has(`${slot}/backup`) ? bucketManifest(bucket, `keep/${slot}/`, "backup") : undefined,
+    ),
+  );
+  if (kept.some((manifest) => manifest && manifest.startedAt >= newest.startedAt)) return;
+  const [a, b] = kept.map((manifest) => manifest?.startedAt ?? "");
+  const slot = a! <= b! ? SLOTS[0] : SLOTS[1];
+  for (const { file, size } of partsOf(newest)) {
+    const suffix = file.slice(newest.id.length);
+    await copy(bucket, `dumps/${file}`, `keep/${slot}/backup${suffix}`, size);
+  }
+  await copy(bucket, `dumps/${newest.id}.json`, `keep/${slot}/backup.json`, 0);
+}
+
+async function copy(bucket: Bucket, from: string, to: string, size: number): Promise<void> {
+  const { CopyObjectCommand } = await import("@aws-sdk/client-s3");
+  const source = { CopySource: encodeURI(`${bucket.name}/${bucket.key(from)}`) };
+  const target = { Bucket: bucket.name, Key: bucket.key(to) };
+  if (size <= COPY_BYTES) {
+    await bucket.client.send(new CopyObjectCommand({ ...target, ...source }));
+  } else {
+    await copyInParts(bucket, source, target, size);
+  }
+}
+
+async function copyInParts(
+  { client }: Bucket,
+  source: { CopySource: string },
+  target: { Bucket: string; Key: string },
+  size: number,
+): Promise<void> {
+  const s3 = await import("@aws-sdk/client-s3");
+  const { UploadId } = await client.send(new s3.CreateMultipartUploadCommand(target));
+  const Parts: { ETag: string | undefined; PartNumber: number }[] = [];
+  for (const [index, CopySourceRange] of copyRanges(size).entries()) {
+    const PartNumber = index + 1;
+    const part = { ...target, ...source, UploadId, PartNumber, CopySourceRange };
+    const { CopyPartResult } = await client.send(new s3.UploadPartCopyCommand(part));
+    Parts.push({ ETag: CopyPartResult?.ETag, PartNumber });
+  }
+  const MultipartUpload = { Parts };
+  await client.send(
+    new s3.CompleteMultipartUploadCommand({ ...target, UploadId, MultipartUpload }),
+  );
+}
+
+export function copyRanges(size: number, partBytes = PART_BYTES): string[] {
+  return Array.from({ length: Math.ceil(size / partBytes) }, (_, index) => {
+    const first = index * partBytes;
+    return `bytes=${first}-${Math.min(first + partBytes, size) - 1}`;
+  });
+}

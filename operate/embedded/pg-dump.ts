@@ -1,0 +1,138 @@
+import { createRequire } from "node:module";
+import { connect, type Socket } from "node:net";
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { unreachable } from "../error.ts";
+import type { Settings } from "../settings.ts";
+
+const QUERY = 0x51; // 'Q'
+const SYNC = 0x53; // 'S'
+const TERMINATE = 0x58; // 'X'
+const READY = 0x5a; // 'Z'
+
+/**
+ * All clients share one session: what pg_dump sets in it is undone with this transaction, which also
+ * keeps the others waiting until then. Its own BEGIN only earns a notice.
+ */
+const BEFORE = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/** Prepared statements outlive a rollback, and the next dump would find their names taken. */
+const AFTER = `DO $$ DECLARE mine name; BEGIN
+  FOR mine IN SELECT name FROM pg_prepared_statements WHERE prepare_time >= now() LOOP
+    EXECUTE format('DEALLOCATE %I', mine);
+  END LOOP; END $$; ROLLBACK`;
+
+/**
+ * pg_dump in WebAssembly, on a connection to the embedded server like any other. It expects answers
+ * before its write returns, so it runs in a thread that sleeps until this one has fetched them.
+ */
+export async function embeddedDump(settings: Settings, signal?: AbortSignal): Promise<string> {
+  const { host, port } = settings.database;
+  const socket = connect({ host, port });
+  const { port1: ours, port2: theirs } = new MessageChannel();
+  const answered = new Int32Array(new SharedArrayBuffer(4));
+  // From the program's own place: a thread made of text has none.
+  const module = createRequire(process.argv[1] as string).resolve(
+    "@electric-sql/pglite-tools/pg_dump",
+  );
+  const worker = new Worker(THREAD, {
+    eval: true,
+    workerData: { module, port: theirs, answered },
+    transferList: [theirs],
+  });
+  try {
+    return await new Promise<string>((resolve, reject) => {
+      const lost = (error: Error) => {
+        reject(unreachable(`the dump lost the embedded server: ${error.message}`, error));
+      };
+      signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+      socket.once("error", lost);
+      socket.once("close", () => lost(new Error("it closed the connection")));
+      worker.once("error", (error) => reject(unreachable(`pg_dump failed: ${error}`, error)));
+      const ask = relay(socket, ours, answered);
+      worker.once("message", (text: string) => ask(AFTER).then(() => resolve(text), reject));
+    });
+  } finally {
+    await worker.terminate();
+    ours.close();
+    socket.destroy();
+  }
+}
+
+/** Passes whole requests on, and wakes the thread once the server is ready for the next one. */
+function relay(socket: Socket, port: MessagePort, answered: Int32Array) {
+  let request = Buffer.alloc(0);
+  let answer = Buffer.alloc(0);
+  let started = false;
+  let ready: (bytes: Buffer) => void = () => {};
+  const exchange = (bytes: Uint8Array) =>
+    new Promise<Buffer>((resolve) => {
+      ready = resolve;
+      socket.write(bytes);
+    });
+  const ask = (sql: string) => exchange(query(sql));
+  const reply = (bytes: Uint8Array) => {
+    port.postMessage(bytes);
+    Atomics.store(answered, 0, 1);
+    Atomics.notify(answered, 0);
+  };
+  port.on("message", async (bytes: Uint8Array) => {
+    request = Buffer.concat([request, bytes]);
+    const last = started ? lastType(request) : startUp(request);
+    // It would say good-bye before we have cleaned up behind it.
+    if (last === TERMINATE) request = Buffer.alloc(0);
+    if (last !== QUERY && last !== SYNC) return reply(new Uint8Array());
+    const whole = request;
+    request = Buffer.alloc(0);
+    const bytesBack = await exchange(whole);
+    if (!started) await ask(BEFORE);
+    started = true;
+    reply(bytesBack);
+  });
+  socket.on("data", (data) => {
+    answer = Buffer.concat([answer, data]);
+    if (lastType(answer) !== READY) return;
+    const whole = answer;
+    answer = Buffer.alloc(0);
+    ready(whole);
+  });
+  return ask;
+}
+
+function query(sql: string): Buffer {
+  const text = Buffer.from(`${sql}\0`);
+  const head = Buffer.alloc(5);
+  head[0] = QUERY;
+  head.writeUInt32BE(text.length + 4, 1);
+  return Buffer.concat([head, text]);
+}
+
+/** The first message has a length and no type; it is answered like a query. */
+const startUp = (bytes: Buffer) =>
+  bytes.length >= 4 && bytes.length >= bytes.readUInt32BE(0) ? QUERY : undefined;
+
+/** Type of the last message, if all of them are whole. */
+function lastType(bytes: Buffer): number | undefined {
+  let type: number | undefined;
+  let at = 0;
+  while (at + 5 <= bytes.length) {
+    type = bytes[at];
+    at += 1 + bytes.readUInt32BE(at + 1);
+  }
+  return at === bytes.length ? type : undefined;
+}
+
+const THREAD = `
+const { parentPort, receiveMessageOnPort, workerData } = require("node:worker_threads");
+const { module: path, port, answered } = workerData;
+const pg = {
+  query: async () => ({ rows: [{ search_path: "public" }] }),
+  exec: async () => [],
+  execProtocolRawStream(bytes, { onRawData }) {
+    Atomics.store(answered, 0, 0);
+    port.postMessage(bytes.slice());
+    Atomics.wait(answered, 0, 0);
+    const { message } = receiveMessageOnPort(port);
+    if (message.length > 0) onRawData(message);
+  },
+};
+require(path).pgDump({ pg }).then((file) => file.text()).then((text) => parentPort.postMessage(text));
+`;

@@ -1,0 +1,44 @@
+import { Cron } from "croner";
+import { type ListResult, listBackups } from "../backup/list.ts";
+import { readState } from "../backup/state.ts";
+import { age, bytes } from "../backup/units.ts";
+import type { Settings } from "../settings.ts";
+import type { Section } from "./status.ts";
+
+export async function backupsSection(settings: Settings): Promise<Section> {
+  const { backups } = settings;
+  if (!backups) return { title: "backups", state: "ok", lines: ["none configured"], data: {} };
+  const now = new Date();
+  const listed = await listBackups(settings);
+  const newest = listed.backups.find(({ good, problem }) => good && !problem);
+  const { last } = readState(backups.folder);
+  // The embedded server has no schedule; a stack for the first minute is not amiss without a backup.
+  const hasSchedule = settings.engine !== "embedded";
+  const isLate = hasSchedule && (!newest || isOlderThanTwoRuns(newest.startedAt, backups, now));
+  const lines = [
+    newest
+      ? `newest good one: ${newest.id}, ${age(newest.startedAt, now)} ago, ${bytes(newest.size)}, ${newest.copies.join(" + ")}`
+      : `no good one yet; "pgstead backup now" takes one`,
+    ...(isLate && newest ? ["that is older than two runs of the schedule"] : []),
+    ...(last && last.outcome !== "done" ? [`last run: ${last.outcome} ${last.error ?? ""}`] : []),
+    ...offSite(listed, hasSchedule),
+  ];
+  const isAmiss = isLate || Boolean(listed.bucketError) || last?.outcome === "failed";
+  return {
+    title: "backups",
+    state: isAmiss ? "attention" : "ok",
+    lines,
+    data: { newest: newest ?? null, last, count: listed.backups.length },
+  };
+}
+
+function offSite({ bucket, bucketError }: ListResult, hasSchedule: boolean): string[] {
+  if (bucketError) return [bucketError];
+  if (bucket || !hasSchedule) return [];
+  return [`all copies lie on this host: a fire takes them along; set "pgstead:bucket"`];
+}
+
+function isOlderThanTwoRuns(startedAt: string, { schedule }: { schedule: string }, now: Date) {
+  const [, before] = new Cron(schedule, { timezone: "UTC", paused: true }).previousRuns(2, now);
+  return before !== undefined && Date.parse(startedAt) < before.getTime();
+}

@@ -1,0 +1,133 @@
+import { execFileSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import * as s3 from "@aws-sdk/client-s3";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { BackupBucket, type BackupBucketArgs } from "../../components/backup-bucket.ts";
+import { Bench } from "../contract/stack.ts";
+
+// Keys of a real account must not be found, and the SDK must not tell of its taste in Node.
+process.env.AWS_ACCESS_KEY_ID = "fixture";
+process.env.AWS_SECRET_ACCESS_KEY = "fixture";
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
+
+const endpoint = execFileSync(fileURLToPath(new URL("../fixture/s3", import.meta.url)), ["start"], {
+  encoding: "utf8",
+  env: { ...process.env, PGSTEAD_S3_PORT: "15118" },
+}).trim();
+const clientOf = (credentials: s3.S3ClientConfig["credentials"] & object) =>
+  new s3.S3Client({ endpoint, region: "us-east-1", forcePathStyle: true, credentials });
+const admin = clientOf({ accessKeyId: "fixture", secretAccessKey: "fixture" });
+
+const Bucket = `backups-${process.pid}`;
+const on = { Bucket };
+let bench: Bench;
+const program = (args: BackupBucketArgs) => async () => {
+  const made = new BackupBucket("backups", {
+    ...{ bucketName: Bucket, endpoint, iamEndpoint: endpoint, requireTls: true },
+    ...args,
+  });
+  return { credentials: made.credentials, settings: made.settings };
+};
+
+describe("the bucket on a real S3 and IAM API", () => {
+  let credentials: { accessKeyId: string; secretAccessKey: string };
+
+  beforeAll(async () => {
+    bench = await Bench.open("pgstead-bucket");
+    const { op, error, outputs } = await bench.up(
+      program({ coldAfterDays: 30, retentionDays: 90 }),
+      "backups",
+    );
+    expect({ op, error }).toEqual({ op: "create", error: "" });
+    credentials = JSON.parse(outputs.credentials as string);
+  });
+  afterAll(async () => {
+    const { Versions = [] } = await admin.send(new s3.ListObjectVersionsCommand(on));
+    for (const { Key, VersionId } of Versions) {
+      await admin.send(new s3.DeleteObjectCommand({ ...on, Key, VersionId }));
+    }
+    await bench?.up(program({ protect: false }), "backups");
+    await bench?.close();
+  });
+
+  test("S16: every property is what was declared", async () => {
+    const [publicAccess, ownership, encryption, versioning, policy, lifecycle] = await Promise.all([
+      admin.send(new s3.GetPublicAccessBlockCommand(on)),
+      admin.send(new s3.GetBucketOwnershipControlsCommand(on)),
+      admin.send(new s3.GetBucketEncryptionCommand(on)),
+      admin.send(new s3.GetBucketVersioningCommand(on)),
+      admin.send(new s3.GetBucketPolicyCommand(on)),
+      admin.send(new s3.GetBucketLifecycleConfigurationCommand(on)),
+    ]);
+    expect(publicAccess.PublicAccessBlockConfiguration).toEqual({
+      BlockPublicAcls: true,
+      IgnorePublicAcls: true,
+      BlockPublicPolicy: true,
+      RestrictPublicBuckets: true,
+    });
+    expect(ownership.OwnershipControls?.Rules).toEqual([
+      { ObjectOwnership: "BucketOwnerEnforced" },
+    ]);
+    expect(
+      encryption.ServerSideEncryptionConfiguration?.Rules?.[0]?.ApplyServerSideEncryptionByDefault,
+    ).toEqual({ SSEAlgorithm: "AES256" });
+    expect(versioning.Status).toBe("Enabled");
+    expect(
+      JSON.parse(policy.Policy ?? "").Statement.map(
+        ({ Effect, Condition }: Record<string, unknown>) => [Effect, Condition],
+      ),
+    ).toEqual([
+      ["Deny", { Bool: { "aws:SecureTransport": "false" } }],
+      ["Deny", { NumericLessThan: { "s3:TlsVersion": "1.2" } }],
+    ]);
+    const rules = Object.fromEntries((lifecycle.Rules ?? []).map((rule) => [rule.ID, rule]));
+    expect(Object.keys(rules).sort()).toEqual(["broken-uploads", "dumps", "old-versions"]);
+    expect(rules.dumps).toMatchObject({
+      Status: "Enabled",
+      Filter: { Prefix: "dumps/" },
+      Expiration: { Days: 90 },
+      Transitions: [{ Days: 30, StorageClass: "STANDARD_IA" }],
+    });
+    expect(rules["old-versions"]).toMatchObject({
+      NoncurrentVersionExpiration: { NoncurrentDays: 30 },
+    });
+    expect(rules["broken-uploads"]).toMatchObject({
+      AbortIncompleteMultipartUpload: { DaysAfterInitiation: 2 },
+    });
+  });
+
+  test("S17: the key is a secret in the state", () => {
+    expect(bench.state()).not.toContain(credentials.secretAccessKey);
+  });
+
+  test("a second up changes nothing, and another retention updates in place", async () => {
+    const same = await bench.up(
+      program({ coldAfterDays: 30, retentionDays: 90 }),
+      "backups-lifecycle",
+    );
+    expect(same.op).toBe("same");
+    const changed = await bench.up(program({ retentionDays: 14 }), "backups-lifecycle");
+    expect(changed.op).toBe("update");
+    const { Rules } = await admin.send(new s3.GetBucketLifecycleConfigurationCommand(on));
+    const dumps = Rules?.find(({ ID }) => ID === "dumps");
+    expect([dumps?.Expiration?.Days, dumps?.Transitions]).toEqual([14, undefined]);
+  });
+
+  test("the agent's key puts, reads and lists", async () => {
+    // This API takes a denial under a condition for a denial, and so would refuse everybody.
+    await admin.send(new s3.DeleteBucketPolicyCommand(on));
+    const agent = clientOf(credentials);
+    const Key = "dumps/one";
+    await agent.send(new s3.PutObjectCommand({ ...on, Key, Body: "first" }));
+    const { Body } = await agent.send(new s3.GetObjectCommand({ ...on, Key }));
+    expect(await Body?.transformToString()).toBe("first");
+    const { KeyCount } = await agent.send(new s3.ListObjectsV2Command({ ...on, Prefix: "dumps/" }));
+    expect(KeyCount).toBe(1);
+  });
+
+  test("fails to be deleted while it is protected", async () => {
+    const { error, text } = await bench.up(async () => {}, "backups");
+    expect(error + text).toMatch(/protect/);
+    await admin.send(new s3.HeadBucketCommand(on));
+  });
+});
