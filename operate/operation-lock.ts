@@ -46,7 +46,8 @@ async function withFileLock<T>(
   options: LockOptions,
   use: () => Promise<T>,
 ): Promise<T> {
-  const path = join(settings.embedded?.folder ?? "", "operation.lock");
+  // A scratch server has no folder but that of its socket.
+  const path = join(settings.embedded?.folder ?? settings.database.host, "operation.lock");
   let release = () => {};
   await waitUntilFree(options, async () => {
     const result = tryFileLock(path, options.purpose);

@@ -20,6 +20,7 @@ export const migrateUp: Verb = {
       flags: "--out-of-order <mode>",
       description: "files older than the newest applied one: refuse, apply or skip",
     },
+    { flags: "--release-hold", description: "go on after a restore put migrations on hold" },
     ...resolutionOptions,
     ...waitOptions,
   ],
@@ -36,6 +37,7 @@ export const migrateUp: Verb = {
       ...extentOf(call),
       ...resolutionOf(call),
       ...outOfOrderOf(call),
+      releaseHold: Boolean(call.options.releaseHold),
     });
     context.print(result, () => describe(result));
   },

@@ -28,6 +28,11 @@ create table pgstead.schema_migrations (
   progress jsonb,
   approvals jsonb not null default '[]'
 );
+create table pgstead.released_holds (
+  reason text primary key,
+  released_by text not null default session_user,
+  released_at timestamptz not null default now()
+);
 comment on column pgstead.schema_migrations.checksum_raw is 'SHA-256 of the file as it was';
 comment on column pgstead.schema_migrations.checksum is 'SHA-256 with CRLF read as LF';
 comment on column pgstead.schema_migrations.origin is

@@ -35,7 +35,6 @@ export async function withScratch<T>(
       stack: "scratch",
       engine: "embedded",
       database: { host: folder, port: 5432, name: "postgres", user: "postgres" },
-      embedded: { folder },
       migrations,
       checks: [],
     });

@@ -5,6 +5,7 @@ import { type Compared, type Comparison, compare } from "./compare.ts";
 import { withSession } from "./connection.ts";
 import { findFiles, type MigrationFile } from "./files.ts";
 import { readHistory } from "./history.ts";
+import { assertNotHeld } from "./hold.ts";
 import { inspect } from "./inspect.ts";
 import type { Resolution } from "./no-transaction.ts";
 import type { Progress } from "./progress.ts";
@@ -21,6 +22,8 @@ export interface UpOptions extends RunOptions {
   to?: string;
   outOfOrder?: OutOfOrder;
   resolution?: Resolution;
+  /** Goes on after a restore has put migrations on hold. */
+  releaseHold?: boolean;
   /** Leaves out the others as if they had no files. */
   only?: ReadonlySet<string>;
 }
@@ -50,6 +53,8 @@ export async function up(settings: Settings, given: UpOptions): Promise<UpResult
   for (const { file } of seen.chosen) await inspect(readSource(file).up);
   return withRunner(settings, "migrate up", options, async (runner) => {
     const choice = choose(compare(files, await readHistory(runner.client)), options);
+    const versions = choice.chosen.map(({ file }) => file.version);
+    await assertNotHeld(runner, versions, options.releaseHold ?? false);
     const applied: AppliedFile[] = [];
     for (const one of choice.chosen) {
       applied.push(await applyFile(runner, one, options));

@@ -147,6 +147,23 @@ describe("fails", () => {
     expect((await run({ outOfOrder: "apply" })).applied).toHaveLength(1);
   });
 
+  test("on hold after a restore, until told (S10)", async () => {
+    const { name } = db.settings.database;
+    db.write("0001_a.sql", "create table a ();");
+    await db.query(`alter database ${name} set pgstead.hold = 'restored to 09:00'`);
+    const held = /on hold: restored to 09:00\nthese would run again: 0001_a/;
+    await expect(run()).rejects.toMatchObject({
+      exitCode: 4,
+      message: expect.stringMatching(held),
+    });
+    expect((await run({ releaseHold: true })).applied).toHaveLength(1);
+    db.write("0002_b.sql", "create table b ();");
+    expect((await run()).applied).toHaveLength(1);
+    db.write("0003_c.sql", "create table c ();");
+    await db.query(`alter database ${name} set pgstead.hold = 'restored again'`);
+    await expect(run()).rejects.toThrow(/restored again/);
+  });
+
   test("on a newer history, without permission, and with duplicate versions", async () => {
     db.write("0001_a.sql", "create table a ();");
     await run();

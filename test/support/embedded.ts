@@ -24,7 +24,6 @@ export async function withEmbedded<T>(
       stack: "local",
       engine: "embedded",
       database: { host: place, port: 5432, name: "app", user: "postgres" },
-      embedded: { folder: place },
       migrations: { folder, files: "*", outOfOrder: "refuse", protected: false },
       checks: [],
     };
