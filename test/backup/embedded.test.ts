@@ -91,7 +91,7 @@ describe("the embedded server", () => {
       { encoding: "utf8", timeout: 60_000 },
     );
     expect(status).toBe(3);
-    expect(stderr).toContain("nothing listens there");
+    expect(stderr).toContain("is not running");
     expect(readdirSync(join(folder, "backups"))).toEqual(before);
   });
 });
