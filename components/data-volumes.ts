@@ -11,6 +11,8 @@ export interface DataVolumesArgs {
   prefix: string;
   /** Facts of the cluster that must not change by themselves. */
   cluster: ClusterFacts;
+  /** What must have succeeded before the stack remembers a cluster: the engine, the image. */
+  after?: pulumi.Resource[];
   /**
    * Refuse to delete what the stack remembers of its data. The volumes outlive it either way.
    * @default true
@@ -70,10 +72,21 @@ export class DataVolumes extends pulumi.ComponentResource {
     this.registerOutputs({ data: this.data, backups: this.backups });
 
     function createCluster() {
+      // From here on a missing volume is a loss, so nothing that may fail comes in between.
+      const guard = new pulumi.ResourceHook(`${name}-cluster-guard`, async () => {
+        const volume = `${args.prefix}-data`;
+        assertVolume(volume, await inspectLabels(volume, args.dockerHost), true);
+      });
       return new pulumi.Stash(
         `${name}-cluster`,
         { input: { ...args.cluster, token } },
-        { parent, protect: args.protect ?? true, ignoreChanges: ["input"] },
+        {
+          parent,
+          protect: args.protect ?? true,
+          ignoreChanges: ["input"],
+          dependsOn: args.after ?? [],
+          hooks: { beforeCreate: [guard] },
+        },
       );
     }
 
@@ -85,7 +98,12 @@ export class DataVolumes extends pulumi.ComponentResource {
         assertVolume(volume, found, isNew);
       });
       const defaults = { name: volume, labels: stackLabels() };
-      const options = { parent, retainOnDelete: true, hooks: { beforeCreate: [guard] } };
+      const options = {
+        parent,
+        retainOnDelete: true,
+        hooks: { beforeCreate: [guard] },
+        ...(memory && { dependsOn: memory }),
+      };
       return new Volume(...transform(change, `${name}-${kind}`, defaults, options));
     }
   }

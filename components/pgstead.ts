@@ -34,9 +34,18 @@ export function runPgstead(args: string[], options: RunOptions = {}): Promise<st
     child.once("close", (code) => {
       if (code !== null && accept.includes(code)) return resolve(stdout);
       reportExitCode(code);
-      reject(new ConfigError(stderr.trim().replace(/^error: /, "")));
+      reject(new ConfigError(errorOf(stdout) ?? stderr.trim().replace(/^error: /, "")));
     });
   });
+}
+
+/** With `--json` the error is the answer. */
+function errorOf(stdout: string): string | undefined {
+  try {
+    return JSON.parse(stdout).error;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Pulumi ends with 255 whatever failed; `pgstead up` reads the real code from here. */

@@ -4,6 +4,7 @@ import type { Client } from "pg";
 import { withClient } from "./database.ts";
 import { unreachable } from "./error.ts";
 import { isHolder, tryFileLock } from "./file-lock.ts";
+import { assertOwnSession } from "./pooler.ts";
 import type { Settings } from "./settings.ts";
 
 /** "pgstead" as a number: two int4 keys, so that it shows in pg_locks as classid and objid. */
@@ -33,6 +34,7 @@ export async function withOperationLock<T>(
   // Advisory locks belong to a database, so all operations meet in the one every server has.
   const connection = { purpose: options.purpose, database: "postgres" };
   return withClient(settings, connection, async (client) => {
+    await assertOwnSession(settings, client);
     await waitUntilFree(options, () => tryAdvisoryLock(client, OPERATION_LOCK));
     return use();
   });

@@ -23,7 +23,7 @@ await build({
     PGSTEAD_SOURCES: JSON.stringify(digestOf(".", sourceFiles("."))),
   },
   // Only the operator's machine needs them, beside their WebAssembly files; pg-native is never used.
-  external: ["@electric-sql/*", "@pulumi/*", "pg-native"],
+  external: ["@electric-sql/*", "@pgkit/*", "@pulumi/*", "pg-native"],
 });
 
 // Postgres's parser looks for its WebAssembly beside the file it runs from.

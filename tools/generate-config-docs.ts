@@ -72,6 +72,8 @@ function valuesOf(node: Described): string {
     return Object.values(inner.def.entries)
       .map((value) => `\`${value}\``)
       .join(", ");
+  // Flat keys are text, so a yes or no is read from one.
+  if (inner.def.type === "pipe") return "`true`, `false`";
   return inner.def.type === "object" ? "section" : inner.def.type;
 }
 

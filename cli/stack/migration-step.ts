@@ -1,5 +1,5 @@
 import { writeFileSync } from "node:fs";
-import type { ExitCode } from "../../operate/error.ts";
+import { type ExitCode, ExpectedError } from "../../operate/error.ts";
 import { inherit } from "./inherit.ts";
 import { waitForServer } from "./server-container.ts";
 import { packFolder } from "./tar.ts";
@@ -30,14 +30,24 @@ const UNPACK = `rm -rf ${NEW} && mkdir ${NEW} && tar -xf - -C ${NEW} && rm -rf $
 
 /** Waits for the server, then roles, extensions and migrations in a one-off container beside it. */
 export async function runMigrationStep(step: MigrationStep): Promise<ExitCode> {
+  try {
+    const code = await migrate(step);
+    reportExitCode(code);
+    return code as ExitCode;
+  } catch (error) {
+    if (error instanceof ExpectedError) reportExitCode(error.exitCode);
+    throw error;
+  }
+}
+
+async function migrate(step: MigrationStep): Promise<number> {
   await waitForServer(process.env, step.container, step.startSeconds);
   const verbs = step.tool ? ["bootstrap"] : ["bootstrap", "migrate up"];
   const script = [UNPACK, ...verbs.map((verb) => `pgstead ${verb}`)].join(" && ");
   const archive = packFolder(step.folder);
-  let code = await inherit(process.env, [...oneOff(step), step.image, "sh", "-c", script], archive);
-  if (code === 0 && step.tool) code = await runTool(step, step.tool);
-  reportExitCode(code);
-  return code as ExitCode;
+  const run = [...oneOff(step), step.image, "sh", "-c", script];
+  const code = await inherit(process.env, run, archive);
+  return code === 0 && step.tool ? runTool(step, step.tool) : code;
 }
 
 function oneOff({ network, volumes }: MigrationStep): string[] {

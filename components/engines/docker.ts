@@ -155,6 +155,7 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
         {
           prefix,
           cluster,
+          after: [image.nodes.server],
           protect: args.protect ?? true,
           acceptEmpty: args.acceptEmptyVolume ?? false,
           ...(args.dockerHost && { dockerHost: args.dockerHost }),
@@ -173,7 +174,7 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
           database,
           // An input of the container: a complaint on the side would let the change through.
           image: pulumi
-            .all([image.server, volumes.cluster])
+            .all([image.server, volumes.cluster, volumes.data])
             .apply(([id, remembered]) => assertSameCluster(remembered, cluster) && id),
           dataVolume: volumes.data,
           passwords: passwords.of,

@@ -1,7 +1,8 @@
 import { runBackfill } from "./backfill.ts";
 import type { Compared } from "./compare.ts";
 import { type Approval, appliedRow } from "./history.ts";
-import { inspect } from "./inspect.ts";
+import { inspect, type Runnable } from "./inspect.ts";
+import { runLarge } from "./large-file.ts";
 import { type Resolution, runStepwise } from "./no-transaction.ts";
 import { type Runner, setRole } from "./runner.ts";
 import { readSource } from "./source.ts";
@@ -28,24 +29,25 @@ export async function applyFile(
   const { client, settings, toolVersion, note } = runner;
   const started = performance.now();
   const { part, sql, mode } = await inspect(readSource(file).up);
-  const statements =
-    mode === "backfill"
-      ? await runBackfill(runner, file, part, row)
-      : mode === "no-transaction"
-        ? await runStepwise({ runner, file, part, direction: "up", row, resolution })
-        : await runInTransaction(runner, {
-            part,
-            before: cleanStart(client, settings, part),
-            sql,
-            start: 0,
-            after: [
-              // The file may have switched roles, and the history is the owner's.
-              "reset role",
-              ...setRole(client, settings),
-              appliedRow(client, file, toolVersion, known, approval),
-            ],
-          });
+  const statements = await runAs(mode);
   const durationMs = Math.round(performance.now() - started);
   note(`applied ${file.version} (${durationMs} ms)`);
   return { version: file.version, statements, durationMs };
+
+  function runAs(how: Runnable["mode"]): Promise<number> {
+    if (how === "backfill") return runBackfill(runner, file, part, row);
+    if (how === "no-transaction") {
+      return runStepwise({ runner, file, part, direction: "up", row, resolution });
+    }
+    const record = appliedRow(client, file, toolVersion, known, approval);
+    if (how === "large") return runLarge(runner, part, [record]);
+    return runInTransaction(runner, {
+      part,
+      before: cleanStart(client, settings, part),
+      sql,
+      start: 0,
+      // The file may have switched roles, and the history is the owner's.
+      after: ["reset role", ...setRole(client, settings), record],
+    });
+  }
 }

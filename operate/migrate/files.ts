@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { mistake } from "../error.ts";
 import type { Settings } from "../settings.ts";
-import { type Checksums, checksums } from "./checksum.ts";
+import { type Checksums, checksums, checksumsOfFile } from "./checksum.ts";
 import { globToRegExp } from "./glob.ts";
 
 export interface MigrationFile extends Checksums {
@@ -23,6 +23,9 @@ export function nameOf(path: string): string {
 }
 
 type Folder = Pick<Settings["migrations"], "folder" | "files">;
+
+/** Above this a file is never held as a whole, here or by the server's parser. */
+export const LARGE = 8 * 1024 * 1024;
 
 interface Found {
   version: string;
@@ -104,13 +107,13 @@ function inOrder(a: Found, b: Found): number {
 }
 
 function measured({ version, path, downPath }: Found): MigrationFile {
-  const bytes = readFileSync(path);
+  const size = statSync(path).size;
   return {
     version,
     repeatable: version.startsWith("R__"),
     path,
     ...(downPath && { downPath }),
-    size: bytes.length,
-    ...checksums(bytes),
+    size,
+    ...(size > LARGE ? checksumsOfFile(path) : checksums(readFileSync(path))),
   };
 }

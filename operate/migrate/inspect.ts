@@ -13,7 +13,7 @@ import {
 export interface Runnable {
   part: Part;
   sql: string;
-  mode: "transaction" | "no-transaction" | "backfill";
+  mode: "transaction" | "no-transaction" | "backfill" | "large";
 }
 
 // Loading the parser costs more than a small migration; only what could need it is parsed.
@@ -26,6 +26,7 @@ const FOR_PSQL = /^[ \t]*\\[a-z!.?]|\bfrom\s+stdin\b/im;
 /** Refuses before anything has run what would break half-way. */
 export async function inspect(part: Part): Promise<Runnable> {
   const { directives, sql } = part;
+  if (part.large) return { part, sql, mode: "large" };
   if (sql.trim() === "") throw mistake(`${part.path} is empty; write its SQL, or delete the file`);
   if (directives.backfill) return { part, sql, mode: "backfill" };
   const needsParser =

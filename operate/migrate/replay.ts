@@ -22,7 +22,7 @@ export async function replay<T>(
   });
 }
 
-async function readNeeds(client: Client): Promise<ScratchNeeds> {
+export async function readNeeds(client: Client): Promise<ScratchNeeds> {
   const extensions = await client.query(
     `select extname as name, nspname as schema from pg_extension
      join pg_namespace n on n.oid = extnamespace where extname <> 'plpgsql' order by 1`,

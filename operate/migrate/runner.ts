@@ -9,7 +9,6 @@ import type { Settings } from "../settings.ts";
 import { withSession } from "./connection.ts";
 import { readHistory } from "./history.ts";
 import { bootstrapHistory } from "./history-table.ts";
-import { assertOwnSession } from "./pooler.ts";
 
 export interface RunOptions {
   toolVersion: string;
@@ -52,7 +51,6 @@ export async function withRunner<T>(
         if (severity === "WARNING") note(`  warning: ${message}`);
       });
       if (settings.engine !== "embedded") {
-        await assertOwnSession(settings, client);
         await waitUntilFree(lock, () => tryAdvisoryLock(client, [OPERATION_LOCK[0], 2]));
         await endWhenAbandoned(client);
       }

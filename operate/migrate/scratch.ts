@@ -21,8 +21,9 @@ export async function withScratch<T>(
   needs: ScratchNeeds,
   use: (settings: Settings) => Promise<T>,
 ): Promise<T> {
+  // An empty database that somebody set aside, for what the one in memory cannot do.
   const given = process.env.PGSTEAD_SCRATCH;
-  if (given) return withGivenScratch(given, migrations, use);
+  if (given) return settingsOf(given, migrations, use);
   const { SharedSession } = await import("../embedded/wire.ts");
   const database = await open(needs);
   const folder = mkdtempSync(join(tmpdir(), "pgstead-scratch-"));
@@ -46,8 +47,8 @@ export async function withScratch<T>(
   }
 }
 
-/** An empty database that somebody set aside, for what the one in memory cannot do. */
-async function withGivenScratch<T>(
+/** Another database by its address, with the password where settings have it: in a file. */
+export async function settingsOf<T>(
   address: string,
   migrations: Settings["migrations"],
   use: (settings: Settings) => Promise<T>,

@@ -1,8 +1,8 @@
 import { isUtf8 } from "node:buffer";
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { mistake } from "../error.ts";
 import { type Directives, readDirectives } from "./directives.ts";
-import { type MigrationFile, nameOf } from "./files.ts";
+import { LARGE, type MigrationFile, nameOf } from "./files.ts";
 
 /** One direction of a migration: its SQL, and where in the file that SQL begins. */
 export interface Part {
@@ -11,6 +11,8 @@ export interface Part {
   /** Line of the file (from 1) on which `sql` begins. */
   firstLine: number;
   directives: Directives;
+  /** `sql` is but the head of it: the rest is read while it runs. */
+  large?: boolean;
 }
 
 export interface Source {
@@ -20,8 +22,9 @@ export interface Source {
 
 const DOWN = /^--[ \t]*migrate:down\b.*$/m;
 
-export function readSource(file: Pick<MigrationFile, "path" | "downPath">): Source {
-  const { path, downPath } = file;
+export function readSource(file: Pick<MigrationFile, "path" | "downPath" | "size">): Source {
+  const { path, downPath, size } = file;
+  if (size > LARGE) return readLarge(path, downPath);
   const text = readText(path);
   const marker = DOWN.exec(text);
   if (!marker) {
@@ -36,6 +39,19 @@ export function readSource(file: Pick<MigrationFile, "path" | "downPath">): Sour
     up: part(path, head, 1),
     down: part(path, text.slice(marker.index), head.split("\n").length),
   };
+}
+
+/** Its head is enough to know how it wants to be run; a down part has to be in a file of its own. */
+function readLarge(path: string, downPath: string | undefined): Source {
+  const file = openSync(path, "r");
+  const buffer = Buffer.alloc(64 * 1024);
+  const head = buffer.toString("utf8", 0, readSync(file, buffer));
+  closeSync(file);
+  const up = { ...part(path, head, 1), large: true };
+  if (up.directives.noTransaction || up.directives.backfill) {
+    throw mistake(`${path} is too large for a file without one transaction; divide it`);
+  }
+  return downPath ? { up, down: part(downPath, readText(downPath), 1) } : { up };
 }
 
 function part(path: string, sql: string, firstLine: number): Part {

@@ -17,32 +17,30 @@ describe("a stack that cannot come up", () => {
   test("fails without an engine, and says where it was looked for", async () => {
     project.configure("docker:host", "tcp://127.0.0.1:1");
     const { code, all } = await up();
-    expect(code).toBe(3);
-    expect(all).toContain("no Docker engine answers at tcp://127.0.0.1:1");
     const status = await project.pgstead(["status"]);
-    expect([status.code, status.all]).toEqual([
-      3,
-      expect.stringContaining("no Docker engine answers"),
-    ]);
     project.configure("docker:host", undefined);
+    const message = expect.stringContaining("no Docker engine answers at tcp://127.0.0.1:1");
+    expect([code, all]).toEqual([3, message]);
+    expect([status.code, status.all]).toEqual([3, message]);
   });
 
   test("fails with a volume of somebody else's", async () => {
     docker("volume", "create", `${project.stack}-data`);
     const { code, all } = await up();
+    docker("volume", "rm", `${project.stack}-data`);
     expect(code).not.toBe(0);
     expect(all).toContain(`volume "${project.stack}-data" exists and is not of stack`);
-    docker("volume", "rm", `${project.stack}-data`);
   });
 
   test("fails with a container of somebody else's, which stays", async () => {
     const image = project.baseImage;
     docker("run", "-d", "--name", server(), "--entrypoint", "sleep", image, "600");
     const { code, all } = await up();
+    const isRunning = inspect("container", server()).State.Running;
+    docker("rm", "-fv", server());
     expect(code).not.toBe(0);
     expect(all).toContain(`a container "${server()}" exists and is not of stack`);
-    expect(inspect("container", server()).State.Running).toBe(true);
-    docker("rm", "-fv", server());
+    expect(isRunning).toBe(true);
   });
 
   test("fails with a port in use, and comes up once it is free", async () => {
@@ -69,7 +67,7 @@ describe("a stack that cannot come up", () => {
     const { code, all } = await up();
     expect(code).toBe(1);
     expect(all).toContain("0004_wrong.sql");
-    expect(all).toContain('type "in" does not exist');
+    expect(all).toContain('syntax error at or near "in"');
   });
 });
 

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { docker, inspect } from "../contract/docker-cli.ts";
+import { freePort } from "../support/project.ts";
 import { StackProject } from "./stack-project.ts";
 
 let project: StackProject;
@@ -99,6 +100,22 @@ describe("stack dev", () => {
     expect((await project.pgstead(["restart"])).stdout).toContain("restarted");
   });
 
+  test("an application's own stack reads the outputs, joins the network and queries vectors", async () => {
+    const port = await freePort();
+    project.exampleConfig({
+      "pgstead-app:database": `organization/pgstead/${project.stack}`,
+      "pgstead-app:image": project.baseImage,
+      "pgstead-app:port": port,
+    });
+    expect((await project.pulumi("-C examples/app stack init")).code).toBe(0);
+    const { code, all } = await project.pulumi("-C examples/app up --yes --skip-preview");
+    expect(code, all).toBe(0);
+    const found = (await ask(`http://127.0.0.1:${port}/?like=a+cat+on+a+sofa`)) as object[];
+    expect(found[0]).toMatchObject({ title: "cats sleep on every sofa" });
+    expect(docker("inspect", `${project.stack}-app`)).not.toContain("postgresql://");
+    expect((await project.pulumi("-C examples/app destroy --yes")).code).toBe(0);
+  });
+
   test("a server replaced under load shuts down cleanly and keeps what it has acknowledged", async () => {
     const load = writeNumbers();
     project.configurePostgres({ maintenanceWorkMemMb: 128 });
@@ -186,6 +203,16 @@ describe("stack dev", () => {
     expect(volumes).toEqual(kept);
   });
 });
+
+/** The application may still be starting. */
+async function ask(address: string): Promise<unknown> {
+  for (let tries = 0; tries < 40; tries++) {
+    const response = await fetch(address).catch(() => undefined);
+    if (response?.ok) return response.json();
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+  throw new Error(`${address} did not answer`);
+}
 
 /** A server logs to stderr. */
 function logsOf(container: string): string {

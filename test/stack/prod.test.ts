@@ -44,7 +44,7 @@ describe("stack prod", () => {
     const { hostUrl, readonlyUrl, network, url } = await project.outputs();
     expect(hostUrl).toBeNull();
     password = new URL(url!).password;
-    expect(inspect("container", server()).HostConfig.PortBindings).toEqual({});
+    expect(inspect("container", server()).HostConfig.PortBindings ?? {}).toEqual({});
     const count = ["psql", readonlyUrl!, "-AtXqc", "select count(*) from documents"];
     const image = inspect("container", server()).Image;
     expect(docker("run", "--rm", "--network", network!, "--entrypoint", "", image, ...count)).toBe(

@@ -87,6 +87,12 @@ export class StackProject {
     this.configure("pgstead:postgres", { ...this.config()["pgstead:postgres"], ...values });
   }
 
+  /** The file of the example application's stack, which has this stack's name. */
+  exampleConfig(config: Record<string, unknown>): void {
+    const file = join(this.root, "examples", "app", `Pulumi.${this.stack}.yaml`);
+    writeFileSync(file, stringify({ config }));
+  }
+
   migration(name: string, sql: string): void {
     writeFileSync(join(this.root, "migrations", `${name}.sql`), sql);
   }

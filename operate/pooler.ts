@@ -1,24 +1,29 @@
 import type { Client } from "pg";
-import { unreachable } from "../error.ts";
-import type { Settings } from "../settings.ts";
-import { withSession } from "./connection.ts";
+import { withClient } from "./database.ts";
+import { unreachable } from "./error.ts";
+import type { Settings } from "./settings.ts";
 
 /**
  * A pooler in transaction mode gives each transaction another server session: locks taken by one
  * stay behind in a session that nobody owns any more.
  */
 export async function assertOwnSession(settings: Settings, client: Client): Promise<void> {
+  const { database } = client;
   const told = (client as unknown as { processID: number | null }).processID;
   const first = await backendPid(client);
   // Poolers make up the process id that a server tells at the start of a connection.
   if (told === first) return;
-  const moved = await withSession(settings, { purpose: "migrate pooler probe" }, async (other) => {
-    // Whoever is in a transaction keeps a session; if that was ours, we are given another.
-    await other.query("begin");
-    const second = await backendPid(client);
-    await other.query("rollback");
-    return second !== first;
-  });
+  const moved = await withClient(
+    settings,
+    { purpose: "pooler probe", ...(database && { database }) },
+    async (other) => {
+      // Whoever is in a transaction keeps a session; if that was ours, we are given another.
+      await other.query("begin");
+      const second = await backendPid(client);
+      await other.query("rollback");
+      return second !== first;
+    },
+  );
   if (!moved) return;
   const { host, port } = settings.database;
   throw unreachable(

@@ -1,0 +1,170 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+const checkout = join(import.meta.dirname, "..", "..");
+const postgres = join(checkout, "postgres");
+const fixture = join(checkout, "test", "fixture", "base-image");
+const folder = mkdtempSync(join(tmpdir(), "pgstead-image-"));
+const name = `pgstead-image-${randomBytes(3).toString("hex")}`;
+const volumes: string[] = [];
+
+/** Shells that images come with: dash for Debian, busybox for Alpine. */
+const shells = [["sh"], ["busybox", "ash"]].filter(
+  ([program]) => spawnSync("sh", ["-c", `command -v ${program}`]).status === 0,
+);
+
+let base: string;
+beforeAll(() => {
+  base = execFileSync(fixture, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }).trim();
+  // The last stage on a base that has pgvector: clients without BuildKit build it too.
+  const dockerfile = readFileSync(join(postgres, "Dockerfile.debian"), "utf8");
+  const lastStage = `FROM ${base}\n${dockerfile.slice(dockerfile.lastIndexOf("\nFROM ")).replace(/^\nFROM .*$/m, "")}`;
+  const built = spawnSync("docker", ["build", "-q", "-t", name, "-f", "-", postgres], {
+    encoding: "utf8",
+    input: lastStage,
+    env: { ...process.env, DOCKER_BUILDKIT: "0" },
+  });
+  if (built.status !== 0) throw new Error(built.stderr);
+  if (shells.length < 2) console.log("busybox is not here: ash not tried");
+  console.log("alpine image: not built here");
+});
+afterAll(() => {
+  spawnSync("docker", ["rm", "-fv", `${name}-first`, `${name}-second`]);
+  spawnSync("docker", ["volume", "rm", "-f", ...volumes]);
+  spawnSync("docker", ["rmi", "-f", name]);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function docker(args: string[]) {
+  const { status, stdout, stderr } = spawnSync("docker", args, {
+    encoding: "utf8",
+    timeout: 60_000,
+  });
+  return { status, all: stdout + stderr };
+}
+
+function newVolume(): string {
+  const volume = `${name}-${volumes.length}`;
+  volumes.push(volume);
+  docker(["volume", "create", volume]);
+  return volume;
+}
+
+/** What the guard does before anything else, on a volume that holds these files. */
+function guardOn(files: Record<string, string>) {
+  const volume = newVolume();
+  const make = Object.entries(files)
+    .map(([path, text]) => `mkdir -p /v/$(dirname ${path}) && printf '%s' '${text}' >/v/${path}`)
+    .join(" && ");
+  docker(["run", "--rm", "-v", `${volume}:/v`, "--entrypoint", "sh", base, "-c", make]);
+  const mount = ["-v", `${volume}:/var/lib/postgresql`];
+  return docker(["run", "--rm", ...mount, "-e", "PGSTEAD_LOCK_SECONDS=1", name]);
+}
+
+describe("the guard of the entrypoint", () => {
+  test("S1 fails for a second server on one volume, and lets one in after a kill", async () => {
+    const mount = ["-v", `${newVolume()}:/var/lib/postgresql`, "-e", "PGSTEAD_LOCK_SECONDS=1"];
+    docker(["run", "-d", "--name", `${name}-first`, ...mount, name]);
+    await answers(`${name}-first`);
+    const second = docker(["run", "--name", `${name}-second`, ...mount, name]);
+    expect([second.status, second.all]).toEqual([
+      78,
+      expect.stringContaining("another server, or a restore, works on this volume"),
+    ]);
+    docker(["kill", "--signal", "KILL", `${name}-first`]);
+    docker(["start", `${name}-second`]);
+    await answers(`${name}-second`);
+  });
+
+  test("S2 fails to make a new cluster beside another one", () => {
+    for (const path of ["PG_VERSION", "data/PG_VERSION", "17/docker/PG_VERSION"]) {
+      const { status, all } = guardOn({ [path]: "17" });
+      expect([status, all]).toEqual([78, expect.stringContaining("holds a cluster of version 17")]);
+    }
+  });
+
+  test("S2 fails to make a new cluster where one is known to have been", () => {
+    const { status, all } = guardOn({ "pgstead.json": '{"major":"18","base":"debian"}' });
+    expect([status, all]).toEqual([78, expect.stringContaining("this volume held a cluster")]);
+  });
+
+  test("fails for a cluster of another base", () => {
+    const { status, all } = guardOn({
+      "pgstead.json": '{"major":"18","base":"alpine"}',
+      "18/docker/PG_VERSION": "18",
+    });
+    expect([status, all]).toEqual([
+      78,
+      expect.stringContaining("was made on alpine and this image is debian"),
+    ]);
+  });
+
+  test("starts over when the making of a cluster was cut short", async () => {
+    docker(["rm", "-fv", `${name}-first`]);
+    const volume = newVolume();
+    const mount = ["-v", `${volume}:/var/lib/postgresql`];
+    const half = "mkdir -p 18/docker && echo 18 >18/docker/PG_VERSION && touch .pgstead-init";
+    docker([
+      "run",
+      "--rm",
+      ...mount,
+      "-w",
+      "/var/lib/postgresql",
+      "--entrypoint",
+      "sh",
+      base,
+      "-c",
+      half,
+    ]);
+    docker(["run", "-d", "--name", `${name}-first`, ...mount, name]);
+    await answers(`${name}-first`);
+    expect(docker(["logs", `${name}-first`]).all).toContain("was cut short; starting over");
+  });
+});
+
+describe.each(shells)("compile-pgvector.sh under %s", (...shell) => {
+  const [program, ...first] = shell.filter(Boolean) as [string, ...string[]];
+  const compile = (sha256: string, archive: string, output: string) =>
+    spawnSync(program, [...first, join(postgres, "compile-pgvector.sh"), archive, output], {
+      encoding: "utf8",
+      env: { ...process.env, PGVECTOR_VERSION: "9.9.9", PGVECTOR_SHA256: sha256 },
+    });
+
+  test("fails when the checksum differs, and shows both", () => {
+    const archive = join(folder, "other.tar.gz");
+    writeFileSync(archive, "something else");
+    const { status, stderr } = compile("0".repeat(64), archive, folder);
+    expect(status).toBe(1);
+    expect(stderr).toContain(
+      `the source has SHA-256 ${digest(archive)}, expected ${"0".repeat(64)}`,
+    );
+  });
+
+  test("builds portable code and installs it below the folder that is named", () => {
+    const source = join(folder, "source", "pgvector-9.9.9");
+    mkdirSync(source, { recursive: true });
+    const makefile = "all:\n\t@echo $(OPTFLAGS)- >flags\ninstall:\n\tcp flags $(DESTDIR)/flags\n";
+    writeFileSync(join(source, "Makefile"), makefile);
+    const archive = join(folder, "source.tar.gz");
+    execFileSync("tar", ["-czf", archive, "-C", join(folder, "source"), "pgvector-9.9.9"]);
+    const output = mkdtempSync(join(folder, "output-"));
+    cpSync(archive, join(output, "archive"));
+    const { status, stderr } = compile(digest(archive), archive, output);
+    expect(status, stderr).toBe(0);
+    expect(readFileSync(join(output, "flags"), "utf8")).toBe("-\n");
+  });
+});
+
+const digest = (file: string) => createHash("sha256").update(readFileSync(file)).digest("hex");
+
+async function answers(container: string): Promise<void> {
+  for (let tries = 0; tries < 120; tries++) {
+    if (docker(["exec", container, "pg_isready", "-q", "-h", "127.0.0.1"]).status === 0) return;
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+  throw new Error(docker(["logs", container]).all);
+}
