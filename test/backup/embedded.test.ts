@@ -35,7 +35,8 @@ describe("the embedded server", () => {
     writeFileSync(settingsFile, JSON.stringify(settings));
     const args = ["dist/pgstead.cjs", "serve", "--settings", settingsFile];
     server = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
-    await new Promise<void>((resolve) => {
+    await new Promise<void>((resolve, reject) => {
+      server.once("exit", (code) => reject(new Error(`the server ended with ${code}`)));
       server.stdout?.on("data", (text) => String(text).includes("ready") && resolve());
     });
     client = new pg.Client({ host: "127.0.0.1", port, user: "app", database: "app" });
@@ -47,7 +48,7 @@ describe("the embedded server", () => {
   afterAll(async () => {
     await client?.end();
     server?.kill("SIGTERM");
-    await new Promise((resolve) => server.once("exit", resolve));
+    if (server.exitCode === null) await new Promise((resolve) => server.once("exit", resolve));
     rmSync(folder, { recursive: true });
   });
 
