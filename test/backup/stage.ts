@@ -8,8 +8,6 @@ import { S3Client } from "@aws-sdk/client-s3";
 const IMAGE = "pgstead-fixture/postgres:18-trixie";
 /** The image's user postgres, who owns the socket and the backups. */
 const UID = 999;
-/** Of this suite alone: others start and stop theirs. */
-const S3_PORT = "15117";
 
 const docker = (...args: string[]) =>
   execFileSync("docker", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
@@ -58,6 +56,8 @@ export class Stage {
     }
     // The bundle alone: in a checkout it would compare itself with its sources.
     copyFileSync("dist/pgstead.cjs", join(this.folder, "program", "pgstead.cjs"));
+    const start = '#!/bin/sh\nexec node /usr/local/lib/pgstead/pgstead.cjs "$@"\n';
+    writeFileSync(join(this.folder, "program", "pgstead"), start, { mode: 0o755 });
   }
 
   private async startServer(): Promise<void> {
@@ -96,6 +96,7 @@ export class Stage {
       ],
       ...["--volume", `${this.folder}/files:/run/pgstead:ro`],
       ...["--volume", `${this.folder}/program:/usr/local/lib/pgstead:ro`],
+      ...["--volume", `${this.folder}/program/pgstead:/usr/local/bin/pgstead:ro`],
       ...(options.some((one) => one.startsWith("/backups"))
         ? []
         : ["--volume", `${this.backups}:/backups`]),
@@ -175,7 +176,6 @@ export function startS3(): { endpoint: string; client: S3Client } {
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
   const endpoint = execFileSync("test/fixture/s3", ["start"], {
     encoding: "utf8",
-    env: { ...process.env, PGSTEAD_S3_PORT: S3_PORT },
     stdio: ["ignore", "pipe", "inherit"],
   }).trim();
   const client = new S3Client({

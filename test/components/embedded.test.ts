@@ -60,6 +60,7 @@ describe("EmbeddedPostgres", () => {
       embedded: { folder: args.folder },
       migrations: { folder: args.migrationsFolder },
       checks: [],
+      backups: { folder: `${args.folder}/backups` },
     });
   });
 

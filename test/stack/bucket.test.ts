@@ -12,7 +12,6 @@ process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
 
 const endpoint = execFileSync(fileURLToPath(new URL("../fixture/s3", import.meta.url)), ["start"], {
   encoding: "utf8",
-  env: { ...process.env, PGSTEAD_S3_PORT: "15118" },
 }).trim();
 const clientOf = (credentials: s3.S3ClientConfig["credentials"] & object) =>
   new s3.S3Client({ endpoint, region: "us-east-1", forcePathStyle: true, credentials });

@@ -1,0 +1,59 @@
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { canRun, Stage } from "./stage.ts";
+
+const STACK = `op${process.pid}`;
+
+describe.runIf(canRun)("from the operator's machine", () => {
+  let stage: Stage;
+  let project: string;
+  const pgstead = (...args: string[]) =>
+    spawnSync(process.execPath, [resolve("dist/pgstead.cjs"), ...args, "--stack", STACK], {
+      ...{ cwd: project, encoding: "utf8", timeout: 60_000 },
+      env: { ...process.env, PGSTEAD_SETTINGS: "" },
+    });
+
+  beforeAll(async () => {
+    stage = await Stage.start({}, ["--name", `${STACK}-agent`]);
+    await stage.sql("create table t as select generate_series(1, 1000) as n");
+    project = join(stage.folder, "project");
+    mkdirSync(project);
+    cpSync("migrations", join(project, "migrations"), { recursive: true });
+    writeFileSync(join(project, "Pulumi.yaml"), "name: pgstead\nruntime: nodejs\n");
+    const config = "config:\n  pgstead:engine: docker\n";
+    writeFileSync(join(project, `Pulumi.${STACK}.yaml`), config);
+  });
+  afterAll(() => stage?.stop());
+
+  test("now, list and show run in the stack's agent", () => {
+    const made = pgstead("backup", "now");
+    expect(made.stderr.match(/^stack: .*$/gm)).toEqual([`stack: ${STACK}`]);
+    expect(made.stdout).toMatch(/^app-\d{8}T\d{6}Z: .* of 1 tables in /);
+    const { backups } = JSON.parse(pgstead("backup", "list", "--json").stdout);
+    expect(backups).toHaveLength(1);
+    expect(pgstead("backup", "show").stdout).toContain("public.t: 1000 rows");
+  });
+
+  test("get and --out write here, checked, and compressed as the name says", () => {
+    const { status, stdout } = pgstead("backup", "get", "latest");
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^app-.*\.dump: checksum right\n$/);
+    const [file] = readdirSync(project).filter((name) => name.endsWith(".dump"));
+    const stored = readFileSync(join(stage.backups, file!));
+    expect(readFileSync(join(project, file!)).equals(stored)).toBe(true);
+    expect(pgstead("backup", "now", "--plain", "--out", "x.sql.gz").status).toBe(0);
+    expect(gunzipSync(readFileSync(join(project, "x.sql.gz"))).toString()).toContain(
+      "COPY public.t",
+    );
+  });
+
+  test("fails without leaving a file", () => {
+    const { status, stderr } = pgstead("backup", "get", "app-1", "--out", "none.dump");
+    expect(status).toBe(1);
+    expect(stderr).toContain('there is no backup "app-1"');
+    expect(readdirSync(project).filter((name) => name.startsWith("none"))).toEqual([]);
+  });
+});
