@@ -117,6 +117,11 @@ const sections = {
         .min(1)
         .default("migrations")
         .describe("Folder of the SQL files, relative to the project."),
+      files: text.default("*").describe("Which names in it are migrations, as a glob."),
+      outOfOrder: z
+        .enum(["refuse", "apply", "skip"])
+        .default("refuse")
+        .describe("What `up` does with files older than the newest applied one."),
       runOn: z
         .enum(["always", "changed"])
         .default("always")
@@ -227,6 +232,13 @@ function isSchedule(text: string): boolean {
     return false;
   }
 }
+
+/** What the migration engine goes by, whatever engine the database stands on. */
+export const migrationRules = ({ migrations: { files, outOfOrder }, protect }: StackConfig) => ({
+  files,
+  outOfOrder,
+  protected: protect,
+});
 
 const PREFIX = "pgstead:";
 

@@ -4,7 +4,7 @@ import { BACKUPS_FOLDER, DockerPostgres } from "./components/engines/docker.ts";
 import { Migrations } from "./components/migrations.ts";
 import { readMigrationFiles } from "./components/pending-migrations.ts";
 import { FILES_FOLDER } from "./components/postgres-database.ts";
-import type { StackConfig } from "./config.ts";
+import { migrationRules, type StackConfig } from "./config.ts";
 
 /** A stack on the engine `docker`: containers and named volumes of one Docker host, and a bucket. */
 export async function deploy(config: StackConfig, _root: string) {
@@ -23,6 +23,7 @@ export async function deploy(config: StackConfig, _root: string) {
     migratorScheme: migrations.command && migrations.urlScheme,
     protect: config.protect,
     checks: config.checks,
+    migrations: migrationRules(config),
     backups: pulumi.output({ folder: BACKUPS_FOLDER, ...backups, bucket: bucket?.settings }),
     files: bucket?.files,
     dockerHost,

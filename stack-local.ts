@@ -3,13 +3,13 @@ import * as pulumi from "@pulumi/pulumi";
 import { EmbeddedMigrations } from "./components/embedded-migrations.ts";
 import { EmbeddedPostgres } from "./components/engines/embedded.ts";
 import { readMigrationFiles } from "./components/pending-migrations.ts";
-import type { StackConfig } from "./config.ts";
+import { migrationRules, type StackConfig } from "./config.ts";
 
 /** A stack on the engine `embedded`: a background process of this machine. */
 export async function deploy(config: StackConfig, root: string) {
   const postgres = new EmbeddedPostgres("postgres", {
     folder: join(root, ".pgstead", pulumi.getStack()),
-    migrationsFolder: join(root, config.migrations.folder),
+    migrations: { folder: join(root, config.migrations.folder), ...migrationRules(config) },
     port: config.port,
     database: config.database,
     checks: config.checks,

@@ -95,7 +95,9 @@ function explain(error: unknown, json: boolean): number {
   // Commander has printed its own message, or the help that was asked for.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : ExitCode.mistake;
   if (error instanceof ExpectedError) {
-    if (json) console.log(JSON.stringify({ error: error.message, exitCode: error.exitCode }));
+    // A migration that failed says where, in parts that programs can read.
+    const { message, exitCode, failure } = error as ExpectedError & { failure?: unknown };
+    if (json) console.log(JSON.stringify({ error: message, exitCode, failure }));
     else console.error(`error: ${error.message}`);
     return error.exitCode;
   }

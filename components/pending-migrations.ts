@@ -22,9 +22,20 @@ export async function readMigrationFiles(database: Database): Promise<MigrationF
     // 2 says that something is pending.
     { stdin, accept: [0, 2] },
   );
-  const { migrations } = JSON.parse(listed) as { migrations: { version: string; state: string }[] };
+  const { migrations } = JSON.parse(listed) as { migrations: Listed[] };
   return {
-    pending: migrations.filter(({ state }) => state === "pending").map(({ version }) => version),
-    newest: migrations.at(-1)?.version ?? null,
+    pending: migrations.filter(({ state }) => TO_RUN.includes(state)).map(({ version }) => version),
+    newest: migrations.filter(hasPlace).at(-1)?.version ?? null,
   };
 }
+
+interface Listed {
+  version: string;
+  state: string;
+  repeatable: boolean;
+}
+
+const TO_RUN = ["pending", "changed", "out-of-order", "unfinished"];
+
+/** In the order of the folder: neither a repeatable nor a row whose file is gone. */
+const hasPlace = ({ state, repeatable }: Listed) => !repeatable && state !== "missing";

@@ -15,8 +15,8 @@ const HOST = "127.0.0.1";
 export interface EmbeddedPostgresArgs {
   /** Absolute path of the folder for the data, the log and the settings. */
   folder: string;
-  /** Absolute path of the folder that holds the SQL. */
-  migrationsFolder: string;
+  /** How migrations are run; the folder that holds the SQL is an absolute path. */
+  migrations: SettingsInput["migrations"];
   /** @default 5433 */
   port?: number;
   /**
@@ -35,7 +35,7 @@ export interface EmbeddedPostgresArgs {
  * `up`. For the first minute, demos and tests: it accepts every user and password.
  *
  * @example
- * new EmbeddedPostgres("postgres", { folder: "/srv/app/.pgstead/local", migrationsFolder: "/srv/app/migrations" });
+ * new EmbeddedPostgres("postgres", { folder: "/srv/app/.pgstead/local", migrations: { folder: "/srv/app/migrations" } });
  */
 export class EmbeddedPostgres extends pulumi.ComponentResource implements Endpoint {
   readonly host = pulumi.output(HOST);
@@ -91,7 +91,7 @@ export class EmbeddedPostgres extends pulumi.ComponentResource implements Endpoi
         engine: "embedded",
         database: { host: HOST, port, name: database, user: "postgres" },
         embedded: { folder: args.folder },
-        migrations: { folder: args.migrationsFolder },
+        migrations: args.migrations,
         checks: args.checks ?? [],
         backups: { folder: join(args.folder, "backups"), ...args.backups },
       };

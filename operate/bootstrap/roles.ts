@@ -35,6 +35,8 @@ export async function setRoles(
     await client.query(`grant ${OWNER} to migrator`);
     changed.push(`membership of migrator in ${OWNER}`);
   }
+  // Without it, whoever waits for a lock cannot be told how old its holder is and what it does.
+  await client.query("grant pg_read_all_stats to migrator");
   return changed;
 }
 

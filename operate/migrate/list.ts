@@ -7,6 +7,8 @@ import { type History, readHistory } from "./history.ts";
 
 export interface ListedMigration {
   version: string;
+  /** Views and functions, run again when changed; they have no place in the order. */
+  repeatable: boolean;
   state: FileState | "missing";
   appliedAt: string | null;
   durationMs: number | null;
@@ -41,8 +43,8 @@ export async function list(settings: Settings, options: ListOptions = {}): Promi
   );
   const { files: compared, missing } = compare(files, history);
   const migrations: ListedMigration[] = [
-    ...compared.map(({ file, state, row }) => listed(file.version, state, row)),
-    ...missing.map(({ row }) => listed(row.version, "missing" as const, row)),
+    ...compared.map(({ file, state, row }) => listed(file, state, row)),
+    ...missing.map(({ row }) => listed(row, "missing" as const, row)),
   ];
   const count = (...states: ListedMigration["state"][]) =>
     migrations.filter(({ state }) => states.includes(state)).length;
@@ -57,13 +59,14 @@ export async function list(settings: Settings, options: ListOptions = {}): Promi
 }
 
 function listed(
-  version: string,
+  { version, repeatable }: { version: string; repeatable: boolean },
   state: ListedMigration["state"],
   row?: { finishedAt: string | null; durationMs: number | null; appliedBy: string; origin: string },
 ): ListedMigration {
   const shown = state === "pending" || state === "out-of-order" ? undefined : row;
   return {
     version,
+    repeatable,
     state,
     appliedAt: shown?.finishedAt ?? null,
     durationMs: shown?.durationMs ?? null,

@@ -55,7 +55,9 @@ export class Stage {
       chownSync(join(this.folder, name), UID, UID);
     }
     // The bundle alone: in a checkout it would compare itself with its sources.
-    copyFileSync("dist/pgstead.cjs", join(this.folder, "program", "pgstead.cjs"));
+    for (const file of ["pgstead.cjs", "aws-sdk.cjs"]) {
+      copyFileSync(join("dist", file), join(this.folder, "program", file));
+    }
     const start = '#!/bin/sh\nexec node /usr/local/lib/pgstead/pgstead.cjs "$@"\n';
     writeFileSync(join(this.folder, "program", "pgstead"), start, { mode: 0o755 });
   }

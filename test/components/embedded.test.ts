@@ -19,7 +19,7 @@ beforeEach(() => {
   recorded.length = 0;
 });
 
-const args = { folder: "/srv/x/.pgstead/local", migrationsFolder: "/srv/x/migrations" };
+const args = { folder: "/srv/x/.pgstead/local", migrations: { folder: "/srv/x/migrations" } };
 
 describe("EmbeddedPostgres", () => {
   test("is one Stash under the component, whose input is what a preview shows", async () => {
@@ -58,7 +58,7 @@ describe("EmbeddedPostgres", () => {
       engine: "embedded",
       database: { host: "127.0.0.1", port: 5433, name: "app", user: "postgres" },
       embedded: { folder: args.folder },
-      migrations: { folder: args.migrationsFolder },
+      migrations: args.migrations,
       checks: [],
       backups: { folder: `${args.folder}/backups` },
     });
