@@ -67,7 +67,10 @@ describe("docker.Image", () => {
     expect([made.error, made.op]).toEqual(["", "create"]);
     expect(made.outputs.repoDigest).toBe(inspect("image", TAG).Id);
     expect(inImage("cat", "/kept")).toBe("one");
-    expect(made.text).toContain("naming to docker.io/library/pgi-image:latest");
+    // The display samples the log, so which of its last lines is seen depends on the machine.
+    expect(made.text).toMatch(
+      /(naming to docker.io\/library\/|Successfully tagged )pgi-image:latest/,
+    );
     const again = await bench.up(image(), "image");
     table.add({
       type: TYPE,
