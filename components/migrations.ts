@@ -1,9 +1,9 @@
 import { relative } from "node:path";
 import { Command } from "@pulumi/command/local/command.js";
 import * as pulumi from "@pulumi/pulumi";
+import { bundle } from "./assets.ts";
 import type { AgentParts } from "./engines/docker.ts";
 import { migrationInput } from "./migration-input.ts";
-import { bundle } from "./pgstead.ts";
 import { MIGRATOR_FOLDER } from "./postgres-database.ts";
 
 export interface MigrationsArgs {

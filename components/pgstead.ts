@@ -1,11 +1,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { bundle } from "./assets.ts";
 import { ConfigError } from "./error.ts";
-
-/** `dist/pgstead.cjs`, found from this module, so that it works from wherever a program runs. */
-export const bundle = join(dirname(fileURLToPath(import.meta.url)), "..", "dist", "pgstead.cjs");
 
 export interface RunOptions {
   stdin?: string;

@@ -1,10 +1,9 @@
 import { dirname, join, relative } from "node:path";
-import { fileURLToPath } from "node:url";
 import { Command } from "@pulumi/command/local/command.js";
 import { Image, type ImageArgs } from "@pulumi/docker/image.js";
 import * as pulumi from "@pulumi/pulumi";
+import { bundle, imageFolder } from "./assets.ts";
 import { ConfigError } from "./error.ts";
-import { bundle } from "./pgstead.ts";
 import { type Transform, transform } from "./transform.ts";
 
 export type Base = "alpine" | "debian";
@@ -50,8 +49,6 @@ const DEFAULT_PGVECTOR = {
 /** 0.8.2 fixes a buffer overflow in parallel HNSW builds, 0.8.3 and 0.8.4 faults of HNSW vacuum. */
 export const PGVECTOR_FLOOR = "0.8.4";
 
-const folder = join(dirname(fileURLToPath(import.meta.url)), "..", "postgres");
-
 /**
  * The image of the server, PostgreSQL with pgvector, and the agent's, which is the server's with what
  * acts on it. Both are known by their content: a rebuild under the same tag is another image.
@@ -93,8 +90,8 @@ export class PostgresImage extends pulumi.ComponentResource {
         imageName: `${args.prefix}-postgres:${version}-${base}`,
         skipPush: true,
         build: {
-          context: fromHere(folder),
-          dockerfile: fromHere(join(folder, `Dockerfile.${base}`)),
+          context: fromHere(imageFolder),
+          dockerfile: fromHere(join(imageFolder, `Dockerfile.${base}`)),
           args: { BASE_IMAGE: args.baseImage ?? baseImage(version, base), ...pgvector },
           platform: PLATFORM,
           ...(args.buildNetwork && { network: args.buildNetwork }),
@@ -113,7 +110,7 @@ export class PostgresImage extends pulumi.ComponentResource {
         skipPush: true,
         build: {
           context: fromHere(dirname(bundle)),
-          dockerfile: fromHere(join(folder, "Dockerfile.agent")),
+          dockerfile: fromHere(join(imageFolder, "Dockerfile.agent")),
           // The tag stays when the server's image changes; its content makes this a new build.
           args: { SERVER_IMAGE: server.imageName, SERVER_ID: server.repoDigest },
           platform: PLATFORM,

@@ -29,6 +29,7 @@ const suites: Suite[] = [
   { name: "style", command: ["npx", "biome", "check", "."] },
   { name: "dead code", command: ["npx", "knip"] },
   { name: "unit", command: vitest("test/unit", "test/components") },
+  { name: "package", command: vitest("test/package") },
   { name: "embedded", command: vitest("test/embedded") },
   { name: "front door", command: vitest("test/front-door"), lacks: psql },
   { name: "migrate", command: vitest("test/migrate"), lacks: engine },
