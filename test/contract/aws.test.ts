@@ -18,7 +18,10 @@ const client = new s3.S3Client({
   forcePathStyle: true,
   credentials,
 });
-const BUCKET = "pga-backups";
+// A name of its own for each run: the API here keeps a bucket's tags after the bucket.
+const RUN = Date.now().toString(36);
+const BUCKET = `pga-backups-${RUN}`;
+const RENAMED = `pga-renamed-${RUN}`;
 let bench: Bench;
 
 const provider = () =>
@@ -218,7 +221,7 @@ describe("aws", () => {
     {
       change: "bucket name",
       watch: "bucket",
-      options: { days: 7, tags: { stack: "one" }, name: "pga-renamed" },
+      options: { days: 7, tags: { stack: "one" }, name: RENAMED },
       op: "replace",
     },
   ])("a change of $change: $op", async ({ change, watch, options, op }) => {
@@ -228,7 +231,7 @@ describe("aws", () => {
   });
 
   test("the secret of a key survives a refresh", async () => {
-    const last = program({ days: 7, tags: { stack: "one" }, name: "pga-renamed" });
+    const last = program({ days: 7, tags: { stack: "one" }, name: RENAMED });
     expect((await bench.refresh(last, "key")).error).toBe("");
     const again = await bench.up(last, "key");
     expect([again.error, again.op, again.outputs.secret]).toEqual(["", "same", secret]);
