@@ -4,26 +4,13 @@
  *   DATABASE_URL=$(pgstead outputs --env | sed -n 's/^DATABASE_URL=//p') npx tsx examples/search.ts "a cat on a sofa"
  */
 import pg from "pg";
+import { embed } from "./app/embed.ts";
 
-const DIMENSIONS = 1536;
 const texts = [
   "cats sleep on every sofa",
   "the train to Prague leaves at nine",
   "sourdough needs a warm kitchen",
 ];
-
-/** A stand-in for an embedding model: words hashed into a unit vector. */
-function embed(text: string): string {
-  const vector = new Array<number>(DIMENSIONS).fill(0);
-  for (const word of text.toLowerCase().match(/[a-z]+/g) ?? []) {
-    const stem = word.replace(/s$/, "");
-    let slot = 7;
-    for (const letter of stem) slot = (slot * 31 + letter.charCodeAt(0)) % DIMENSIONS;
-    vector[slot]! += stem.length > 2 ? 1 : 0.1;
-  }
-  const length = Math.hypot(...vector) || 1;
-  return `[${vector.map((value) => value / length).join(",")}]`;
-}
 
 const client = new pg.Client({ connectionString: process.env.DATABASE_URL });
 await client.connect();

@@ -2,7 +2,13 @@ import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { BackupBucket as BackupBucketType } from "../../components/backup-bucket.ts";
 import { agentPolicy } from "../../components/bucket-policy.ts";
-import { isProtected, type Recorded, recordResources, resolved } from "./recorder.ts";
+import {
+  isProtected,
+  type Recorded,
+  recordResources,
+  urnOf,
+  valueIn,
+} from "../support/recorder.ts";
 
 const s3 = (name: string) => `aws:s3/${name[0]!.toLowerCase()}${name.slice(1)}:${name}`;
 const none = () => ({});
@@ -14,14 +20,17 @@ beforeAll(async () => {
   recorded = await recordResources({
     "pgstead:index:BackupBucket": none,
     "pulumi:providers:aws": none,
-    [s3("Bucket")]: (name) => ({ bucket: `${name}-1a2b`, arn: `arn:aws:s3:::${name}-1a2b` }),
+    [s3("Bucket")]: (_inputs, name) => ({
+      bucket: `${name}-1a2b`,
+      arn: `arn:aws:s3:::${name}-1a2b`,
+    }),
     [s3("BucketOwnershipControls")]: none,
     [s3("BucketPublicAccessBlock")]: none,
     [s3("BucketServerSideEncryptionConfiguration")]: none,
     [s3("BucketVersioning")]: none,
     [s3("BucketPolicy")]: none,
     [s3("BucketLifecycleConfiguration")]: none,
-    "aws:iam/user:User": (name) => ({ name: `${name}-5f` }),
+    "aws:iam/user:User": (_inputs, name) => ({ name: `${name}-5f` }),
     "aws:iam/userPolicy:UserPolicy": none,
     "aws:iam/accessKey:AccessKey": () => ({ secret: "s3cr3t" }),
   });
@@ -35,8 +44,8 @@ beforeEach(() => {
 /** Children are registered late: all are there once the key and the last settings are. */
 async function settled(bucket: BackupBucketType) {
   const { policy, ...nodes } = bucket.nodes;
-  await resolved(bucket.credentials);
-  await Promise.all([...Object.values(nodes), policy].map((node) => node && resolved(node.urn)));
+  await valueIn(bucket.credentials);
+  await Promise.all([...Object.values(nodes), policy].map((node) => node && urnOf(node)));
 }
 
 const inputsOf = (name: string) => recorded.find((one) => one.name === name)?.inputs;
@@ -89,7 +98,7 @@ describe("a bucket with nothing said", () => {
   test("is protected, and lies under the component", async () => {
     expect(isProtected(bucket.nodes.bucket)).toBe(true);
     for (const node of Object.values(bucket.nodes)) {
-      expect(await resolved(node!.urn)).toContain("pgstead:index:BackupBucket$");
+      expect(await urnOf(node!)).toContain("pgstead:index:BackupBucket$");
     }
   });
 
@@ -106,14 +115,14 @@ describe("a bucket with nothing said", () => {
 
   test("S17: keeps the key a secret", async () => {
     expect(await pulumi.isSecret(bucket.credentials)).toBe(true);
-    expect(JSON.parse(await resolved(bucket.credentials))).toEqual({
+    expect(JSON.parse(await valueIn(bucket.credentials))).toEqual({
       accessKeyId: "backups-agent-key-id",
       secretAccessKey: "s3cr3t",
     });
   });
 
   test("tells the agent where it is", async () => {
-    expect(await resolved(bucket.settings)).toEqual({
+    expect(await valueIn(bucket.settings)).toEqual({
       name: "backups-1a2b",
       region: "us-east-1",
       pathStyle: false,
@@ -151,7 +160,7 @@ test("an endpoint is spoken to by a provider of its own, with the key that is gi
   // Plain http, which the policy would lock out.
   expect(bucket.nodes.policy).toBeUndefined();
   expect(isProtected(bucket.nodes.bucket)).toBe(false);
-  expect(await resolved(bucket.settings)).toMatchObject({ pathStyle: true, prefix: "team/" });
+  expect(await valueIn(bucket.settings)).toMatchObject({ pathStyle: true, prefix: "team/" });
 });
 
 test("transform has the last word", async () => {

@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from "vitest";
 import type { BackupSidecar as BackupSidecarType } from "../../components/backup-sidecar.ts";
-import { type Recorded, recordResources, resolved } from "./recorder.ts";
+import { type Recorded, recordResources, urnOf } from "../support/recorder.ts";
 
 let recorded: Recorded[];
 let BackupSidecar: typeof BackupSidecarType;
@@ -21,7 +21,7 @@ test("the agent is one hardened container with a fixed name and time to stop", a
     },
     network: "test-network",
   });
-  await resolved(sidecar.nodes.container.urn);
+  await urnOf(sidecar.nodes.container);
   expect(recorded.map(({ type, name }) => `${type} ${name}`)).toEqual([
     "pgstead:index:BackupSidecar agent",
     "docker:index/container:Container agent-container",

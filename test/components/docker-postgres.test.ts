@@ -1,6 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, describe, expect, test } from "vitest";
-import { isProtected, type Recorded, recordResources, resolved } from "./recorder.ts";
+import {
+  isProtected,
+  type Recorded,
+  recordResources,
+  urnOf,
+  valueIn,
+} from "../support/recorder.ts";
 
 let recorded: Recorded[];
 let postgres: import("../../components/engines/docker.ts").DockerPostgres;
@@ -15,7 +21,7 @@ beforeAll(async () => {
     "pgstead:index:Passwords": component,
     "pgstead:index:PostgresDatabase": component,
     "pgstead:index:Migrations": component,
-    "docker:index/image:Image": (name) => ({ repoDigest: `sha256:${name}` }),
+    "docker:index/image:Image": (_inputs, name) => ({ repoDigest: `sha256:${name}` }),
     "docker:index/volume:Volume": component,
     "docker:index/network:Network": component,
     "docker:index/container:Container": component,
@@ -40,7 +46,7 @@ beforeAll(async () => {
     agent: postgres.agent,
     network: postgres.network,
   });
-  await resolved(migrations.nodes.run.urn);
+  await urnOf(migrations.nodes.run);
 });
 
 const only = (name: string) => recorded.filter((each) => each.name === name)[0]!.inputs;
@@ -89,8 +95,8 @@ describe("DockerPostgres", () => {
   test("keeps what the stack remembers, and every URL is a secret", async () => {
     expect(isProtected(postgres.nodes.volumes.nodes.cluster)).toBe(true);
     expect(isProtected(postgres.nodes.passwords.nodes.generated)).toBe(true);
-    expect(await resolved(postgres.url)).toBe("postgresql://app:a-pass@postgres:5432/app");
-    expect(await resolved(postgres.hostUrl)).toBe("postgresql://app:a-pass@127.0.0.1:5433/app");
+    expect(await valueIn(postgres.url)).toBe("postgresql://app:a-pass@postgres:5432/app");
+    expect(await valueIn(postgres.hostUrl)).toBe("postgresql://app:a-pass@127.0.0.1:5433/app");
     for (const url of [postgres.url, postgres.migratorUrl, postgres.readonlyUrl]) {
       expect(await pulumi.isSecret(url)).toBe(true);
     }

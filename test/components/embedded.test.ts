@@ -54,7 +54,7 @@ describe("EmbeddedPostgres", () => {
     await urnOf(postgres.nodes.server);
     expect(settingsFile).toBe("/srv/x/.pgstead/local/settings.json");
     expect(settings).toEqual({
-      stack: "local",
+      stack: "test",
       engine: "embedded",
       database: { host: "127.0.0.1", port: 5433, name: "app", user: "postgres" },
       embedded: { folder: args.folder },

@@ -6,36 +6,50 @@ export interface Recorded {
   inputs: Record<string, unknown>;
 }
 
-/** Answers for the resources a test names, throws on every other, and keeps the order. */
+type Properties = Record<string, unknown>;
+
+/**
+ * Runs components without an engine and keeps what they declare, in order. `answers` holds what a
+ * resource adds to its inputs, by type; a resource or call nobody expected fails the test.
+ */
 export async function recordResources(
-  answers: Record<string, (inputs: Record<string, unknown>) => Record<string, unknown>>,
+  answers: Record<string, (inputs: Properties, name: string) => Properties>,
 ): Promise<Recorded[]> {
   const recorded: Recorded[] = [];
   await pulumi.runtime.setMocks(
     {
       newResource: ({ type, name, inputs }) => {
-        recorded.push({ type, name, inputs });
         const answer = answers[type];
-        if (!answer) throw new Error(`no resource of type ${type} was expected (${name})`);
-        return { id: `${name}-id`, state: { ...inputs, ...answer(inputs) } };
+        if (!answer) throw new Error(`nobody expected a resource of type ${type} (${name})`);
+        recorded.push({ type, name, inputs });
+        return { id: `${name}-id`, state: { ...inputs, ...answer(inputs, name) } };
       },
       call: ({ token }) => {
-        throw new Error(`no call of ${token} was expected`);
+        throw new Error(`nobody expected a call of ${token}`);
       },
     },
     "pgstead",
-    "local",
-    false,
+    "test",
   );
-  // The mocks know no resource hooks; registering one is enough, for nothing runs here.
-  const monitor = pulumi.runtime.getMonitor() as unknown as Record<string, unknown>;
-  monitor.registerResourceHook = (_request: unknown, done: (error: null, empty: object) => void) =>
-    done(null, {});
+  takeHooks();
   return recorded;
+}
+
+/** The SDK's mocks know no hooks, and a component that has one would wait for ever. */
+function takeHooks(): void {
+  const monitor = pulumi.runtime.getMonitor() as unknown as Record<string, unknown>;
+  monitor.registerResourceHook = (_hook: unknown, done: (error: null, answer: object) => void) =>
+    done(null, {});
 }
 
 /** The value of an output; an `expect` inside an `apply` would not be part of the test. */
 export const valueIn = <T>(output: pulumi.Output<T>): Promise<T> =>
-  new Promise((resolve) => output.apply(resolve));
+  new Promise((resolve) => {
+    output.apply(resolve);
+  });
 
 export const urnOf = (resource: pulumi.Resource): Promise<string> => valueIn(resource.urn);
+
+/** A private field, so the read stays in this one place; the stack's tests prove the effect. */
+export const isProtected = (resource: pulumi.Resource) =>
+  (resource as unknown as { __protect?: boolean }).__protect ?? false;
