@@ -19,11 +19,41 @@ afterAll(async () => {
   project?.remove();
 });
 
+const NO_CREDENTIALS = {
+  AWS_ACCESS_KEY_ID: "",
+  AWS_SECRET_ACCESS_KEY: "",
+  AWS_SHARED_CREDENTIALS_FILE: "/nonexistent",
+  AWS_CONFIG_FILE: "/nonexistent",
+};
 const agent = () => `${project.stack}-agent`;
 const inAgent = (...args: string[]) => docker("exec", agent(), ...args);
 
 // In order: each goes on from where the one before left the stack.
 describe("stack prod with its bucket", () => {
+  test("fails with credentials that the service refuses", async () => {
+    const strict = { PGSTEAD_S3_PORT: "15119", INITIAL_NO_AUTH_ACTION_COUNT: "0" };
+    const { section, stop } = BucketService.start(service.name, strict);
+    project.configure("pgstead:bucket", section);
+    const { code, all } = await project.pgstead(["up", "--yes"]).finally(stop);
+    project.configure("pgstead:bucket", service.section);
+    expect([code, all]).toEqual([
+      1,
+      expect.stringContaining("the credentials for the bucket have expired or are not valid"),
+    ]);
+  });
+
+  test("fails with a bucket's name that is taken, and comes up with another", async () => {
+    const name = `${service.name}-taken`;
+    await service.takeElsewhere(name);
+    project.configure("pgstead:bucket", { ...service.section, name });
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    project.configure("pgstead:bucket", service.section);
+    expect([code, all]).toEqual([
+      1,
+      expect.stringContaining(`a bucket "${name}" exists and belongs to somebody else`),
+    ]);
+  });
+
   test("up from nothing: the agent's first dump lies in the volume and in the bucket", async () => {
     const { code, all } = await project.pgstead(["up", "--yes"]);
     expect(code, all).toBe(0);
@@ -60,6 +90,15 @@ describe("stack prod with its bucket", () => {
     const { code, all } = await project.pulumi("refresh --yes");
     expect(code, all).toBe(0);
     expect(all).not.toMatch(/[~+-] \d+ (updated|created|deleted)/);
+  });
+
+  test("fails without credentials on a stack that runs, which goes on", async () => {
+    const before = [agent(), `${project.stack}-postgres`].map((n) => inspect("container", n).Id);
+    const { code, all } = await project.pgstead(["up", "--yes"], { env: NO_CREDENTIALS });
+    const after = [agent(), `${project.stack}-postgres`].map((n) => inspect("container", n).Id);
+    expect([code, all]).toEqual([1, expect.stringMatching(/credentials/)]);
+    expect(after).toEqual(before);
+    expect(await uploaded(2)).toHaveLength(2);
   });
 
   test("the bucket's key stands in no state, log, environment or process list", () => {
