@@ -65,6 +65,7 @@ function addVerb(parent: Command, name: string, verb: Verb): void {
   for (const option of verb.options ?? []) {
     command.option(option.flags, option.description, option.default);
   }
+  if (verb.passUnknownFlags) command.allowUnknownOption();
   if (verb.passThrough) command.passThroughOptions().allowUnknownOption();
   command.action(async () => {
     const options = command.opts();

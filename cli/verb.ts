@@ -33,6 +33,8 @@ export interface Verb {
   writes?: boolean;
   /** Everything after the verb goes to another program untouched. */
   passThrough?: boolean;
+  /** Flags that are not ours are Pulumi's, and go to it with the arguments. */
+  passUnknownFlags?: boolean;
   /** Returns nothing for 0. Whatever is heavy to load is imported in here. */
   run(context: Context, call: Call): Promise<ExitCode | undefined | void>;
 }

@@ -15,9 +15,11 @@ import { BucketServerSideEncryptionConfiguration } from "@pulumi/aws/s3/bucketSe
 import { BucketVersioning } from "@pulumi/aws/s3/bucketVersioning.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { BucketSettings } from "../operate/settings.ts";
+import { explainBucketFailure } from "./bucket-failure.ts";
 import { lifecycleRules, type Retention } from "./bucket-lifecycle.ts";
 import { agentPolicy, tlsOnlyPolicy } from "./bucket-policy.ts";
 import { ConfigError } from "./error.ts";
+import { explainFailure } from "./explain-failure.ts";
 import { type Transform, transform } from "./transform.ts";
 
 export interface BackupBucketArgs extends Retention {
@@ -149,7 +151,12 @@ export class BackupBucket extends pulumi.ComponentResource {
         forceDestroy: false,
         ...(tags && { tags }),
       };
-      const options = { ...child, protect: args.protect ?? true };
+      const explain = (error: string) => explainBucketFailure(args.bucketName, error);
+      const options = {
+        ...child,
+        protect: args.protect ?? true,
+        hooks: { onError: [explainFailure(name, explain)] },
+      };
       return new Bucket(...transform(args.transform?.bucket, name, defaults, options));
     }
 

@@ -4,6 +4,8 @@ import { Image, type ImageArgs } from "@pulumi/docker/image.js";
 import * as pulumi from "@pulumi/pulumi";
 import { bundle, imageFolder } from "./assets.ts";
 import { ConfigError } from "./error.ts";
+import { explainFailure } from "./explain-failure.ts";
+import { explainImageFailure } from "./image-failure.ts";
 import { type Transform, transform } from "./transform.ts";
 
 export type Base = "alpine" | "debian";
@@ -97,9 +99,12 @@ export class PostgresImage extends pulumi.ComponentResource {
           ...(args.buildNetwork && { network: args.buildNetwork }),
         },
       };
+      const { PGVECTOR_URL: url, PGVECTOR_SHA256: sha256 } = pgvector;
+      const explain = (error: string) => explainImageFailure(error, { url, sha256 });
       return new Image(
         ...transform<ImageArgs>(args.transform?.server, `${name}-server`, defaults, {
           parent,
+          hooks: { onError: [explainFailure(`${name}-server`, explain)] },
         }),
       );
     }

@@ -6,6 +6,7 @@ export const down: Verb = {
   group: "stack",
   summary: "take the stack down and keep its data: `pulumi destroy`",
   args: "[pulumi-flags...]",
+  passUnknownFlags: true,
   options: [
     {
       flags: "--delete-data <stack>",

@@ -5,6 +5,7 @@ export const preview: Verb = {
   group: "stack",
   summary: "show what `up` would change: `pulumi preview`",
   args: "[pulumi-flags...]",
+  passUnknownFlags: true,
   options: [
     {
       flags: "--expect-no-changes",

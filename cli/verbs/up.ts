@@ -6,7 +6,8 @@ export const up: Verb = {
   group: "stack",
   summary: "bring the stack up: `pulumi up` with its environment prepared",
   args: "[pulumi-flags...]",
-  examples: ["pgstead up", "pgstead up --stack dev --yes", "pgstead up -- --diff"],
+  passUnknownFlags: true,
+  examples: ["pgstead up", "pgstead up --stack dev --yes", "pgstead up --diff"],
   writes: true,
   async run(context, { args }) {
     const { preparePulumi, runPulumi } = await import("../stack/run-pulumi.ts");

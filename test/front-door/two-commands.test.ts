@@ -54,7 +54,7 @@ describe("from a fresh clone", () => {
   test("a migration added by hand shows in the preview and runs at the next up", async () => {
     const file = join(project.root, "migrations", "0004_note.sql");
     writeFileSync(file, "CREATE TABLE note (id int);\n");
-    const preview = await project.pgstead(["preview", "--", "--diff"]);
+    const preview = await project.pgstead(["preview", "--diff"]);
     expect(preview.stdout).toContain('PGSTEAD_PENDING: "none" => "0004_note"');
     expect((await project.pgstead(["up"])).code).toBe(0);
     expect(await query("SELECT to_regclass('note')")).toBe("note");

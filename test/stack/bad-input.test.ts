@@ -1,4 +1,6 @@
-import { createServer, type Server } from "node:net";
+import { createHash } from "node:crypto";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, createServer, type Server } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { docker, inspect } from "../contract/docker-cli.ts";
 import { StackProject } from "./stack-project.ts";
@@ -41,6 +43,23 @@ describe("a stack that cannot come up", () => {
     expect(code).not.toBe(0);
     expect(all).toContain(`a container "${server()}" exists and is not of stack`);
     expect(isRunning).toBe(true);
+  });
+
+  test("fails with another source of pgvector than the expected one, and shows both sums", async () => {
+    const source = createHttpServer((_, response) => response.end("not pgvector"));
+    await new Promise<void>((resolve) => source.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(source.address() as AddressInfo).port}/pgvector.tar.gz`;
+    const sha256 = "0".repeat(64);
+    const pgvector = { version: "0.8.6", url, sha256 };
+    project.configurePostgres({ pgvector, buildNetwork: "host" });
+    const { code, all } = await up();
+    source.close();
+    project.configurePostgres({ pgvector: { from: "package" }, buildNetwork: undefined });
+    expect(code).toBe(1);
+    const found = createHash("sha256").update("not pgvector").digest("hex");
+    expect(all.slice(all.indexOf("Diagnostics:"))).toContain(
+      `the source at ${url} has SHA-256 ${found}, expected ${sha256}`,
+    );
   });
 
   test("fails with a port in use, and comes up once it is free", async () => {

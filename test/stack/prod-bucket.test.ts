@@ -1,0 +1,148 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { docker, inspect } from "../contract/docker-cli.ts";
+import { BucketService } from "./bucket-service.ts";
+import { StackProject } from "./stack-project.ts";
+
+let service: BucketService;
+let project: StackProject;
+beforeAll(async () => {
+  project = await StackProject.create("prod");
+  service = BucketService.start(`${project.stack}-backups`);
+  Object.assign(project.env, service.credentials);
+  project.configure("pgstead:bucket", service.section);
+});
+afterAll(async () => {
+  await service?.empty();
+  project?.remove();
+});
+
+const NO_CREDENTIALS = {
+  AWS_ACCESS_KEY_ID: "",
+  AWS_SECRET_ACCESS_KEY: "",
+  AWS_SHARED_CREDENTIALS_FILE: "/nonexistent",
+  AWS_CONFIG_FILE: "/nonexistent",
+};
+const agent = () => `${project.stack}-agent`;
+const inAgent = (...args: string[]) => docker("exec", agent(), ...args);
+
+// In order: each goes on from where the one before left the stack.
+describe("stack prod with its bucket", () => {
+  test("fails with credentials that the service refuses", async () => {
+    const strict = { PGSTEAD_S3_PORT: "15119", INITIAL_NO_AUTH_ACTION_COUNT: "0" };
+    const { section, stop } = BucketService.start(service.name, strict);
+    project.configure("pgstead:bucket", section);
+    const { code, all } = await project.pgstead(["up", "--yes"]).finally(stop);
+    project.configure("pgstead:bucket", service.section);
+    expect([code, all]).toEqual([
+      1,
+      expect.stringContaining("the credentials for the bucket have expired or are not valid"),
+    ]);
+  });
+
+  test("fails with a bucket's name that is taken, and comes up with another", async () => {
+    const name = `${service.name}-taken`;
+    await service.takeElsewhere(name);
+    project.configure("pgstead:bucket", { ...service.section, name });
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    project.configure("pgstead:bucket", service.section);
+    expect([code, all]).toEqual([
+      1,
+      expect.stringContaining(`a bucket "${name}" exists and belongs to somebody else`),
+    ]);
+  });
+
+  test("up from nothing: the agent's first dump lies in the volume and in the bucket", async () => {
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    expect(code, all).toBe(0);
+    const { backupBucket, backupSchedule } = await project.outputs();
+    expect([backupBucket, backupSchedule]).toEqual([service.name, "0 2 * * *"]);
+    const [first] = await uploaded(1);
+    const inVolume = inAgent("ls", "/var/lib/pgstead/backups").split("\n");
+    expect(inVolume).toEqual(expect.arrayContaining([`${first}.dump`, `${first}.json`]));
+    const keys = await service.keys();
+    expect(keys).toEqual(expect.arrayContaining([`dumps/${first}.dump`, `dumps/${first}.json`]));
+    expect(keys.filter((key) => key.startsWith("keep/"))).not.toEqual([]);
+    const local = inAgent("sha256sum", `/var/lib/pgstead/backups/${first}.dump`).split(" ")[0];
+    expect(await service.sha256(`dumps/${first}.dump`)).toBe(local);
+  });
+
+  test("backup now and list, from the operator's machine, show both copies", async () => {
+    const now = await project.pgstead(["backup", "now"]);
+    expect(now.code, now.all).toBe(0);
+    expect(await uploaded(2)).toHaveLength(2);
+  });
+
+  test("the second up changes only the migration step", async () => {
+    const container = inspect("container", agent()).Id;
+    const preview = await project.pgstead(["preview", "--expect-no-changes"]);
+    expect(preview.code, preview.all).toBe(0);
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    expect(code, all).toBe(0);
+    expect(all).toMatch(/~ 1 updated/);
+    expect(all).not.toMatch(/\d+ (created|deleted|replaced)/);
+    expect(inspect("container", agent()).Id).toBe(container);
+  });
+
+  test("pulumi refresh, typed as such, finds nothing amiss", async () => {
+    const { code, all } = await project.pulumi("refresh --yes");
+    expect(code, all).toBe(0);
+    expect(all).not.toMatch(/[~+-] \d+ (updated|created|deleted)/);
+  });
+
+  test("fails without credentials on a stack that runs, which goes on", async () => {
+    const before = [agent(), `${project.stack}-postgres`].map((n) => inspect("container", n).Id);
+    const { code, all } = await project.pgstead(["up", "--yes"], { env: NO_CREDENTIALS });
+    const after = [agent(), `${project.stack}-postgres`].map((n) => inspect("container", n).Id);
+    expect([code, all]).toEqual([1, expect.stringMatching(/credentials/)]);
+    expect(after).toEqual(before);
+    expect(await uploaded(2)).toHaveLength(2);
+  });
+
+  test("the bucket's key stands in no state, log, environment or process list", () => {
+    const { accessKeyId, secretAccessKey } = JSON.parse(
+      inAgent("cat", "/run/pgstead/bucket-key.json"),
+    );
+    const names = docker("ps", "-aq", "--filter", `name=${project.stack}-`).split("\n");
+    const state = join(project.root, "state", ".pulumi", "stacks", "pgstead");
+    const { Pid } = inspect("container", agent()).State;
+    const seen: Record<string, string> = {
+      printed: project.printed,
+      inspect: docker("inspect", ...names),
+      logs: names.map(logsOf).join("\n"),
+      processes: execFileSync("ps", ["-eo", "args"], { encoding: "utf8" }),
+      environment: readFileSync(`/proc/${Pid}/environ`, "utf8"),
+      state: readFileSync(join(state, `${project.stack}.json`), "utf8"),
+    };
+    for (const [place, text] of Object.entries(seen)) {
+      expect(text.length, place).toBeGreaterThan(0);
+      expect(text.includes(secretAccessKey), place).toBe(false);
+      // Its name is no secret, and stands in the state; containers have no use for it.
+      if (place !== "state") expect(text.includes(accessKeyId), place).toBe(false);
+    }
+  });
+});
+
+/** Ids of the backups, once there are so many that all lie in volume and bucket. */
+async function uploaded(count: number): Promise<string[]> {
+  let stdout = "";
+  for (let tries = 0; tries < 80; tries++) {
+    ({ stdout } = await project.pgstead(["backup", "list", "--json"]));
+    const { backups, bucketError } = JSON.parse(stdout) as {
+      backups: { id: string; good: boolean; copies: string[] }[];
+      bucketError: string | null;
+    };
+    const both = backups.filter(({ good, copies }) => good && copies.join() === "local,bucket");
+    if (both.length >= count && !bucketError) return both.map(({ id }) => id);
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+  throw new Error(`fewer than ${count} backups in volume and bucket: ${stdout}`);
+}
+
+/** A server logs to stderr. */
+function logsOf(container: string): string {
+  const { stdout, stderr } = spawnSync("docker", ["logs", container], { encoding: "utf8" });
+  return stdout + stderr;
+}
