@@ -65,7 +65,8 @@ describe("the life of a docker.Container", () => {
     { grace: undefined, code: 137, seen: "killed" },
     { grace: 5, code: 0, seen: "clean stop" },
   ])("removal with a grace of $grace ends in exit code $code", async ({ grace, code, seen }) => {
-    const script = "trap 'exit 0' INT TERM; while :; do sleep 0.1; done";
+    // A clean stop takes its second, so that a kill right behind the signal cannot be taken for one.
+    const script = "trap 'sleep 1; exit 0' INT TERM; while :; do sleep 0.1; done";
     const args = { name: "pgl-stop", entrypoints: ["bash", "-c"], command: [script] };
     // Linux sends no signal to a first process that has not asked for it, so the trap must stand first.
     await bench.up(box({ ...args, destroyGraceSeconds: grace }), "box");

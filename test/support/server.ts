@@ -30,7 +30,7 @@ export async function startServer(): Promise<TestServer> {
   const binaries = findBinaries();
   if (binaries) return startBinaries(binaries);
   throw new Error(
-    `these tests need a PostgreSQL: build the image ${IMAGE} (make fixture), install one, or set PGSTEAD_TEST_SERVER=postgres://superuser:password@127.0.0.1:5432`,
+    `these tests need a PostgreSQL: build the image ${IMAGE} (test/fixture/base-image), install one, or set PGSTEAD_TEST_SERVER=postgres://superuser:password@127.0.0.1:5432`,
   );
 }
 
