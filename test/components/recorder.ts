@@ -37,7 +37,8 @@ export async function recordResources(
 /** The SDK's mocks know no hooks, and a component that has one would wait for ever. */
 function takeHooks(): void {
   const monitor = getMonitor() as unknown as Record<string, unknown>;
-  monitor.registerResourceHook = (_request: unknown, done: (error: null) => void) => done(null);
+  const take = (_request: unknown, done: (error: null) => void) => done(null);
+  Object.assign(monitor, { registerResourceHook: take, registerErrorHook: take });
 }
 
 export const resolved = <T>(output: pulumi.Output<T>): Promise<T> =>
