@@ -88,13 +88,14 @@ export class BackupBucket extends pulumi.ComponentResource {
 
     const { endpoint, tags } = args;
     const prefix = args.prefix ?? "";
-    const region = args.region ?? "us-east-1";
+    // A service that is not AWS takes any region; at AWS it is the provider's unless one is given.
+    const region = args.region ?? (endpoint && "us-east-1");
     const pathStyle = args.pathStyle ?? endpoint !== undefined;
     const requireTls = args.requireTls ?? !endpoint?.startsWith("http:");
     const rules = lifecycleRules(name, prefix, args);
     assertKeySource(name, args);
 
-    const child = { parent: this, ...(endpoint && { provider: createProvider(this) }) };
+    const child = { parent: this, ...(region && { provider: createProvider(region, this) }) };
     const bucket = createBucket();
     const on = { bucket: bucket.bucket };
     const ownership = createOwnership();
@@ -107,9 +108,9 @@ export class BackupBucket extends pulumi.ComponentResource {
     const key = args.accessKey ?? createKey(user as User);
 
     this.bucketName = bucket.bucket;
-    this.settings = bucket.bucket.apply((bucketName) => ({
+    this.settings = pulumi.all([bucket.bucket, bucket.region]).apply(([bucketName, found]) => ({
       name: bucketName,
-      region,
+      region: region ?? found,
       pathStyle,
       prefix,
       ...(endpoint && { endpoint }),
@@ -126,8 +127,9 @@ export class BackupBucket extends pulumi.ComponentResource {
     };
     this.registerOutputs({ bucketName: this.bucketName });
 
-    function createProvider(parent: pulumi.Resource) {
+    function createProvider(region: string, parent: pulumi.Resource) {
       const { iamEndpoint } = args;
+      if (!endpoint) return new Provider(`${name}-service`, { region }, { parent });
       return new Provider(
         `${name}-service`,
         {

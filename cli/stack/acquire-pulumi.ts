@@ -96,7 +96,10 @@ const LANGUAGE_HOST = ["pulumi-language-nodejs", "host.mjs"];
 /** A CLI looks for language hosts beside itself; the source has none for Node that Go can build. */
 export function putLanguageHostBeside(root: string, folder: string): void {
   for (const file of LANGUAGE_HOST) {
-    copyFileSync(join(root, "tools", "language-host", file), join(folder, file));
+    // Copied aside and renamed: another `up` may be running the file at this moment ("text file is busy").
+    const aside = join(folder, `${file}.${process.pid}`);
+    copyFileSync(join(root, "tools", "language-host", file), aside);
+    renameSync(aside, join(folder, file));
   }
 }
 

@@ -21,6 +21,8 @@ beforeAll(async () => {
     "pgstead:index:BackupBucket": none,
     "pulumi:providers:aws": none,
     [s3("Bucket")]: (_inputs, name) => ({
+      // Where the provider of the program made it.
+      region: "eu-central-1",
       bucket: `${name}-1a2b`,
       arn: `arn:aws:s3:::${name}-1a2b`,
     }),
@@ -124,7 +126,7 @@ describe("a bucket with nothing said", () => {
   test("tells the agent where it is", async () => {
     expect(await valueIn(bucket.settings)).toEqual({
       name: "backups-1a2b",
-      region: "us-east-1",
+      region: "eu-central-1",
       pathStyle: false,
       prefix: "",
     });
