@@ -28,32 +28,42 @@ const NO_CREDENTIALS = {
 const agent = () => `${project.stack}-agent`;
 const inAgent = (...args: string[]) => docker("exec", agent(), ...args);
 
-// In order: each goes on from where the one before left the stack.
-describe("stack prod with its bucket", () => {
+describe("stack prod whose bucket cannot be had", () => {
+  // Of its own: an `up` that failed half-way may have remembered a cluster whose volume never came.
+  let fresh: StackProject;
+  beforeAll(async () => {
+    fresh = await StackProject.create("prod");
+    Object.assign(fresh.env, service.credentials);
+  });
+  afterAll(() => fresh?.remove());
+
   test("fails with credentials that the service refuses", async () => {
     const strict = { PGSTEAD_S3_PORT: "15119", INITIAL_NO_AUTH_ACTION_COUNT: "0" };
     const { section, stop } = BucketService.start(service.name, strict);
-    project.configure("pgstead:bucket", section);
-    const { code, all } = await project.pgstead(["up", "--yes"]).finally(stop);
-    project.configure("pgstead:bucket", service.section);
+    fresh.configure("pgstead:bucket", section);
+    const { code, all } = await fresh.pgstead(["up", "--yes"]).finally(stop);
+    fresh.configure("pgstead:bucket", service.section);
     expect([code, all]).toEqual([
       1,
       expect.stringContaining("the credentials for the bucket have expired or are not valid"),
     ]);
   });
 
-  test("fails with a bucket's name that is taken, and comes up with another", async () => {
+  test("fails with a bucket's name that is taken", async () => {
     const name = `${service.name}-taken`;
     await service.takeElsewhere(name);
-    project.configure("pgstead:bucket", { ...service.section, name });
-    const { code, all } = await project.pgstead(["up", "--yes"]);
-    project.configure("pgstead:bucket", service.section);
+    fresh.configure("pgstead:bucket", { ...service.section, name });
+    const { code, all } = await fresh.pgstead(["up", "--yes"]);
+    fresh.configure("pgstead:bucket", service.section);
     expect([code, all]).toEqual([
       1,
       expect.stringContaining(`a bucket "${name}" exists and belongs to somebody else`),
     ]);
   });
+});
 
+// In order: each goes on from where the one before left the stack.
+describe("stack prod with its bucket", () => {
   test("up from nothing: the agent's first dump lies in the volume and in the bucket", async () => {
     const { code, all } = await project.pgstead(["up", "--yes"]);
     expect(code, all).toBe(0);
