@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { Volume, type VolumeArgs } from "@pulumi/docker/volume.js";
 import * as pulumi from "@pulumi/pulumi";
 import { askDocker } from "./docker-client.ts";
@@ -58,11 +57,11 @@ export class DataVolumes extends pulumi.ComponentResource {
     super("pgstead:index:DataVolumes", name, {}, opts);
 
     const parent = this;
-    const token = randomUUID();
+    const wanted = declareVolume("data", args.acceptEmpty ?? false, args.transform?.data);
     const cluster = createCluster();
-    const data = createVolume("data", args.transform?.data, cluster);
-    const backups = createVolume("backups", args.transform?.backups);
-    const agent = createVolume("agent");
+    const data = createVolume(wanted, { dependsOn: cluster });
+    const backups = createVolume(declareVolume("backups", true, args.transform?.backups));
+    const agent = createVolume(declareVolume("agent", true));
 
     this.data = data.name;
     this.backups = backups.name;
@@ -71,15 +70,29 @@ export class DataVolumes extends pulumi.ComponentResource {
     this.nodes = { data, backups, agent, cluster };
     this.registerOutputs({ data: this.data, backups: this.backups });
 
+    function declareVolume(kind: string, mayBeMissing: boolean, change?: Transform<VolumeArgs>) {
+      const volume = `${args.prefix}-${kind}`;
+      const guard = new pulumi.ResourceHook(`${name}-${kind}-guard`, async () =>
+        assertVolume(volume, await inspectLabels(volume, args.dockerHost), mayBeMissing),
+      );
+      const defaults = { name: volume, labels: stackLabels() };
+      const options = { parent, retainOnDelete: true, hooks: { beforeCreate: [guard] } };
+      return transform(change, `${name}-${kind}`, defaults, options);
+    }
+
+    /**
+     * What is remembered makes a missing volume a loss. So the volume is there first: an `up` that ends
+     * in between, or before its other resources, leaves nothing that looks like one.
+     */
     function createCluster() {
-      // From here on a missing volume is a loss, so nothing that may fail comes in between.
+      const volume = `${args.prefix}-data`;
       const guard = new pulumi.ResourceHook(`${name}-cluster-guard`, async () => {
-        const volume = `${args.prefix}-data`;
         assertVolume(volume, await inspectLabels(volume, args.dockerHost), true);
+        await askDocker(volumeCreate(await resolved(wanted[1])), args.dockerHost);
       });
       return new pulumi.Stash(
         `${name}-cluster`,
-        { input: { ...args.cluster, token } },
+        { input: args.cluster },
         {
           parent,
           protect: args.protect ?? true,
@@ -90,29 +103,31 @@ export class DataVolumes extends pulumi.ComponentResource {
       );
     }
 
-    function createVolume(kind: string, change?: Transform<VolumeArgs>, memory?: pulumi.Stash) {
-      const volume = `${args.prefix}-${kind}`;
-      const guard = new pulumi.ResourceHook(`${name}-${kind}-guard`, async () => {
-        const found = await inspectLabels(volume, args.dockerHost);
-        const isNew = !memory || args.acceptEmpty || (await tokenOf(memory)) === token;
-        assertVolume(volume, found, isNew);
-      });
-      const defaults = { name: volume, labels: stackLabels() };
-      const options = {
-        parent,
-        retainOnDelete: true,
-        hooks: { beforeCreate: [guard] },
-        ...(memory && { dependsOn: memory }),
-      };
-      return new Volume(...transform(change, `${name}-${kind}`, defaults, options));
+    function createVolume(
+      [child, volume, options]: ReturnType<typeof declareVolume>,
+      more: pulumi.CustomResourceOptions = {},
+    ) {
+      return new Volume(child, volume, pulumi.mergeOptions(options, more));
     }
   }
 }
 
-const tokenOf = (memory: pulumi.Stash) =>
-  new Promise<string>((resolve) => {
-    memory.output.apply((facts: { token: string }) => resolve(facts.token));
+const resolved = (args: VolumeArgs) =>
+  new Promise<pulumi.Unwrap<VolumeArgs>>((resolve) => {
+    pulumi.output(args).apply(resolve);
   });
+
+/** What the plugin would ask of the engine; it then takes up the volume it finds. */
+function volumeCreate({ name, driver, driverOpts, labels }: pulumi.Unwrap<VolumeArgs>): string[] {
+  return [
+    "volume",
+    "create",
+    ...(driver ? ["--driver", driver] : []),
+    ...Object.entries(driverOpts ?? {}).flatMap(([key, value]) => ["--opt", `${key}=${value}`]),
+    ...(labels ?? []).flatMap(({ label, value }) => ["--label", `${label}=${value}`]),
+    name!,
+  ];
+}
 
 async function inspectLabels(volume: string, host?: string) {
   const format = "{{json .Labels}}";

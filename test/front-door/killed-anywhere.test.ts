@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { Random } from "../faults/harness.ts";
+import { killedAfter } from "../support/killed.ts";
 import { Project } from "../support/project.ts";
 
 const SEED = Number(process.env.SEED ?? 7);
@@ -11,17 +13,6 @@ beforeAll(async () => {
   project = await Project.create();
 });
 afterAll(() => project.remove());
-
-/** The same moments for the same seed (mulberry32). */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** Programs and language hosts of killed runs that go on without their engine. */
 async function leftOver(root: string): Promise<string[]> {
@@ -43,22 +34,9 @@ function folderOf(pid: string): string | undefined {
 test(
   `up killed ${KILLS} times at random moments of its first run (seed ${SEED}) ends whole`,
   async () => {
-    const next = random(SEED);
+    const random = new Random(SEED);
     for (let kill = 0; kill < KILLS; kill++) {
-      let group = 0;
-      const ended = project.pgstead(["up"], {
-        ownGroup: true,
-        onStart: (pid) => {
-          group = pid;
-        },
-      });
-      await Promise.race([ended, sleep(300 + next() * 5_000)]);
-      try {
-        process.kill(-group, "SIGKILL");
-      } catch {
-        // It was faster than the kill.
-      }
-      await ended;
+      await killedAfter(random.between(300, 5_300), (group) => project.pgstead(["up"], group));
     }
     const up = await project.pgstead(["up"]);
     expect(up.code, up.all).toBe(0);

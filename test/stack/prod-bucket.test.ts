@@ -28,21 +28,14 @@ const NO_CREDENTIALS = {
 const agent = () => `${project.stack}-agent`;
 const inAgent = (...args: string[]) => docker("exec", agent(), ...args);
 
+// What fails here leaves a stack that comes up below: nothing is cleaned up by hand in between.
 describe("stack prod whose bucket cannot be had", () => {
-  // Of its own: an `up` that failed half-way may have remembered a cluster whose volume never came.
-  let fresh: StackProject;
-  beforeAll(async () => {
-    fresh = await StackProject.create("prod");
-    Object.assign(fresh.env, service.credentials);
-  });
-  afterAll(() => fresh?.remove());
-
   test("fails with credentials that the service refuses", async () => {
     const strict = { PGSTEAD_S3_PORT: "15119", INITIAL_NO_AUTH_ACTION_COUNT: "0" };
     const { section, stop } = BucketService.start(service.name, strict);
-    fresh.configure("pgstead:bucket", section);
-    const { code, all } = await fresh.pgstead(["up", "--yes"]).finally(stop);
-    fresh.configure("pgstead:bucket", service.section);
+    project.configure("pgstead:bucket", section);
+    const { code, all } = await project.pgstead(["up", "--yes"]).finally(stop);
+    project.configure("pgstead:bucket", service.section);
     expect([code, all]).toEqual([
       1,
       expect.stringContaining("the credentials for the bucket have expired or are not valid"),
@@ -52,9 +45,9 @@ describe("stack prod whose bucket cannot be had", () => {
   test("fails with a bucket's name that is taken", async () => {
     const name = `${service.name}-taken`;
     await service.takeElsewhere(name);
-    fresh.configure("pgstead:bucket", { ...service.section, name });
-    const { code, all } = await fresh.pgstead(["up", "--yes"]);
-    fresh.configure("pgstead:bucket", service.section);
+    project.configure("pgstead:bucket", { ...service.section, name });
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    project.configure("pgstead:bucket", service.section);
     expect([code, all]).toEqual([
       1,
       expect.stringContaining(`a bucket "${name}" exists and belongs to somebody else`),

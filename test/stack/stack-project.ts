@@ -14,6 +14,7 @@ import { join } from "node:path";
 import pg from "pg";
 import { parse, stringify } from "yaml";
 import { docker } from "../contract/docker-cli.ts";
+import type { OwnGroup } from "../support/killed.ts";
 import { freePort } from "../support/project.ts";
 
 const checkout = join(import.meta.dirname, "..", "..");
@@ -114,7 +115,9 @@ export class StackProject {
       env: { ...this.env, ...options.env },
       stdio: "pipe",
       timeout: 240_000,
+      detached: options.ownGroup ?? false,
     });
+    if (child.pid) options.onStart?.(child.pid);
     child.stdin.end(options.stdin ?? "");
     const ended: Ended = { code: null, stdout: "", all: "" };
     child.stdout.on("data", (data) => {
@@ -194,7 +197,7 @@ export class StackProject {
   }
 }
 
-interface RunOptions {
+interface RunOptions extends Partial<OwnGroup> {
   env?: NodeJS.ProcessEnv;
   stdin?: string;
 }
