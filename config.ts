@@ -80,16 +80,25 @@ const postgres = z
     maintenanceWorkMemMb: z
       .int()
       .min(16)
-      .default(256)
-      .describe("MB for one index build; shared memory is sized with it."),
-    memoryMb: z.int().min(256).optional().describe("MB for the container, without swap."),
+      .optional()
+      .describe("MB for one index build, an eighth of the memory without it."),
+    memoryMb: z
+      .int()
+      .min(256)
+      .optional()
+      .describe("MB for the container; without it no limit, and settings as for 2048."),
+    cpus: z
+      .int()
+      .min(1)
+      .optional()
+      .describe("Processors for the container; without it no limit, and settings as for 2."),
     settings: z
       .record(
         z.string().regex(/^[a-z_][a-z0-9_.]*$/),
         z.union([z.string(), z.number(), z.boolean()]),
       )
       .default({})
-      .describe("Server settings by name, as in postgresql.conf."),
+      .describe("Server settings by name, as in postgresql.conf, before those made of its size."),
     startSeconds: z
       .int()
       .min(1)

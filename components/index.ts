@@ -26,4 +26,11 @@ export {
   PostgresImage,
   type PostgresImageArgs,
 } from "./postgres-image.ts";
+export {
+  type ServerSetting,
+  type ServerSize,
+  type SettingValue,
+  type SizedServer,
+  sizeServer,
+} from "./server-settings.ts";
 export type { Transform } from "./transform.ts";

@@ -4,8 +4,8 @@ import { Volume } from "@pulumi/docker/volume.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { SettingsInput } from "../operate/settings.ts";
 import { containerGuard } from "./container-guard.ts";
-import { ConfigError } from "./error.ts";
 import { LOGIN_ROLES, type LoginRole } from "./passwords.ts";
+import { renderSettings, type SettingValue, serverCommand, sizeServer } from "./server-settings.ts";
 import { stackLabels } from "./stack-labels.ts";
 import { type Transform, transform } from "./transform.ts";
 
@@ -28,12 +28,16 @@ export interface PostgresDatabaseArgs {
   publishedPort?: number;
   /** @default "postgres" */
   superuser?: string;
-  /** MB for one index build or VACUUM; shared memory is sized with it. @default 256 */
-  maintenanceWorkMemMb?: number;
-  /** MB for the container, without swap. @default - no limit */
-  memoryMb?: number;
-  /** Server settings by name, as in postgresql.conf. */
-  serverSettings?: Record<string, string | number | boolean>;
+  /** Major version of the server; settings differ between them. @default "18" */
+  major?: string;
+  /** MB for one index build; shared memory is sized with it. @default - an eighth of the memory */
+  maintenanceWorkMemMb?: number | undefined;
+  /** MB for the container, without swap. @default - no limit, and settings for 2048 */
+  memoryMb?: number | undefined;
+  /** Processors for the container. @default - no limit, and settings for 2 */
+  cpus?: number | undefined;
+  /** Server settings by name, as in postgresql.conf; they come before what the size makes of them. */
+  serverSettings?: Record<string, SettingValue>;
   /** Seconds a server may take to write everything down before it is killed. @default 120 */
   stopSeconds?: number;
   /** Address of the engine. @default - the docker client's own */
@@ -80,7 +84,7 @@ export class PostgresDatabase extends pulumi.ComponentResource {
     const parent = this;
     const { prefix } = args;
     const superuser = args.superuser ?? "postgres";
-    const memory = normalizeMemory(name, args.maintenanceWorkMemMb, args.memoryMb);
+    const sized = sizeServer(name, { major: "18", ...args }, args.serverSettings);
     const network = createNetwork();
     const socket = createVolume("socket");
     const files = createVolume("files");
@@ -131,7 +135,7 @@ export class PostgresDatabase extends pulumi.ComponentResource {
             { volumeName: files.name, containerPath: FILES_FOLDER },
             ...(migrator ? [{ volumeName: migrator.name, containerPath: MIGRATOR_FOLDER }] : []),
           ],
-          uploads: uploads(args),
+          uploads: uploads(args, renderSettings(sized)),
           labels: stackLabels(),
         },
         { parent, deleteBeforeReplace: true, hooks: guarded("writer", `${prefix}-files`) },
@@ -143,9 +147,9 @@ export class PostgresDatabase extends pulumi.ComponentResource {
       const defaults: ContainerArgs = {
         name: `${prefix}-postgres`,
         image: args.image,
-        command: serverCommand({
-          maintenance_work_mem: `${memory.maintenanceWorkMemMb}MB`,
-          ...args.serverSettings,
+        command: serverCommand(sized, {
+          hba_file: "/etc/pgstead/pg_hba.conf",
+          ident_file: "/etc/pgstead/pg_ident.conf",
         }),
         envs: [`POSTGRES_USER=${superuser}`, `POSTGRES_DB=${args.database}`],
         restart: "unless-stopped",
@@ -158,8 +162,9 @@ export class PostgresDatabase extends pulumi.ComponentResource {
         // Spelled out: the engine answers with the prefix, and each preview would show a change.
         capabilities: { drops: ["ALL"], adds: CAPABILITIES.map((name) => `CAP_${name}`) },
         securityOpts: ["no-new-privileges:true"],
-        shmSize: memory.shmMb,
+        shmSize: sized.shmMb,
         ...(args.memoryMb && { memory: args.memoryMb, memorySwap: args.memoryMb }),
+        ...(args.cpus && { cpus: String(args.cpus) }),
         networksAdvanced: [{ name: network.name, aliases: ["postgres"] }],
         ...(args.publishedPort && {
           ports: [{ internal: 5432, external: args.publishedPort, ip: "127.0.0.1" }],
@@ -195,7 +200,7 @@ export class PostgresDatabase extends pulumi.ComponentResource {
   }
 }
 
-function uploads(args: PostgresDatabaseArgs) {
+function uploads(args: PostgresDatabaseArgs, serverSettings: string) {
   const passwords = LOGIN_ROLES.map((role) => [
     `${FILES_FOLDER}/passwords/${role}`,
     args.passwords[role],
@@ -204,34 +209,12 @@ function uploads(args: PostgresDatabaseArgs) {
     [`${FILES_FOLDER}/settings.json`]: pulumi
       .output(args.settings)
       .apply((settings) => `${JSON.stringify(settings, null, 2)}\n`),
+    // What the server was started with, each line with its reason.
+    [`${FILES_FOLDER}/postgresql.conf`]: serverSettings,
     ...Object.fromEntries(passwords),
     ...(args.migratorUrl && { [`${MIGRATOR_FOLDER}/url`]: args.migratorUrl }),
     ...args.files,
   };
   // Readable by all who can see the volume, and only the stack's own containers can.
   return Object.entries(files).map(([file, content]) => ({ file, content, permissions: "0444" }));
-}
-
-/**
- * Shared memory for parallel restore jobs and their index builds at once (S4): Docker's 64 MB break a
- * parallel HNSW build.
- */
-export function normalizeMemory(name: string, maintenanceWorkMemMb = 256, memoryMb?: number) {
-  const jobs = 2;
-  const shmMb = Math.max(64, Math.ceil(jobs * maintenanceWorkMemMb * 1.25));
-  if (memoryMb !== undefined && memoryMb < shmMb + 128) {
-    throw new ConfigError(
-      `"memoryMb" of "${name}" must be at least ${shmMb + 128} with "maintenanceWorkMemMb" at ${maintenanceWorkMemMb} (two index builds at once share ${shmMb} MB), got ${memoryMb}`,
-    );
-  }
-  return { maintenanceWorkMemMb, shmMb };
-}
-
-export function serverCommand(settings: Record<string, string | number | boolean>): string[] {
-  const fixed = {
-    hba_file: "/etc/pgstead/pg_hba.conf",
-    ident_file: "/etc/pgstead/pg_ident.conf",
-  };
-  const all = Object.entries({ ...fixed, ...settings });
-  return ["postgres", ...all.flatMap(([key, value]) => ["-c", `${key}=${value}`])];
 }

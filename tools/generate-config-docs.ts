@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
+import { sizeServer } from "../components/server-settings.ts";
 import { schema, unwrap } from "../config.ts";
 
 interface Described {
@@ -20,6 +21,7 @@ export function generated(): Record<string, string> {
   return {
     "Pulumi.yaml": between("Pulumi.yaml", "#", configBlock()),
     "docs/configuration.md": between("docs/configuration.md", "<!--", configTable()),
+    "docs/database.md": between("docs/database.md", "<!--", settingsTable()),
   };
 }
 
@@ -56,6 +58,24 @@ function configTable(): string {
   return ["| key | values | default | what it does |", "| --- | --- | --- | --- |", ...rows].join(
     "\n",
   );
+}
+
+/** The server's settings for three machines, each with its reason. */
+function settingsTable(): string {
+  const sizes = [[2048, 2] as const, [8192, 4] as const, [32_768, 8] as const];
+  const sized = sizes.map(([memoryMb, cpus]) =>
+    sizeServer("docs", { major: "18", memoryMb, cpus }),
+  );
+  const names = [...new Set(sized.flatMap(({ settings }) => settings.map(({ name }) => name)))];
+  const rows = names.map((name) => {
+    const found = sized.map(({ settings }) => settings.find((setting) => setting.name === name));
+    const values = found.map((setting) => (setting ? `\`${setting.value}\`` : "as it comes"));
+    return `| \`${name}\` | ${values.join(" | ")} | ${found.find(Boolean)?.reason} |`;
+  });
+  const shm = `| shared memory of the container | ${sized.map(({ shmMb }) => `${shmMb} MB`).join(" | ")} | index builds of a parallel restore at once, and a quarter |`;
+  const head =
+    "| setting | 2 GB, 2 processors | 8 GB, 4 | 32 GB, 8 | why |\n| --- | --- | --- | --- | --- |";
+  return [head, ...rows, shm].join("\n");
 }
 
 function keysOf(prefix: string, node: Described): [string, Described][] {

@@ -5,6 +5,7 @@ import { ConfigError } from "../error.ts";
 import { type LoginRole, Passwords, type PasswordsArgs } from "../passwords.ts";
 import { FILES_FOLDER, PostgresDatabase, SOCKET_FOLDER } from "../postgres-database.ts";
 import { type Base, type PgvectorArgs, PostgresImage } from "../postgres-image.ts";
+import type { SettingValue } from "../server-settings.ts";
 import type { Endpoint } from "./endpoint.ts";
 
 export interface DockerPostgresArgs {
@@ -24,9 +25,10 @@ export interface DockerPostgresArgs {
   passwords?: PasswordsArgs;
   /** Port on the engine's loopback. @default - nothing is published */
   publishedPort?: number;
-  maintenanceWorkMemMb?: number;
-  memoryMb?: number;
-  serverSettings?: Record<string, string | number | boolean>;
+  maintenanceWorkMemMb?: number | undefined;
+  memoryMb?: number | undefined;
+  cpus?: number | undefined;
+  serverSettings?: Record<string, SettingValue>;
   stopSeconds?: number;
   /** Refuse to delete what the stack remembers. @default true */
   protect?: boolean;
@@ -170,6 +172,7 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
         {
           ...args,
           prefix,
+          major: cluster.major,
           settings,
           database,
           // An input of the container: a complaint on the side would let the change through.

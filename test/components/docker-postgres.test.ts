@@ -154,12 +154,4 @@ describe("what is refused before anything is declared", () => {
       'a container "c" exists and is not of stack "test"',
     );
   });
-
-  test("fails for less memory than two index builds share", async () => {
-    const { normalizeMemory } = await import("../../components/postgres-database.ts");
-    expect(() => normalizeMemory("db", 256, 512)).toThrow(
-      '"memoryMb" of "db" must be at least 768 with "maintenanceWorkMemMb" at 256 (two index builds at once share 640 MB), got 512',
-    );
-    expect(normalizeMemory("db", 16)).toEqual({ maintenanceWorkMemMb: 16, shmMb: 64 });
-  });
 });

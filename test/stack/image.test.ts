@@ -4,10 +4,10 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildServerImage, fixtureBase } from "../support/server-image.ts";
 
 const checkout = join(import.meta.dirname, "..", "..");
 const postgres = join(checkout, "postgres");
-const fixture = join(checkout, "test", "fixture", "base-image");
 const folder = mkdtempSync(join(tmpdir(), "pgstead-image-"));
 const name = `pgstead-image-${randomBytes(3).toString("hex")}`;
 const volumes: string[] = [];
@@ -19,16 +19,8 @@ const shells = [["sh"], ["busybox", "ash"]].filter(
 
 let base: string;
 beforeAll(() => {
-  base = execFileSync(fixture, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }).trim();
-  // The last stage on a base that has pgvector: clients without BuildKit build it too.
-  const dockerfile = readFileSync(join(postgres, "Dockerfile.debian"), "utf8");
-  const lastStage = `FROM ${base}\n${dockerfile.slice(dockerfile.lastIndexOf("\nFROM ")).replace(/^\nFROM .*$/m, "")}`;
-  const built = spawnSync("docker", ["build", "-q", "-t", name, "-f", "-", postgres], {
-    encoding: "utf8",
-    input: lastStage,
-    env: { ...process.env, DOCKER_BUILDKIT: "0" },
-  });
-  if (built.status !== 0) throw new Error(built.stderr);
+  base = fixtureBase();
+  buildServerImage(base, name);
   if (shells.length < 2) console.log("busybox is not here: ash not tried");
   console.log("alpine image: not built here");
 });

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import {
   cpSync,
@@ -16,6 +16,7 @@ import { parse, stringify } from "yaml";
 import { docker } from "../contract/docker-cli.ts";
 import type { OwnGroup } from "../support/killed.ts";
 import { freePort } from "../support/project.ts";
+import { fixtureBase } from "../support/server-image.ts";
 
 const checkout = join(import.meta.dirname, "..", "..");
 const COPIED = [
@@ -40,7 +41,7 @@ export class StackProject {
   readonly stack: string;
   readonly port: number;
   readonly env: NodeJS.ProcessEnv;
-  readonly baseImage = baseImage();
+  readonly baseImage = fixtureBase();
   /** Everything any command has printed, for the search for secrets. */
   printed = "";
 
@@ -200,10 +201,4 @@ export class StackProject {
 interface RunOptions extends Partial<OwnGroup> {
   env?: NodeJS.ProcessEnv;
   stdin?: string;
-}
-
-/** Starts an engine and makes the base image where that has not been done. */
-function baseImage(): string {
-  const script = join(checkout, "test", "fixture", "base-image");
-  return execFileSync(script, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }).trim();
 }

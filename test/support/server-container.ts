@@ -1,0 +1,73 @@
+import { spawn, spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+
+export interface Ended {
+  code: number | null;
+  /** stdout and stderr as they came. */
+  all: string;
+}
+
+/** A container of our server's image with a volume of its own, for what needs no stack around it. */
+export class ServerContainer {
+  readonly name = `pgstead-test-${randomBytes(4).toString("hex")}`;
+  readonly volume = this.name;
+
+  constructor(image: string, options: string[] = [], command: string[] = []) {
+    docker("volume", "create", this.volume);
+    const mount = ["-v", `${this.volume}:/var/lib/postgresql`];
+    docker("run", "-d", "--name", this.name, ...mount, ...options, image, ...command);
+  }
+
+  static removeImage(tag: string): void {
+    spawnSync("docker", ["rmi", "-f", tag]);
+  }
+
+  async answers(): Promise<void> {
+    for (let tries = 0; tries < 240; tries++) {
+      const probe = ["exec", this.name, "pg_isready", "-q", "-h", "127.0.0.1"];
+      if (spawnSync("docker", probe).status === 0) return;
+      await sleep(250);
+    }
+    throw new Error(this.logs());
+  }
+
+  /** As the superuser over the socket. */
+  psql(sql: string, database = "postgres"): string {
+    return docker(...this.psqlCommand(database), sql);
+  }
+
+  psqlLater(sql: string, database = "postgres"): Promise<Ended> {
+    const child = spawn("docker", [...this.psqlCommand(database), sql]);
+    let all = "";
+    child.stdout.on("data", (data) => {
+      all += data;
+    });
+    child.stderr.on("data", (data) => {
+      all += data;
+    });
+    return new Promise((resolve) => child.once("close", (code) => resolve({ code, all })));
+  }
+
+  logs(): string {
+    const { stdout, stderr } = spawnSync("docker", ["logs", this.name], { encoding: "utf8" });
+    return stdout + stderr;
+  }
+
+  remove(): void {
+    spawnSync("docker", ["rm", "-fv", this.name]);
+    spawnSync("docker", ["volume", "rm", "-f", this.volume]);
+  }
+
+  private psqlCommand(database: string): string[] {
+    const psql = ["psql", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database, "-AtXqc"];
+    return ["exec", "-u", "postgres", this.name, ...psql];
+  }
+}
+
+/** Its answer, or an error that holds what the client said. */
+export function docker(...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync("docker", args, { encoding: "utf8" });
+  if (status !== 0) throw new Error(`docker ${args.join(" ")}: ${stderr}`);
+  return stdout.trim();
+}
