@@ -33,6 +33,8 @@ interface Found {
   downPath?: string;
   /** `12_name.up.sql` is numbered by tools that do not pad, so 9 comes before 10. */
   number?: bigint;
+  /** Ordered by this instead: Diesel takes `2017-08-31-120000_a` for 20170831120000. */
+  key?: string;
 }
 
 /** The migrations of a folder in the order they run. Contents are hashed and let go of. */
@@ -77,9 +79,13 @@ function* folderLayout(folder: string, name: string): Generator<Found> {
   yield {
     version: name,
     path: join(folder, name, up[0] as string),
+    ...(up[0] === "up.sql" && { key: withoutDashes(name) }),
     ...(inside.has("down.sql") && { downPath: join(folder, name, "down.sql") }),
   };
 }
+
+const withoutDashes = (name: string) =>
+  name.replace(/^[\d-]+/, (stamp) => stamp.replaceAll("-", ""));
 
 function readFolder(folder: string) {
   try {
@@ -103,7 +109,9 @@ function inOrder(a: Found, b: Found): number {
   if (a.number !== undefined && b.number !== undefined && a.number !== b.number) {
     return a.number < b.number ? -1 : 1;
   }
-  return a.version < b.version ? -1 : 1;
+  const [first, second] = [a.key ?? a.version, b.key ?? b.version];
+  if (first === second) return a.version < b.version ? -1 : 1;
+  return first < second ? -1 : 1;
 }
 
 function measured({ version, path, downPath }: Found): MigrationFile {

@@ -1,4 +1,5 @@
 import { mistake } from "../error.ts";
+import { piecesOf } from "./scanner.ts";
 import { lineAt, type Part } from "./source.ts";
 import { kindOf, leavesTransaction } from "./statement-kind.ts";
 import {
@@ -17,8 +18,7 @@ export interface Runnable {
 }
 
 // Loading the parser costs more than a small migration; only what could need it is parsed.
-const LEADING =
-  /(?:^|;)(?:\s|--.*|\/\*[\s\S]*?\*\/)*(?:begin|start|commit|end|rollback|abort|prepare)\b/i;
+const CONTROL = /\b(?:begin|start|commit|end|rollback|abort|prepare)\b/iy;
 const OUTSIDE =
   /\b(?:concurrently|vacuum|reindex|cluster|(?:create|drop)\s+(?:database|tablespace|subscription)|alter\s+system)\b|set\s+tablespace/i;
 const FOR_PSQL = /^[ \t]*\\[a-z!.?]|\bfrom\s+stdin\b/im;
@@ -27,15 +27,24 @@ const FOR_PSQL = /^[ \t]*\\[a-z!.?]|\bfrom\s+stdin\b/im;
 export async function inspect(part: Part): Promise<Runnable> {
   const { directives, sql } = part;
   if (part.large) return { part, sql, mode: "large" };
-  if (sql.trim() === "") throw mistake(`${part.path} is empty; write its SQL, or delete the file`);
+  if (sql.trim() === "" && !part.isDown) {
+    throw mistake(`${part.path} is empty; write its SQL, or delete the file`);
+  }
   if (directives.backfill) return { part, sql, mode: "backfill" };
   const needsParser =
-    directives.noTransaction || LEADING.test(sql) || OUTSIDE.test(sql) || FOR_PSQL.test(sql);
+    directives.noTransaction || hasControl(sql) || OUTSIDE.test(sql) || FOR_PSQL.test(sql);
   if (!needsParser || isBlank(sql)) return { part, sql, mode: "transaction" };
   const statements = await parsed(part);
   if (!statements) return { part, sql, mode: "transaction" };
   if (directives.noTransaction) return { part, sql, mode: "no-transaction" };
   return inOneTransaction(part, statements);
+}
+
+function hasControl(sql: string): boolean {
+  return piecesOf(sql).some(({ text, words }) => {
+    CONTROL.lastIndex = words;
+    return CONTROL.test(text);
+  });
 }
 
 /** Undefined where the server's word counts more: its grammar may be newer than the parser's. */
@@ -71,31 +80,32 @@ function inOneTransaction(part: Part, statements: Statement[]): Runnable {
 
 /** `BEGIN; ... COMMIT;` around a file means what we do anyway; half of it would end our transaction. */
 function withoutBrackets(part: Part, statements: Statement[]): string {
-  let { sql } = part;
-  let open: Statement | undefined;
+  const kept: string[] = [];
+  let [from, open]: [number, Statement | undefined] = [0, undefined];
   for (const statement of statements) {
     const kind = kindOf(statement);
     if (kind !== "begin" && kind !== "commit" && kind !== "rollback") continue;
     const word = statement.text.split(/\s/, 1)[0]?.toUpperCase();
-    const line = where(part, statement.start);
     if (kind === "rollback") {
-      throw mistake(`${line}: ${word} would undo the file's own transaction; take it out`);
+      throw mistake(
+        `${where(part, statement.start)}: ${word} would undo the file's own transaction; take it out`,
+      );
     }
     if ((kind === "begin") === Boolean(open)) {
       throw mistake(
-        `${line}: ${word} without its ${open ? "COMMIT" : "BEGIN"}; take it out, each file is one transaction`,
+        `${where(part, statement.start)}: ${word} without its ${open ? "COMMIT" : "BEGIN"}; take it out, each file is one transaction`,
       );
     }
     open = kind === "begin" ? statement : undefined;
-    const blank = " ".repeat(statement.end - statement.start);
-    sql = sql.slice(0, statement.start) + blank + sql.slice(statement.end);
+    kept.push(part.sql.slice(from, statement.start), " ".repeat(statement.end - statement.start));
+    from = statement.end;
   }
   if (open) {
     throw mistake(
       `${where(part, open.start)}: BEGIN without its COMMIT; take it out, each file is one transaction`,
     );
   }
-  return sql;
+  return [...kept, part.sql.slice(from)].join("");
 }
 
 export const where = (part: Part, index: number) =>

@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { mistake } from "../error.ts";
 import { type Runner, setRole } from "./runner.ts";
-import { StatementScanner } from "./scanner.ts";
+import { type Piece, StatementScanner } from "./scanner.ts";
 import { runScript, ScriptError } from "./script.ts";
 import type { Part } from "./source.ts";
 import { explainSqlError } from "./sql-error.ts";
@@ -13,9 +13,8 @@ import { watched } from "./watch.ts";
 const PIECE = 1024 * 1024;
 const BATCH = 256 * 1024;
 
-const CONTROL =
-  /^(?:\s|--.*(?:\n|$)|\/\*[\s\S]*?\*\/)*(begin|start|commit|end|rollback|abort|prepare)\b(?!\s+(?:atomic|to\b))/i;
-const PSQL = /^(?:\s|--.*(?:\n|$))*(\\\S+)/;
+const FORBIDDEN =
+  /(?:begin|start|commit|end|rollback|abort|prepare)\b(?!\s+(?:atomic|to\b))|\\\S+/iy;
 const DOWN = /^--[ \t]*migrate:down\b/m;
 
 /** One transaction, as for a small file, sent in batches of whole statements. */
@@ -58,10 +57,11 @@ async function sendAll({ client }: Runner, part: Part): Promise<number> {
 function* batches(path: string): Generator<{ sql: string; line: number }> {
   let [sql, line, next] = ["", 1, 1];
   for (const statement of statements(path)) {
-    refuseControl(path, next, statement);
+    const { text } = statement;
+    refuseForbidden(path, next, statement);
     if (sql === "") line = next;
-    sql += statement;
-    for (let at = statement.indexOf("\n"); at !== -1; at = statement.indexOf("\n", at + 1)) next++;
+    sql += text;
+    for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) next++;
     if (sql.length < BATCH) continue;
     yield { sql, line };
     sql = "";
@@ -69,8 +69,9 @@ function* batches(path: string): Generator<{ sql: string; line: number }> {
   if (sql !== "") yield { sql, line };
 }
 
-function refuseControl(path: string, line: number, statement: string): void {
-  const word = (CONTROL.exec(statement) ?? PSQL.exec(statement))?.[1];
+function refuseForbidden(path: string, line: number, { text, words }: Piece): void {
+  FORBIDDEN.lastIndex = words;
+  const word = FORBIDDEN.exec(text)?.[0];
   if (!word) return;
   throw mistake(
     `${path}, in the statement after line ${line}: "${word}" has no place in a file of this size; the file is one transaction as it is`,
@@ -78,23 +79,22 @@ function refuseControl(path: string, line: number, statement: string): void {
 }
 
 /** Up to the down part, if there is one. */
-function* statements(path: string): Generator<string> {
+function* statements(path: string): Generator<Piece> {
   const scanner = new StatementScanner();
-  for (const text of pieces(path)) {
-    for (const statement of scanner.push(text)) {
-      if (DOWN.test(statement)) return yield* beforeDown(statement);
-      yield statement;
+  for (const statement of scanned(path, scanner)) {
+    const down = DOWN.exec(statement.text)?.index;
+    if (down === undefined) yield statement;
+    else {
+      const text = statement.text.slice(0, down);
+      if (text.trim() !== "") yield { text, words: Math.min(statement.words, down) };
+      return;
     }
-  }
-  for (const statement of scanner.push("", true)) {
-    if (DOWN.test(statement)) return yield* beforeDown(statement);
-    yield statement;
   }
 }
 
-function* beforeDown(statement: string): Generator<string> {
-  const head = statement.slice(0, DOWN.exec(statement)?.index);
-  if (head.trim() !== "") yield head;
+function* scanned(path: string, scanner: StatementScanner): Generator<Piece> {
+  for (const text of pieces(path)) yield* scanner.push(text);
+  yield* scanner.push("", true);
 }
 
 function* pieces(path: string): Generator<string> {

@@ -5,7 +5,7 @@ import { finishRow, progressRow, type Recorded, startRow, undoneRow } from "./hi
 import { assertValid, clearFailedBuild, indexIntent } from "./index-build.ts";
 import { where } from "./inspect.ts";
 import { tellOldTransactions } from "./old-transactions.ts";
-import { type Direction, hashOf, type Intent, type Progress } from "./progress.ts";
+import { type Direction, hashesOfHeads, type Intent, type Progress } from "./progress.ts";
 import { type Runner, setRole } from "./runner.ts";
 import { runScript, ScriptError } from "./script.ts";
 import type { Part } from "./source.ts";
@@ -58,10 +58,13 @@ class Session {
   done = 0;
   private readonly steps: Steps;
   private readonly units: Unit[];
+  /** Of the units before each, as `Progress` has them. */
+  private readonly hashes: string[];
 
   constructor(steps: Steps, units: Unit[]) {
     this.steps = steps;
     this.units = units;
+    this.hashes = hashesOfHeads(units.map(({ sql }) => sql));
   }
 
   async begin(): Promise<void> {
@@ -79,7 +82,7 @@ class Session {
     const { client } = runner;
     const progress = row.progress as Progress;
     this.done = row.statementsDone;
-    if (hashOf(this.texts(this.done)) !== progress.doneHash) {
+    if (this.hashes[this.done] !== progress.doneHash) {
       throw refused(
         `${nameOf(part.path)} was edited in the ${this.done} statements of it that have run; bring those back, the rest may change`,
       );
@@ -195,8 +198,6 @@ class Session {
   private kept = () =>
     `${this.done} statements of ${this.steps.file.version} are done and stay; correct it and run "pgstead migrate ${this.steps.direction}" to carry on`;
 
-  private texts = (count: number) => this.units.slice(0, count).map(({ sql }) => sql);
-
   private hasOwnTimeouts = () =>
     this.units
       .slice(0, this.done)
@@ -206,7 +207,7 @@ class Session {
     const { runner, file, direction } = this.steps;
     const progress: Progress = {
       direction,
-      doneHash: hashOf(this.texts(done)),
+      doneHash: this.hashes[done] as string,
       ...(intent && { intent }),
     };
     return progressRow(runner.client, file.version, done, progress);

@@ -1,4 +1,4 @@
-import { sha256 } from "./checksum.ts";
+import { createHash } from "node:crypto";
 
 export type Direction = "up" | "down";
 
@@ -26,4 +26,13 @@ export interface IndexIntent {
   oid?: number;
 }
 
-export const hashOf = (texts: string[]) => sha256(texts.join("\0"));
+/** SHA-256 of the first none, one, two, ... of `texts`, joined by NUL; each is hashed once. */
+export function hashesOfHeads(texts: string[]): string[] {
+  const hash = createHash("sha256");
+  const heads = [hash.copy().digest("hex")];
+  texts.forEach((text, i) => {
+    hash.update(i > 0 ? `\0${text}` : text);
+    heads.push(hash.copy().digest("hex"));
+  });
+  return heads;
+}

@@ -1,82 +1,132 @@
 type State = "sql" | "line comment" | "block comment" | "quote" | "name" | "dollar";
 
+export interface Piece {
+  /** With its semicolon, and what stands before it. */
+  text: string;
+  /** Index in `text` of its first word, past blanks and comments; its length where it has none. */
+  words: number;
+}
+
+/** What may begin another state, or end a statement. */
+const MARK = /[;'"$()]|--|\/\*/g;
+const BLANK = /\s+/y;
+const TAG = /\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/y;
+
 /**
- * Splits SQL that is too large for a parser to hold, as it comes in. It knows how Postgres's lexer
- * hides semicolons (quotes, comments, dollar quotes), not what statements mean.
+ * Splits SQL that is too large for a parser to hold, as it comes in, and tells of any what its
+ * statements begin with. It knows how Postgres's lexer hides semicolons (quotes, comments, dollar
+ * quotes), not what statements mean. Each character is passed once: a regular expression over
+ * repeated comments needs time that doubles with each dash.
  */
 export class StatementScanner {
+  /** Moves so far, each past at least one character. */
+  steps = 0;
   private rest = "";
   private at = 0;
+  private words: number | undefined;
   private state: State = "sql";
   private escapes = false;
   private depth = 0;
+  private parentheses = 0;
   private tag = "";
 
-  /** The statements that `text` completes, each with its semicolon and what stands before it. */
-  push(text: string, last = false): string[] {
+  /** The statements that `text` completes. */
+  push(text: string, last = false): Piece[] {
     this.rest += text;
-    const complete: string[] = [];
+    const complete: Piece[] = [];
     let start = 0;
     for (;;) {
       const end = this.next(last);
       if (end === undefined) break;
-      complete.push(this.rest.slice(start, end));
+      complete.push(this.piece(start, end));
       start = end;
+    }
+    if (last && this.rest.slice(start).trim() !== "") {
+      complete.push(this.piece(start, this.rest.length));
     }
     this.rest = this.rest.slice(start);
     this.at -= start;
-    if (last && this.rest.trim() !== "") complete.push(this.rest);
+    if (this.words !== undefined) this.words -= start;
     return complete;
+  }
+
+  private piece(start: number, end: number): Piece {
+    const words = (this.words ?? end) - start;
+    this.words = undefined;
+    this.parentheses = 0;
+    return { text: this.rest.slice(start, end), words };
   }
 
   /** Moves on to the end of the current statement; undefined where the text ends before it does. */
   private next(last: boolean): number | undefined {
-    const { rest } = this;
     // A token may go on in the next piece: `-` and `-`, `$ta` and `g$`.
-    const limit = last ? rest.length : rest.length - 64;
+    const limit = last ? this.rest.length : this.rest.length - 64;
     while (this.at < limit) {
-      if (this.state === "sql") {
-        if (rest[this.at] === ";") return ++this.at;
-        this.enter(rest);
-      } else this.leave(rest, limit);
+      this.steps++;
+      if (this.state !== "sql") this.leave(limit);
+      else if (this.enter(limit)) return this.at;
     }
     return undefined;
   }
 
-  private enter(rest: string): void {
-    const two = rest.slice(this.at, this.at + 2);
-    if (two === "--") this.state = "line comment";
-    else if (two === "/*") {
-      this.state = "block comment";
-      this.depth = 1;
-      this.at += 2;
-    } else if (two[0] === "'") {
+  /** True at the semicolon that ends a statement. */
+  private enter(limit: number): boolean {
+    const { rest } = this;
+    if (this.words === undefined && !this.beginWords()) return false;
+    const at = find(MARK, rest, this.at);
+    const mark = at < limit ? rest[at] : undefined;
+    this.at = Math.min(at, limit) + (mark ? 1 : 0);
+    if (mark === "'") {
       this.state = "quote";
-      this.escapes = /(?:^|[^\w$])e$/i.test(rest.slice(Math.max(0, this.at - 2), this.at));
-      this.at++;
-    } else if (two[0] === '"') {
-      this.state = "name";
-      this.at++;
-    } else if (two[0] === "$" && !/[\w$]/.test(rest[this.at - 1] ?? "")) {
-      const tag = /^\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/.exec(
-        rest.slice(this.at, this.at + 64),
-      );
-      this.at += tag?.[0].length ?? 1;
-      if (tag) {
-        this.state = "dollar";
-        this.tag = tag[0];
-      }
-    } else this.at++;
+      this.escapes = /(?:^|[^\w$])e$/i.test(rest.slice(Math.max(0, at - 2), at));
+    } else if (mark === '"') this.state = "name";
+    else if (mark === "$") this.enterDollar(at);
+    else if (mark === "-" || mark === "/") this.enterComment(mark);
+    else if (mark === "(") this.parentheses++;
+    else if (mark === ")") this.parentheses--;
+    // The actions of a rule stand in parentheses.
+    return mark === ";" && this.parentheses <= 0;
   }
 
-  private leave(rest: string, limit: number): void {
-    if (this.state === "line comment") this.leaveAt(rest.indexOf("\n", this.at), 1, limit);
-    else if (this.state === "dollar") {
-      this.leaveAt(rest.indexOf(this.tag, this.at), this.tag.length, limit);
-    } else if (this.state === "name") this.leaveAt(rest.indexOf('"', this.at), 1, limit);
-    else if (this.state === "block comment") this.inComment(rest.slice(this.at, this.at + 2));
-    else if (this.escapes && rest[this.at] === "\\") this.at += 2;
-    else if (rest[this.at++] === "'") this.state = "sql";
+  /** Past one blank or into one comment; true at the first word. */
+  private beginWords(): boolean {
+    BLANK.lastIndex = this.at;
+    const two = this.rest.slice(this.at, this.at + 2);
+    if (BLANK.test(this.rest)) this.at = BLANK.lastIndex;
+    else if (two === "--" || two === "/*") {
+      this.at++;
+      this.enterComment(two[0] as string);
+    } else {
+      this.words = this.at;
+      return true;
+    }
+    return false;
+  }
+
+  private enterComment(first: string): void {
+    this.state = first === "-" ? "line comment" : "block comment";
+    this.depth = 1;
+    this.at++;
+  }
+
+  private enterDollar(at: number): void {
+    if (/[\w$]/.test(this.rest[at - 1] ?? "")) return;
+    TAG.lastIndex = at;
+    const tag = TAG.exec(this.rest)?.[0];
+    if (!tag) return;
+    this.at = at + tag.length;
+    this.state = "dollar";
+    this.tag = tag;
+  }
+
+  private leave(limit: number): void {
+    const { rest, at } = this;
+    if (this.state === "line comment") this.leaveAt(rest.indexOf("\n", at), 1, limit);
+    else if (this.state === "dollar")
+      this.leaveAt(rest.indexOf(this.tag, at), this.tag.length, limit);
+    else if (this.state === "name") this.leaveAt(rest.indexOf('"', at), 1, limit);
+    else if (this.state === "block comment") this.inComment(limit);
+    else this.inQuote(limit);
   }
 
   private leaveAt(found: number, length: number, limit: number): void {
@@ -87,11 +137,30 @@ export class StatementScanner {
     }
   }
 
+  private inQuote(limit: number): void {
+    const at = find(this.escapes ? /['\\]/g : /'/g, this.rest, this.at);
+    if (at >= limit) this.at = limit;
+    else if (this.rest[at] === "\\" || this.rest[at + 1] === "'") this.at = at + 2;
+    else this.leaveAt(at, 1, limit);
+  }
+
   /** Postgres nests them. */
-  private inComment(two: string): void {
-    if (two === "/*") this.depth++;
-    else if (two === "*/") this.depth--;
-    this.at += two === "/*" || two === "*/" ? 2 : 1;
+  private inComment(limit: number): void {
+    const at = find(/\/\*|\*\//g, this.rest, this.at);
+    if (at >= limit) {
+      this.at = limit;
+      return;
+    }
+    this.depth += this.rest[at] === "/" ? 1 : -1;
+    this.at = at + 2;
     if (this.depth === 0) this.state = "sql";
   }
 }
+
+/** Index of the next match; the text's length where there is none. */
+function find(pattern: RegExp, text: string, from: number): number {
+  pattern.lastIndex = from;
+  return pattern.exec(text)?.index ?? text.length;
+}
+
+export const piecesOf = (sql: string) => new StatementScanner().push(sql, true);

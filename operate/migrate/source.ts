@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
-import { closeSync, openSync, readFileSync, readSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, readSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { mistake } from "../error.ts";
 import { type Directives, readDirectives } from "./directives.ts";
 import { LARGE, type MigrationFile, nameOf } from "./files.ts";
@@ -11,6 +12,8 @@ export interface Part {
   /** Line of the file (from 1) on which `sql` begins. */
   firstLine: number;
   directives: Directives;
+  /** It may be empty: what an up part of old data did, nobody can or need undo. */
+  isDown?: boolean;
   /** `sql` is but the head of it: the rest is read while it runs. */
   large?: boolean;
 }
@@ -29,7 +32,7 @@ export function readSource(file: Pick<MigrationFile, "path" | "downPath" | "size
   const marker = DOWN.exec(text);
   if (!marker) {
     const up = part(path, text, 1);
-    return downPath ? { up, down: part(downPath, readText(downPath), 1) } : { up };
+    return downPath ? { up, down: downPart(downPath, readText(downPath), 1) } : { up };
   }
   if (downPath) {
     throw mistake(`${nameOf(path)} has a down part of its own and so has ${nameOf(downPath)}`);
@@ -37,7 +40,7 @@ export function readSource(file: Pick<MigrationFile, "path" | "downPath" | "size
   const head = text.slice(0, marker.index);
   return {
     up: part(path, head, 1),
-    down: part(path, text.slice(marker.index), head.split("\n").length),
+    down: downPart(path, text.slice(marker.index), head.split("\n").length),
   };
 }
 
@@ -51,11 +54,26 @@ function readLarge(path: string, downPath: string | undefined): Source {
   if (up.directives.noTransaction || up.directives.backfill) {
     throw mistake(`${path} is too large for a file without one transaction; divide it`);
   }
-  return downPath ? { up, down: part(downPath, readText(downPath), 1) } : { up };
+  return downPath ? { up, down: downPart(downPath, readText(downPath), 1) } : { up };
 }
 
 function part(path: string, sql: string, firstLine: number): Part {
-  return { path, sql, firstLine, directives: readDirectives(path, sql, firstLine) };
+  const directives = { ...besideIt(path), ...readDirectives(path, sql, firstLine) };
+  return { path, sql, firstLine, directives };
+}
+
+const downPart = (path: string, sql: string, firstLine: number): Part => ({
+  ...part(path, sql, firstLine),
+  isDown: true,
+});
+
+/** Diesel's word for `no-transaction` stands in a file beside `up.sql` and `down.sql`. */
+function besideIt(path: string): Directives {
+  if (!/^(up|down)\.sql$/.test(basename(path))) return {};
+  const file = join(dirname(path), "metadata.toml");
+  if (!existsSync(file)) return {};
+  const said = /^\s*run_in_transaction\s*=\s*false/m.test(readFileSync(file, "utf8"));
+  return said ? { noTransaction: true } : {};
 }
 
 /** Postgres takes no byte-order mark, and reports broken UTF-8 far from its cause. */

@@ -1,4 +1,5 @@
 import { mistake } from "../error.ts";
+import { piecesOf } from "./scanner.ts";
 
 export interface Statement {
   text: string;
@@ -51,17 +52,21 @@ export async function splitStatements(sql: string): Promise<Statement[]> {
   });
 }
 
-const BLANKS = /^(?:\s|--.*(?:\n|$)|\/\*[\s\S]*?\*\/)*/;
-
-const leadingBlanks = (text: string) => BLANKS.exec(text)?.[0].length ?? 0;
+const leadingBlanks = (text: string) => piecesOf(text)[0]?.words ?? text.length;
 
 export const isBlank = (sql: string) => leadingBlanks(sql) === sql.length;
 
-/** The parser counts bytes of UTF-8, JavaScript counts UTF-16 units. */
+/** The parser counts bytes of UTF-8, JavaScript counts UTF-16 units. Asked in rising order, it counts once. */
 function byteOffsets(sql: string): (offset: number) => number {
   const bytes = Buffer.from(sql);
   if (bytes.length === sql.length) return (offset) => offset;
-  return (offset) => bytes.toString("utf8", 0, offset).length;
+  let [counted, index] = [0, 0];
+  return (offset) => {
+    if (offset < counted) [counted, index] = [0, 0];
+    index += bytes.toString("utf8", counted, offset).length;
+    counted = offset;
+    return index;
+  };
 }
 
 const COPY_FROM_STDIN = /\bcopy\b[^;]*\bfrom\s+stdin\b[^;]*;/i;

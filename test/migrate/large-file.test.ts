@@ -1,44 +1,9 @@
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { checksums, checksumsOfFile } from "../../operate/migrate/checksum.ts";
-import { StatementScanner } from "../../operate/migrate/scanner.ts";
-import { splitStatements } from "../../operate/migrate/statements.ts";
 import { up } from "../../operate/migrate/up.ts";
 import { createDatabase } from "../support/database.ts";
-
-const parts = [
-  "select 1;",
-  "select ';', 'it''s;', E'\\';', e'a\\\\';",
-  'select ";" from "a;""b";',
-  "select $$;$$, $a$;$$;$a$, a$b from t;",
-  "-- ; '\nselect 2;",
-  "/* ; /* ' */ $$ ; */ select 3;",
-  "do $body$ begin perform ';'; end $body$;",
-  "select 'é😀;' as é;",
-  `insert into t values ('${"x;".repeat(60)}');`,
-];
-
-test("the scanner splits as Postgres does, wherever the text is cut", async () => {
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(fc.constantFrom(...parts), { minLength: 1, maxLength: 8 }),
-      fc.integer({ min: 1, max: 90 }),
-      async (chosen, step) => {
-        const sql = `${chosen.join("\n")}\nselect 'last'`;
-        const scanner = new StatementScanner();
-        const found: string[] = [];
-        for (let i = 0; i < sql.length; i += step)
-          found.push(...scanner.push(sql.slice(i, i + step)));
-        found.push(...scanner.push("", true));
-        expect(found.join("")).toBe(sql);
-        expect(found).toHaveLength((await splitStatements(sql)).length);
-      },
-    ),
-    { numRuns: 200 },
-  );
-});
 
 test("a file of 24 MB runs in one transaction without being held; fails with its line, and leaves nothing", async () => {
   const db = await createDatabase();

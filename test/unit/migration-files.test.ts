@@ -1,0 +1,61 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { beforeEach, expect, test } from "vitest";
+import { findFiles } from "../../operate/migrate/files.ts";
+import { inspect } from "../../operate/migrate/inspect.ts";
+import { readSource } from "../../operate/migrate/source.ts";
+
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "pgstead-files-"));
+  return () => rmSync(folder, { recursive: true });
+});
+
+function write(name: string, content: string): void {
+  mkdirSync(dirname(join(folder, name)), { recursive: true });
+  writeFileSync(join(folder, name), content);
+}
+
+const versions = () => findFiles({ folder, files: "*" }).map(({ version }) => version);
+
+test("folders of up.sql are ordered as Diesel orders them, dashes in the stamp or not", () => {
+  for (const name of ["2017-08-31-230457_b", "20170804200817_a", "2017-10-08-193512-0000_c"]) {
+    write(`${name}/up.sql`, "select 1;");
+  }
+  expect(versions()).toEqual([
+    "20170804200817_a",
+    "2017-08-31-230457_b",
+    "2017-10-08-193512-0000_c",
+  ]);
+});
+
+test("plain names and migration.sql are ordered by code point, N.up.sql by number", () => {
+  write("2024-02-01_b.sql", "select 1;");
+  write("20240101_a/migration.sql", "select 1;");
+  expect(versions()).toEqual(["2024-02-01_b", "20240101_a"]);
+  rmSync(folder, { recursive: true });
+  write("10_b.up.sql", "select 1;");
+  write("9_a.up.sql", "select 1;");
+  expect(versions()).toEqual(["9_a", "10_b"]);
+});
+
+test("Diesel's metadata.toml takes both directions out of their transaction", async () => {
+  write("1_a/up.sql", "create table t (); create index concurrently on t ((1));");
+  write("1_a/down.sql", "drop table t;");
+  const source = () => readSource(findFiles({ folder, files: "*" })[0]!);
+  await expect(inspect(source().up)).rejects.toThrow(/cannot run in a transaction/);
+  write("1_a/metadata.toml", "run_in_transaction = false\n");
+  expect(await inspect(source().up)).toMatchObject({ mode: "no-transaction" });
+  expect(await inspect(source().down!)).toMatchObject({ mode: "no-transaction" });
+});
+
+test("an empty down.sql undoes nothing; an empty up.sql is a mistake", async () => {
+  write("1_a/up.sql", "select 1;");
+  write("1_a/down.sql", "");
+  const [file] = findFiles({ folder, files: "*" });
+  expect(await inspect(readSource(file!).down!)).toMatchObject({ mode: "transaction", sql: "" });
+  write("1_a/up.sql", " \n");
+  await expect(inspect(readSource(file!).up)).rejects.toThrow(/up.sql is empty/);
+});
