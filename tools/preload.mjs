@@ -1,6 +1,7 @@
 /**
- * Loaded before the program, for two endings that the Pulumi SDK gets wrong.
+ * Loaded before the program, for a start and two endings that the Pulumi SDK gets wrong.
  */
+import { createRequire } from "node:module";
 import util from "node:util";
 
 // The SDK shows an uncaught error with `util.inspect(error, { colors: true })`, and its source maps
@@ -28,3 +29,14 @@ for (const stream of [process.stdout, process.stderr]) {
     if (error.code === "EPIPE") end();
   });
 }
+
+// What reads npm's trees and TypeScript's syntax serves those who serialise functions; the SDK loads
+// both with its index, some 560 modules, on each run. Here they come with their first use.
+const Module = createRequire(import.meta.url)("node:module");
+const load = Module._load;
+const isLate = (request) => request === "@npmcli/arborist" || request.endsWith("/typescript-shim");
+Module._load = (request, ...rest) => {
+  const loaded = () => load(request, ...rest);
+  if (!isLate(request)) return loaded();
+  return new Proxy({}, { get: (_, name) => name === "__esModule" || loaded()[name] });
+};
