@@ -167,7 +167,11 @@ const sections = {
         .int()
         .min(0)
         .default(512)
-        .describe("Room that a dump must leave on the backup volume."),
+        .describe("Room that a dump and its verification must leave on the backup volume."),
+      verify: z
+        .enum(["each", "daily", "weekly"])
+        .default("each")
+        .describe("How often a backup is restored into a scratch server, which alone proves it."),
     })
     .prefault({})
     .describe("When dumps are taken, and how long they stay on the host."),

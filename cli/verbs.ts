@@ -4,6 +4,7 @@ import { backupList } from "./verbs/backup-list.ts";
 import { backupNow } from "./verbs/backup-now.ts";
 import { backupShow } from "./verbs/backup-show.ts";
 import { backupUpload } from "./verbs/backup-upload.ts";
+import { backupVerify } from "./verbs/backup-verify.ts";
 import { bootstrap } from "./verbs/bootstrap.ts";
 import { check } from "./verbs/check.ts";
 import { doctor } from "./verbs/doctor.ts";
@@ -34,6 +35,6 @@ export const verbs: Verb[] = [
   ...[status, check, doctor, logs, psql],
   ...[migrateUp, migrateDown, migrateList, migrateCurrent, migratePending],
   ...[migrateRun, migrateNew, migrateStamp, migrateAdopt, migrateVerify, migrateSchema],
-  ...[backupNow, backupList, backupShow, backupGet, backupUpload],
+  ...[backupNow, backupList, backupShow, backupGet, backupVerify, backupUpload],
   ...[restart, serve, bootstrap, stepMigrate],
 ];

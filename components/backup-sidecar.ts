@@ -18,7 +18,11 @@ export interface BackupSidecarArgs {
   agent: AgentParts;
   /** The stack's network, through which the bucket is reached. */
   network: pulumi.Input<string>;
-  /** @default 512 */
+  /**
+   * MB for the container, without swap. What is above 512 is for the index builds of the scratch server
+   * that backups are proven in.
+   * @default 1152
+   */
   memoryMegabytes?: number;
   /**
    * Seconds that a backup under way is given to clean up behind itself.
@@ -48,7 +52,7 @@ export class BackupSidecar extends pulumi.ComponentResource {
 
     const parent = this;
     const containerName = `${args.prefix ?? pulumi.getStack()}-agent`;
-    const memory = args.memoryMegabytes ?? 512;
+    const memory = args.memoryMegabytes ?? 1152;
     const stopSeconds = args.stopSeconds ?? 60;
     const container = createContainer();
 
@@ -75,6 +79,8 @@ export class BackupSidecar extends pulumi.ComponentResource {
         // The plugin shows a change at each preview unless swap is named too.
         memory,
         memorySwap: memory,
+        // S4: index builds of the scratch server, two at once.
+        shmSize: Math.max(64, memory - 512),
         stopTimeout: stopSeconds,
         // Without it a replacement is a kill without a signal.
         destroyGraceSeconds: stopSeconds,

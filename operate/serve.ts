@@ -20,6 +20,7 @@ export async function serveAgent(settings: Settings, self: Self): Promise<void> 
 export async function schedule(settings: Settings, self: Self, signal: AbortSignal): Promise<void> {
   const actions: Actions = {
     backup: () => runSelf(self(["backup", "now", "--scheduled", "--json"]), signal),
+    verify: (id) => runSelf(self(["backup", "verify", id, "--json"]), signal),
     upload: () => runSelf(self(["backup", "upload", "--json"]), signal),
   };
   await runSchedule(settings, actions, { signal, log });

@@ -6,7 +6,8 @@ import type { Verb } from "../verb.ts";
 export const backupList: Verb = {
   name: "backup list",
   group: "backup",
-  summary: "backups with age, size and where each copy lies; exit 2 if there is no good one",
+  summary:
+    "backups with age, size, where copies lie, and which are proven; exit 2 if there is no good one",
   examples: ["pgstead backup list", "pgstead backup list --json"],
   async run(context) {
     const { listBackups } = await import("../../operate/backup/list.ts");
@@ -35,9 +36,21 @@ function line(backup: Listed, width: number, now: Date): string {
     age(backup.startedAt, now).padStart(8),
     bytes(backup.size).padStart(8),
     backup.copies.join(" + ").padEnd("local + bucket".length),
+    proofOf(backup, now).padEnd("proven 59 min ago".length),
     backup.schemaVersion ?? "-",
   ];
   if (!backup.good) columns.push("NOT WHOLE");
+  if (backup.bucketProof?.state === "failed" && backup.proof?.state !== "failed") {
+    columns.push("THE BUCKET'S COPY FAILED TO RESTORE");
+  }
   if (backup.problem) columns.push(`DAMAGED: ${backup.problem}`);
   return columns.join("  ");
+}
+
+export function proofOf({ proof }: Pick<Listed, "proof">, now: Date): string {
+  if (!proof) return "not proven";
+  if (proof.state === "proven") return `proven ${age(proof.verifiedAt, now)} ago`;
+  const [problem = ""] = proof.problems;
+  const told = proof.state === "failed" ? "FAILED TO RESTORE" : "could not verify";
+  return `${told}: ${problem.split("\n")[0]}`;
 }

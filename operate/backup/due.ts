@@ -43,7 +43,7 @@ const FIRST_RETRY_MS = 5 * 60_000;
 
 /** After a failure: 5 minutes, 10, 20, then hourly. */
 export function mayTry(
-  { last, failures }: Pick<State, "failures"> & { last: Run | null },
+  { last, failures }: { failures: number; last: Pick<Run, "finishedAt"> | null },
   now: Date,
 ) {
   if (!last || failures === 0) return true;

@@ -2,10 +2,10 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
-import { withClient } from "../database.ts";
 import { embeddedDump } from "../embedded/pg-dump.ts";
 import { type Note, withProgress } from "../progress.ts";
 import type { BackupSettings, Settings } from "../settings.ts";
+import { readCensus } from "./census.ts";
 import { assertReadable } from "./check-dump.ts";
 import type { DumpOptions } from "./dump.ts";
 import { newId, publish, secure, withWorkFolder } from "./folder.ts";
@@ -13,8 +13,8 @@ import type { Manifest } from "./manifest.ts";
 import { readFacts } from "./snapshot.ts";
 
 /**
- * The embedded server's backup: always plain SQL. Its clients share one session, so no second one can
- * count rows in the snapshot of the dump, and roles it has none.
+ * The embedded server's backup: always plain SQL, and no roles, of which it has none. Its clients share
+ * one session, so what the dump holds is counted on its own connection.
  */
 export async function dumpEmbedded(
   settings: Settings,
@@ -25,8 +25,7 @@ export async function dumpEmbedded(
   const id = newId(folder, settings.database.name, startedAt);
   const file = `${id}.sql.gz`;
   return withWorkFolder(folder, "embedded", async (work) => {
-    const facts = await withClient(settings, { purpose: "backup" }, readFacts);
-    const text = await embeddedText(settings, note, signal);
+    const { text, seen } = await embeddedText(settings, note, signal);
     writeFileSync(join(work, file), await promisify(gzip)(text), { mode: 0o600 });
     await assertReadable(settings, join(work, file), "plain", signal);
     const manifest: Manifest = {
@@ -40,8 +39,7 @@ export async function dumpEmbedded(
       warnings: [],
       dumpVersion: /^-- Dumped by pg_dump version (\S+)/m.exec(text)?.[1] ?? "unknown",
       pgsteadVersion,
-      ...facts,
-      rows: {},
+      ...seen,
       startedAt: startedAt.toISOString(),
       finishedAt: new Date().toISOString(),
       durationMs: Date.now() - startedAt.getTime(),
@@ -56,5 +54,9 @@ export const embeddedText = (settings: Settings, note?: Note, signal?: AbortSign
   withProgress(
     note,
     () => "dumping the embedded server",
-    () => embeddedDump(settings, signal),
+    () =>
+      embeddedDump(settings, signal, async (asker) => ({
+        ...(await readFacts(asker)),
+        ...(await readCensus(asker)),
+      })),
   );

@@ -83,7 +83,7 @@ async function write(
 
 async function writeEmbedded(settings: Settings, options: DumpToOptions, target: Writable) {
   const { out, compress = compressionOf(out), note, signal } = options;
-  const text = await embeddedText(settings, note, signal);
+  const { text } = await embeddedText(settings, note, signal);
   if (compress === "zstd") throw mistake("the embedded server's dumps are compressed by gzip only");
   const bytes = compress === "gzip" ? gzipSync(text) : text;
   await new Promise<void>((resolve, reject) => {

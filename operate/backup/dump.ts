@@ -41,7 +41,7 @@ export async function dump(
       createPrivate(path);
       const written = () => `dumping: ${bytes(statSync(path).size)} of about ${bytes(expected)}`;
       const args = dumpArgs(format, path, facts.serverVersion, snapshot);
-      const { remarks, rows } = await withProgress(note, written, () =>
+      const { remarks, census } = await withProgress(note, written, () =>
         dumpAndCount(settings, args, snapshot, signal),
       );
       await assertReadable(settings, path, format, signal);
@@ -59,7 +59,7 @@ export async function dump(
         dumpVersion,
         pgsteadVersion: options.pgsteadVersion,
         ...facts,
-        rows,
+        ...census,
         startedAt: startedAt.toISOString(),
         finishedAt: new Date().toISOString(),
         durationMs: Date.now() - startedAt.getTime(),
@@ -72,7 +72,7 @@ export async function dump(
   });
 }
 
-/** Rows are counted while pg_dump runs. A count that fails ends the dump, whose manifest would lack it. */
+/** Counted while pg_dump runs. A count that fails ends the dump, whose manifest would lack it. */
 async function dumpAndCount(
   settings: Settings,
   args: string[],
@@ -80,11 +80,11 @@ async function dumpAndCount(
   signal?: AbortSignal,
 ) {
   const uncounted = new AbortController();
-  const counting = snapshot.countRows();
+  const counting = snapshot.takeCensus();
   counting.catch((error) => uncounted.abort(error));
   const both = signal ? AbortSignal.any([signal, uncounted.signal]) : uncounted.signal;
   const { remarks } = await runTool(settings, "pg_dump", args, { signal: both });
-  return { remarks, rows: await counting };
+  return { remarks, census: await counting };
 }
 
 /** S22: without statistics the first queries after a restore are planned blindly. */

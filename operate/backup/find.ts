@@ -1,7 +1,7 @@
 import { ExitCode, ExpectedError, mistake } from "../error.ts";
 import type { Settings } from "../settings.ts";
 import { withBucket } from "./bucket.ts";
-import { bucketIds, bucketManifest } from "./bucket-list.ts";
+import { bucketIds, bucketManifest, newestFirst } from "./bucket-list.ts";
 import { localManifests } from "./folder.ts";
 import { isGood, type Manifest } from "./manifest.ts";
 import { backupSettings } from "./settings.ts";
@@ -12,10 +12,15 @@ export interface Found {
 }
 
 /** `latest` is the newest good one; the local copy is preferred, since it is nearer. */
-export async function findBackup(settings: Settings, id: string): Promise<Found> {
+export async function findBackup(
+  settings: Settings,
+  id: string,
+  onlyBucket = false,
+): Promise<Found> {
   const backups = backupSettings(settings);
-  const local = localManifests(backups.folder);
-  const here = id === "latest" ? local.find(isGood) : local.find((one) => one.id === id);
+  if (onlyBucket && !backups.bucket) throw mistake("this stack has no bucket; see docs/bucket.md");
+  const local = onlyBucket ? [] : localManifests(backups.folder);
+  const here = id === "latest" ? newestGood(local) : local.find((one) => one.id === id);
   if (here) return { manifest: here, where: "local" };
   const there = backups.bucket && (await findInBucket(backups.bucket, id));
   if (there) return { manifest: there, where: "bucket" };
@@ -38,14 +43,19 @@ async function findInBucket(
       return ids.has(wanted) ? bucketManifest(bucket, "dumps/", wanted) : undefined;
     }
     const manifests = await Promise.all(
-      // Ids end in their time; the newest few are enough to find a good one among them.
-      [...ids]
-        .sort((a, b) => stamp(b).localeCompare(stamp(a)))
+      // The newest few are enough to find a good one among them.
+      newestFirst(ids)
         .slice(0, 5)
         .map((id) => bucketManifest(bucket, "dumps/", id)),
     );
-    return manifests.find((manifest) => manifest && isGood(manifest));
+    return newestGood(manifests.filter((manifest) => manifest !== undefined));
   });
 }
 
-const stamp = (id: string) => /\d{8}T\d{6}Z(-\d+)?$/.exec(id)?.[0] ?? "";
+const AHEAD_MS = 3600_000;
+
+/** One from a clock that was ahead is taken only if there is nothing else. */
+function newestGood(newestFirst: Manifest[]): Manifest | undefined {
+  const good = newestFirst.filter(isGood);
+  return good.find(({ startedAt }) => Date.parse(startedAt) <= Date.now() + AHEAD_MS) ?? good[0];
+}

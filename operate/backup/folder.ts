@@ -13,6 +13,7 @@ import { dirname, join } from "node:path";
 import { mistake } from "../error.ts";
 import { measure } from "./check-dump.ts";
 import { type Manifest, type Part, partsOf, readManifest } from "./manifest.ts";
+import { proofName } from "./proof.ts";
 
 const WORK = ".partial-";
 
@@ -116,5 +117,6 @@ export function localManifests(folder: string): Manifest[] {
 /** The manifest first: what is left of a removal that was cut off is no backup. */
 export function removeBackup(folder: string, manifest: Manifest): void {
   rmSync(manifestFile(folder, manifest.id), { force: true });
-  for (const { file } of partsOf(manifest)) rmSync(join(folder, file), { force: true });
+  const names = [...partsOf(manifest).map(({ file }) => file), proofName(manifest.id)];
+  for (const name of names) rmSync(join(folder, name), { force: true });
 }

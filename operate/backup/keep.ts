@@ -1,6 +1,7 @@
 import type { Bucket } from "./bucket.ts";
-import { bucketIds, bucketManifest } from "./bucket-list.ts";
+import { bucketManifest, bucketNames, bucketText } from "./bucket-list.ts";
 import { type Manifest, partsOf } from "./manifest.ts";
+import { parseProof, proofName } from "./proof.ts";
 
 /** Two, so that the one being overwritten is never the only one. */
 const SLOTS = ["a", "b"] as const;
@@ -9,20 +10,46 @@ const COPY_BYTES = 5e9;
 const PART_BYTES = 1e9;
 
 /**
- * S16: a copy of the newest backup under `keep/`, which nothing expires: an agent that is dead for a
- * year leaves a bucket that can be restored from. Copied within the bucket, manifest last.
+ * S16: a copy of the newest proven backup under `keep/`, which nothing expires: an agent that is dead
+ * for a year leaves a bucket that can be restored from. As long as none is proven, of the newest good
+ * one. Copied within the bucket, manifest last.
  */
-export async function keepNewest(bucket: Bucket, newest: Manifest): Promise<void> {
+export async function keepNewest(
+  bucket: Bucket,
+  newest: Manifest,
+  isProven: boolean,
+): Promise<void> {
   // Listed first: to a key that may not list everything, a missing object is a forbidden one.
-  const there = await bucketIds(bucket, "keep/");
-  const kept = await Promise.all(
-    SLOTS.map((slot) =>
-      there.has(`${slot}/backup`) ? bucketManifest(bucket, `keep/${slot}/`, "backup") : undefined,
-    ),
-  );
-  if (kept.some((manifest) => manifest && manifest.startedAt >= newest.startedAt)) return;
-  const [a, b] = kept.map((manifest) => manifest?.startedAt ?? "");
-  const slot = a! <= b! ? SLOTS[0] : SLOTS[1];
+  const there = await bucketNames(bucket, "keep/");
+  const kept = await Promise.all(SLOTS.map((slot) => readSlot(bucket, there, slot)));
+  const rank = (slot: Slot) => `${slot.isProven ? "proven" : "good"} ${slot.startedAt}`;
+  const offered = rank({ startedAt: newest.startedAt, isProven });
+  if (kept.some((slot) => slot && rank(slot) >= offered)) return;
+  const same = kept.findIndex((slot) => slot?.startedAt === newest.startedAt);
+  const [a, b] = kept.map((slot) => (slot ? rank(slot) : ""));
+  const slot = SLOTS[same >= 0 ? same : a! <= b! ? 0 : 1]!;
+  if (same < 0) await copyBackup(bucket, newest, slot);
+  if (isProven) await copy(bucket, `dumps/${proofName(newest.id)}`, `keep/${slot}/backup.proof`, 0);
+}
+
+interface Slot {
+  startedAt: string;
+  isProven: boolean;
+}
+
+async function readSlot(bucket: Bucket, there: Set<string>, slot: string) {
+  if (!there.has(`${slot}/backup.json`)) return undefined;
+  const manifest = await bucketManifest(bucket, `keep/${slot}/`, "backup");
+  const text = there.has(`${slot}/backup.proof`)
+    ? await bucketText(bucket, `keep/${slot}/backup.proof`)
+    : "";
+  const proof = parseProof(text);
+  // A slot is overwritten dump first: the proof that lies there may be of the one before.
+  const isProven = proof?.state === "proven" && proof.id === manifest?.id;
+  return manifest && ({ startedAt: manifest.startedAt, isProven } satisfies Slot);
+}
+
+async function copyBackup(bucket: Bucket, newest: Manifest, slot: string): Promise<void> {
   for (const { file, size } of partsOf(newest)) {
     const suffix = file.slice(newest.id.length);
     await copy(bucket, `dumps/${file}`, `keep/${slot}/backup${suffix}`, size);

@@ -2,10 +2,11 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { ExpectedError } from "../error.ts";
 import type { BackupSettings, Settings } from "../settings.ts";
-import { type Bucket, withBucket } from "./bucket.ts";
-import { bucketIds, bucketManifest } from "./bucket-list.ts";
+import { withBucket } from "./bucket.ts";
+import { bucketManifest, bucketNames, bucketProof, idsOf } from "./bucket-list.ts";
 import { localManifests } from "./folder.ts";
 import { isGood, type Manifest, partsOf } from "./manifest.ts";
+import { localProof, type Proof, proofName } from "./proof.ts";
 import { backupSettings } from "./settings.ts";
 
 export interface Listed {
@@ -20,6 +21,10 @@ export interface Listed {
   copies: ("local" | "bucket")[];
   /** What is wrong with the local copy. */
   problem: string | null;
+  /** What came of restoring it; null until it was tried. */
+  proof: Proof | null;
+  /** The same of the bucket's copy; often it is the local one's, whose bytes were uploaded. */
+  bucketProof: Proof | null;
 }
 
 export interface ListResult {
@@ -35,7 +40,7 @@ export interface ListResult {
 export async function listBackups(settings: Settings): Promise<ListResult> {
   const backups = backupSettings(settings);
   const local = localManifests(backups.folder);
-  const { manifests, ids, error } = await inBucket(backups, local);
+  const { manifests, ids, proofs, error } = await inBucket(backups, local);
   const known = new Map([...manifests, ...local].map((manifest) => [manifest.id, manifest]));
   const localIds = new Set(local.map(({ id }) => id));
   return {
@@ -56,6 +61,8 @@ export async function listBackups(settings: Settings): Promise<ListResult> {
           ...(ids.has(manifest.id) ? (["bucket"] as const) : []),
         ],
         problem: localIds.has(manifest.id) ? localProblem(backups.folder, manifest) : null,
+        proof: localProof(backups.folder, manifest) ?? proofs.get(manifest.id) ?? null,
+        bucketProof: proofs.get(manifest.id) ?? null,
       })),
     strays: strays(backups.folder, local),
     bucketError: error,
@@ -63,14 +70,21 @@ export async function listBackups(settings: Settings): Promise<ListResult> {
 }
 
 async function inBucket({ bucket: settings }: BackupSettings, local: Manifest[]) {
-  const nothing = { manifests: [] as Manifest[], ids: new Set<string>() };
+  const nothing = {
+    manifests: [] as Manifest[],
+    ids: new Set<string>(),
+    proofs: new Map<string, Proof>(),
+  };
   if (!settings) return { ...nothing, error: null };
   try {
     return await withBucket(settings, async (bucket) => {
-      const ids = await bucketIds(bucket, "dumps/");
+      const names = await bucketNames(bucket, "dumps/");
+      const ids = idsOf(names);
       const have = new Set(local.map(({ id }) => id));
       const wanted = [...ids].filter((id) => !have.has(id));
-      return { ids, manifests: await readManifests(bucket, wanted), error: null };
+      const manifests = await eachOf(wanted, (id) => bucketManifest(bucket, "dumps/", id));
+      const proofs = await eachOf([...ids], (id) => bucketProof(bucket, "dumps/", names, id));
+      return { ids, manifests, proofs: new Map(proofs.map((one) => [one.id, one])), error: null };
     });
   } catch (error) {
     // The local copies can be listed, and one who looks for a backup needs them now.
@@ -81,16 +95,17 @@ async function inBucket({ bucket: settings }: BackupSettings, local: Manifest[])
 
 const AT_ONCE = 8;
 
-async function readManifests(bucket: Bucket, ids: string[]): Promise<Manifest[]> {
-  const found: (Manifest | undefined)[] = [];
+async function eachOf<T>(
+  ids: string[],
+  read: (id: string) => Promise<T | undefined>,
+): Promise<T[]> {
+  const found: (T | undefined)[] = [];
   const queue = [...ids];
   const take = async () => {
-    for (let id = queue.pop(); id; id = queue.pop()) {
-      found.push(await bucketManifest(bucket, "dumps/", id));
-    }
+    for (let id = queue.pop(); id; id = queue.pop()) found.push(await read(id));
   };
   await Promise.all(Array.from({ length: AT_ONCE }, take));
-  return found.filter((manifest) => manifest !== undefined);
+  return found.filter((one) => one !== undefined);
 }
 
 function localProblem(folder: string, manifest: Manifest): string | null {
@@ -108,6 +123,7 @@ function strays(folder: string, local: Manifest[]): string[] {
   const known = new Set(
     local.flatMap((manifest) => [
       `${manifest.id}.json`,
+      proofName(manifest.id),
       ...partsOf(manifest).map(({ file }) => file),
     ]),
   );

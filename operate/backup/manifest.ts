@@ -36,6 +36,14 @@ export const Manifest = z.looseObject({
   databaseBytes: z.int(),
   /** Rows of each table, counted in the snapshot of the dump. */
   rows: z.record(z.string(), z.int()),
+  /** How many objects of each kind, content of the tables, and where sequences stood: see census.ts. */
+  objects: z.record(z.string(), z.int()).optional(),
+  sums: z.record(z.string(), z.string()).optional(),
+  sequences: z
+    .record(z.string(), z.object({ at: z.string(), step: z.string(), cycles: z.boolean() }))
+    .optional(),
+  /** Of the server that was dumped; one that a copy is restored into needs as much. */
+  serverSettings: z.record(z.string(), z.string()).optional(),
   /** Where the write-ahead log stood when the snapshot was taken. */
   walPosition: z.string().nullable(),
   /** Number and HMAC of the newest entry of the audit log. */

@@ -1,8 +1,8 @@
-import { type SpawnOptions, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Writable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { mistake, unreachable } from "../error.ts";
 import type { Settings } from "../settings.ts";
@@ -11,6 +11,8 @@ export interface ToolOptions {
   signal?: AbortSignal;
   /** Where stdout goes; collected and returned if left out. */
   stdout?: Writable;
+  /** What it reads on stdin; nothing if left out. */
+  stdin?: Readable;
   /** Called with the size of every piece that passes to `stdout`. */
   onBytes?: (count: number) => void;
   database?: string;
@@ -30,11 +32,14 @@ export async function runTool(
   settings: Settings,
   program: string,
   args: string[],
-  { signal, stdout, onBytes, database = settings.database.name }: ToolOptions = {},
+  { signal, stdin, stdout, onBytes, database = settings.database.name }: ToolOptions = {},
 ): Promise<ToolResult> {
   signal?.throwIfAborted();
   return withPassword(settings, database, async (passwordEnv) => {
-    const child = spawn(program, args, toolEnvironment(settings, database, passwordEnv));
+    const child = spawn(program, args, {
+      env: toolEnvironment(settings, database, passwordEnv),
+      stdio: [stdin ? "pipe" : "ignore", "pipe", "pipe"],
+    });
     const stop = () => {
       child.kill("SIGTERM");
       setTimeout(() => child.kill("SIGKILL"), KILL_AFTER_MS).unref();
@@ -48,9 +53,15 @@ export async function runTool(
     });
     try {
       if (onBytes) child.stdout!.on("data", (chunk) => onBytes(chunk.length));
+      const fed = stdin && pipeline(stdin, child.stdin!);
       const piped = stdout && pipeline(child.stdout!, stdout, { end: false });
       // Both: the reader may go away first, or the program.
-      const [[code, killedBy]] = await Promise.all([ended, piped?.catch((error) => fail(error))]);
+      const [[code, killedBy]] = await Promise.all([
+        ended,
+        piped?.catch((error) => fail("write the output", error)),
+        // Its own exit code says more than the pipe that broke with it.
+        fed?.catch((error) => error.code === "EPIPE" || fail("read the input", error)),
+      ]);
       signal?.throwIfAborted();
       const remarks = (await errors).split("\n").filter((line) => line.trim() !== "");
       if (code === 0) return { stdout: (await text) ?? "", remarks };
@@ -60,9 +71,9 @@ export async function runTool(
       signal?.removeEventListener("abort", stop);
     }
 
-    function fail(error: Error): never {
+    function fail(what: string, error: Error): never {
       child.kill("SIGTERM");
-      throw mistake(`cannot write the output of ${program}: ${error.message}`, error);
+      throw mistake(`cannot ${what} of ${program}: ${error.message}`, error);
     }
   });
 }
@@ -71,9 +82,9 @@ function toolEnvironment(
   settings: Settings,
   database: string,
   passwordEnv: NodeJS.ProcessEnv,
-): SpawnOptions {
+): NodeJS.ProcessEnv {
   const { host, port, user } = settings.database;
-  const env = {
+  return {
     PATH: process.env.PATH,
     // Messages are read: their language must not follow the machine's.
     LC_ALL: "C",
@@ -89,7 +100,6 @@ function toolEnvironment(
       "-c tcp_keepalives_idle=60 -c statement_timeout=0 -c idle_in_transaction_session_timeout=0",
     ...passwordEnv,
   };
-  return { env, stdio: ["ignore", "pipe", "pipe"] };
 }
 
 /** A file, because an environment can be read from outside and a command line by everyone. */

@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Settings } from "../settings.ts";
 import { dueTime, mayTry, parseSchedule } from "./due.ts";
+import { dueVerification, triedCopies } from "./due-verification.ts";
 import { localManifests, openFolder } from "./folder.ts";
 import { isGood } from "./manifest.ts";
 import type { BackupResult } from "./now.ts";
+import type { Proof } from "./proof.ts";
 import { backupSettings } from "./settings.ts";
 import { type Run, readState, writeState } from "./state.ts";
 import type { Uploaded } from "./upload-missing.ts";
@@ -12,6 +14,7 @@ import type { Uploaded } from "./upload-missing.ts";
 export interface Actions {
   backup(signal: AbortSignal): Promise<BackupResult>;
   upload(signal: AbortSignal): Promise<Uploaded>;
+  verify(id: string, signal: AbortSignal): Promise<Proof>;
 }
 
 export interface ScheduleOptions {
@@ -28,7 +31,7 @@ export async function runSchedule(
   actions: Actions,
   { signal, log }: ScheduleOptions,
 ): Promise<void> {
-  const { folder, schedule } = backupSettings(settings);
+  const { folder, schedule, verify } = backupSettings(settings);
   const cron = parseSchedule(schedule);
   openFolder(folder);
   log(`backups at "${schedule}" UTC into ${folder}; next ${cron.nextRun()?.toISOString()}`);
@@ -39,6 +42,11 @@ export async function runSchedule(
   }
 
   async function tick(): Promise<void> {
+    await backUp();
+    if (!signal.aborted) await prove();
+  }
+
+  async function backUp(): Promise<void> {
     const state = readState(folder);
     const now = new Date();
     if (!mayTry(state, now)) return;
@@ -52,11 +60,12 @@ export async function runSchedule(
     log(`backup due ${due}: begins`);
     const startedAt = new Date().toISOString();
     const run = await outcomeOf(() => actions.backup(signal), signal);
-    const { failures, handled } = readState(folder);
+    const { failures, handled, ...rest } = readState(folder);
     const finishedAt = new Date().toISOString();
     // Incomplete, it would be so again in five minutes: somebody must look.
     const isTaken = ["done", "not uploaded", "incomplete"].includes(run.outcome);
     writeState(folder, {
+      ...rest,
       handled: isTaken ? due : handled,
       last: { due, startedAt, finishedAt, ...run },
       failures: run.outcome === "done" || run.outcome === "stopped" ? 0 : failures + 1,
@@ -74,15 +83,38 @@ export async function runSchedule(
       error = (failure as Error).message;
     }
     if (signal.aborted) return;
-    const { failures, handled } = readState(folder);
+    const { failures, ...rest } = readState(folder);
     const outcome = error === null ? "done" : "not uploaded";
     const finishedAt = new Date().toISOString();
     writeState(folder, {
-      handled,
+      ...rest,
       last: { ...last, outcome, error, finishedAt },
       failures: error === null ? 0 : failures + 1,
     });
     log(error === null ? "upload made up" : `upload: ${error}`);
+  }
+
+  /** Also of those that a person took, and of the one whose proof was cut off with the agent. */
+  async function prove(): Promise<void> {
+    const { proving } = readState(folder);
+    const now = new Date();
+    if (!mayTry({ last: proving, failures: proving?.failures ?? 0 }, now)) return;
+    const id = dueVerification(verify, triedCopies(folder), now);
+    if (!id) return;
+    log(`restoring ${id} into a scratch server: begins`);
+    let error: string | null = null;
+    try {
+      const { state, problems, totalSeconds } = await actions.verify(id, signal);
+      log(`${id}: ${state}, in ${totalSeconds} s`);
+      for (const problem of problems) log(`  ${problem}`);
+    } catch (failure) {
+      if (signal.aborted) return;
+      error = (failure as Error).message;
+      log(`${id}: the verification itself failed: ${error}`);
+    }
+    const failures = error === null ? 0 : (proving?.failures ?? 0) + 1;
+    const finishedAt = new Date().toISOString();
+    writeState(folder, { ...readState(folder), proving: { id, finishedAt, failures, error } });
   }
 }
 

@@ -2,6 +2,7 @@ import type { Client } from "pg";
 import { withClient } from "../database.ts";
 import { refused, unreachable } from "../error.ts";
 import type { Settings } from "../settings.ts";
+import { type Asker, type Census, readCensus } from "./census.ts";
 
 export interface Facts {
   serverVersion: string;
@@ -10,6 +11,8 @@ export interface Facts {
   databaseBytes: number;
   walPosition: string | null;
   auditHead: Record<string, unknown> | null;
+  /** What a scratch server needs as much of as the server that was dumped (S15). */
+  serverSettings: Record<string, string>;
 }
 
 export interface Snapshot {
@@ -18,8 +21,8 @@ export interface Snapshot {
   /** Which server, whatever name it is reached by. */
   server: string;
   facts: Facts;
-  /** Counts the rows of every table that a dump takes along. */
-  countRows(): Promise<Record<string, number>>;
+  /** What a restored copy is compared with. */
+  takeCensus(): Promise<Census>;
 }
 
 /** A snapshot of the database that others can join for as long as `use` runs. */
@@ -38,7 +41,7 @@ export async function withSnapshot<T>(
       "select pg_export_snapshot() as id, (select system_identifier from pg_control_system())::text as server",
     );
     const facts = await readFacts(client);
-    return use({ ...rows[0], facts, countRows: () => countRows(client) });
+    return use({ ...rows[0], facts, takeCensus: () => takeCensus(client) });
   });
 }
 
@@ -53,12 +56,19 @@ async function assertSeesEverything(settings: Settings, client: Client): Promise
   );
 }
 
-export async function readFacts(client: Client): Promise<Facts> {
+const SCRATCH_NEEDS = [
+  ...["max_connections", "max_worker_processes", "max_prepared_transactions"],
+  ...["max_locks_per_transaction", "maintenance_work_mem", "shared_preload_libraries"],
+];
+
+export async function readFacts(client: Asker): Promise<Facts> {
   const { rows } = await client.query(
     `select current_setting('server_version') as "serverVersion",
        (select extversion from pg_extension where extname = 'vector') as "pgvectorVersion",
        pg_database_size(current_database())::float8 as "databaseBytes",
        case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end::text as "walPosition",
+       (select jsonb_object_agg(name, current_setting(name)) from pg_settings
+         where name = any ('{${SCRATCH_NEEDS}}')) as "serverSettings",
        to_regclass('pgstead.schema_migrations') is not null as "hasHistory",
        to_regclass('audit.head') is not null as "hasAudit"`,
   );
@@ -70,37 +80,22 @@ export async function readFacts(client: Client): Promise<Facts> {
   };
 }
 
-async function newestMigration(client: Client): Promise<string | null> {
+async function newestMigration(client: Asker): Promise<string | null> {
   const { rows } = await client.query(
     "select max(version) as newest from pgstead.schema_migrations where state = 'applied' and not repeatable",
   );
   return rows[0].newest;
 }
 
-async function readAuditHead(client: Client): Promise<Record<string, unknown> | null> {
+async function readAuditHead(client: Asker): Promise<Record<string, unknown> | null> {
   const { rows } = await client.query("select to_jsonb(h) as head from audit.head h limit 1");
   return rows[0]?.head ?? null;
 }
 
-/** Tables of extensions are left out, as pg_dump leaves them out. */
-const DUMPED_TABLES = `
-  select format('%I.%I', n.nspname, c.relname) as name
-  from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where c.relkind = 'r' and c.relpersistence <> 't' and n.nspname !~ '^pg_'
-    and n.nspname <> 'information_schema'
-    and not exists (select from pg_depend d
-      where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
-  order by 1`;
-
-async function countRows(client: Client): Promise<Record<string, number>> {
-  const counts: Record<string, number> = {};
+async function takeCensus(client: Client): Promise<Census> {
   try {
-    for (const { name } of (await client.query(DUMPED_TABLES)).rows) {
-      const { rows } = await client.query(`select count(*)::float8 as rows from only ${name}`);
-      counts[name] = rows[0].rows;
-    }
+    return await readCensus(client);
   } catch (error) {
-    throw unreachable(`cannot count the rows of the dump: ${(error as Error).message}`, error);
+    throw unreachable(`cannot count what the dump holds: ${(error as Error).message}`, error);
   }
-  return counts;
 }

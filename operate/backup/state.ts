@@ -19,9 +19,11 @@ export interface State {
   last: Run | null;
   /** Tries since something went as it should. */
   failures: number;
+  /** The last verification; what came of it stands in the backup's proof. */
+  proving: { id: string; finishedAt: string; failures: number; error: string | null } | null;
 }
 
-const EMPTY: State = { handled: null, last: null, failures: 0 };
+const EMPTY: State = { handled: null, last: null, failures: 0, proving: null };
 
 const stateFile = (folder: string) => join(folder, "state", "scheduler.json");
 

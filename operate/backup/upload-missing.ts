@@ -1,11 +1,12 @@
 import { ExpectedError } from "../error.ts";
 import type { BackupSettings } from "../settings.ts";
-import { withBucket } from "./bucket.ts";
-import { bucketIds } from "./bucket-list.ts";
+import { type Bucket, withBucket } from "./bucket.ts";
+import { bucketNames, bucketProof, idsOf } from "./bucket-list.ts";
 import { localManifests } from "./folder.ts";
 import { keepNewest } from "./keep.ts";
-import { isGood } from "./manifest.ts";
-import { type UploadOptions, uploadBackup } from "./upload.ts";
+import { isGood, type Manifest } from "./manifest.ts";
+import { localProof, proofName, proofText } from "./proof.ts";
+import { putJson, type UploadOptions, uploadBackup } from "./upload.ts";
 
 export interface Uploaded {
   uploaded: string[];
@@ -24,13 +25,17 @@ export async function uploadMissing(
   const uploaded: string[] = [];
   try {
     await withBucket(settings, async (bucket) => {
-      const there = await bucketIds(bucket, "dumps/");
+      const names = await bucketNames(bucket, "dumps/");
+      const there = idsOf(names);
       const good = localManifests(folder).filter(isGood);
-      for (const manifest of good.filter(({ id }) => !there.has(id))) {
-        await uploadBackup(bucket, folder, manifest, options);
-        uploaded.push(manifest.id);
+      for (const manifest of good) {
+        if (!there.has(manifest.id)) {
+          await uploadBackup(bucket, folder, manifest, options);
+          uploaded.push(manifest.id);
+        }
+        await uploadProof(bucket, folder, manifest, names);
       }
-      if (good[0]) await keepNewest(bucket, good[0]);
+      await keep(bucket, folder, good);
     });
     return { uploaded, error: null };
   } catch (error) {
@@ -38,4 +43,29 @@ export async function uploadMissing(
     if (error instanceof ExpectedError) return { uploaded, error: error.message };
     throw error;
   }
+}
+
+/**
+ * What was uploaded are the very bytes that were proven. A proof that changed since goes again: a copy
+ * that failed must not look proven over there. One of the bucket's own copy is left alone.
+ */
+async function uploadProof(
+  bucket: Bucket,
+  folder: string,
+  manifest: Manifest,
+  there: Set<string>,
+): Promise<void> {
+  const proof = localProof(folder, manifest);
+  if (!proof) return;
+  const known = await bucketProof(bucket, "dumps/", there, manifest.id);
+  if (known?.from !== "bucket" && known?.verifiedAt !== proof.verifiedAt) {
+    await putJson(bucket, `dumps/${proofName(manifest.id)}`, proofText(proof));
+  }
+}
+
+async function keep(bucket: Bucket, folder: string, newestFirst: Manifest[]): Promise<void> {
+  const isProven = (one: Manifest) => localProof(folder, one)?.state === "proven";
+  const proven = newestFirst.find(isProven);
+  const kept = proven ?? newestFirst[0];
+  if (kept) await keepNewest(bucket, kept, proven !== undefined);
 }

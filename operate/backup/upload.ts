@@ -33,16 +33,15 @@ export async function uploadBackup(
     await uploadFile(bucket, path, key, options);
     await assertStored(bucket, path, key, part);
   }
+  options.signal?.throwIfAborted();
+  const text = `${JSON.stringify(manifest, null, 2)}\n`;
+  await putJson(bucket, `dumps/${manifest.id}.json`, text);
+}
+
+export async function putJson(bucket: Bucket, name: string, text: string): Promise<void> {
   const { PutObjectCommand } = await import("@aws-sdk/client-s3");
-  await bucket.client.send(
-    new PutObjectCommand({
-      Bucket: bucket.name,
-      Key: bucket.key(`dumps/${manifest.id}.json`),
-      Body: `${JSON.stringify(manifest, null, 2)}\n`,
-      ContentType: "application/json",
-    }),
-    { ...(options.signal && { abortSignal: options.signal }) },
-  );
+  const object = { Bucket: bucket.name, Key: bucket.key(name), Body: text };
+  await bucket.client.send(new PutObjectCommand({ ...object, ContentType: "application/json" }));
 }
 
 async function uploadFile(

@@ -1,8 +1,10 @@
 import { createRequire } from "node:module";
 import { connect, type Socket } from "node:net";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import type { Asker } from "../backup/census.ts";
 import { unreachable } from "../error.ts";
 import type { Settings } from "../settings.ts";
+import { assertOurServer } from "./server-state.ts";
 
 const QUERY = 0x51; // 'Q'
 const SYNC = 0x53; // 'S'
@@ -24,7 +26,12 @@ const AFTER = `DO $$ DECLARE mine name; BEGIN
  * pg_dump in WebAssembly, on a connection to the embedded server like any other. It expects answers
  * before its write returns, so it runs in a thread that sleeps until this one has fetched them.
  */
-export async function embeddedDump(settings: Settings, signal?: AbortSignal): Promise<string> {
+export async function embeddedDump<T>(
+  settings: Settings,
+  signal: AbortSignal | undefined,
+  inside: (asker: Asker) => Promise<T>,
+): Promise<{ text: string; seen: T }> {
+  assertOurServer(settings);
   const { host, port } = settings.database;
   const socket = connect({ host, port });
   const { port1: ours, port2: theirs } = new MessageChannel();
@@ -39,7 +46,7 @@ export async function embeddedDump(settings: Settings, signal?: AbortSignal): Pr
     transferList: [theirs],
   });
   try {
-    return await new Promise<string>((resolve, reject) => {
+    return await new Promise<{ text: string; seen: T }>((resolve, reject) => {
       const lost = (error: Error) => {
         reject(unreachable(`the dump lost the embedded server: ${error.message}`, error));
       };
@@ -48,7 +55,12 @@ export async function embeddedDump(settings: Settings, signal?: AbortSignal): Pr
       socket.once("close", () => lost(new Error("it closed the connection")));
       worker.once("error", (error) => reject(unreachable(`pg_dump failed: ${error}`, error)));
       const ask = relay(socket, ours, answered);
-      worker.once("message", (text: string) => ask(AFTER).then(() => resolve(text), reject));
+      const finish = async (text: string) => {
+        const seen = await inside({ query: (sql) => askRows(ask, sql) });
+        await ask(AFTER);
+        return { text, seen };
+      };
+      worker.once("message", (text: string) => finish(text).then(resolve, reject));
     });
   } finally {
     await worker.terminate();
@@ -95,6 +107,24 @@ function relay(socket: Socket, port: MessagePort, answered: Int32Array) {
     ready(whole);
   });
   return ask;
+}
+
+const DATA_ROW = 0x44; // 'D'
+const ERROR = 0x45; // 'E'
+
+/** Rows come as JSON, which keeps numbers numbers. */
+async function askRows(ask: (sql: string) => Promise<Buffer>, sql: string) {
+  const isQuery = /^\s*(select|with)\b/i.test(sql);
+  const answer = await ask(isQuery ? `select json_agg(q)::text from (${sql}) as q` : sql);
+  let rows: unknown[] = [];
+  for (let at = 0; at + 5 <= answer.length; at += 1 + answer.readUInt32BE(at + 1)) {
+    const body = answer.subarray(at + 5, at + 1 + answer.readUInt32BE(at + 1));
+    if (answer[at] === ERROR) throw unreachable(`the embedded server refused: ${body.toString()}`);
+    // One column: its count, its length (-1 for none), its text.
+    const isRow = answer[at] === DATA_ROW && isQuery && body.readInt32BE(2) >= 0;
+    if (isRow) rows = JSON.parse(body.subarray(6).toString());
+  }
+  return { rows };
 }
 
 function query(sql: string): Buffer {

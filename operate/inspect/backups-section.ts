@@ -1,5 +1,5 @@
 import { Cron } from "croner";
-import { type ListResult, listBackups } from "../backup/list.ts";
+import { type Listed, type ListResult, listBackups } from "../backup/list.ts";
 import { readState } from "../backup/state.ts";
 import { age, bytes } from "../backup/units.ts";
 import type { Settings } from "../settings.ts";
@@ -11,6 +11,8 @@ export async function backupsSection(settings: Settings): Promise<Section> {
   const now = new Date();
   const listed = await listBackups(settings);
   const newest = listed.backups.find(({ good, problem }) => good && !problem);
+  const proven = listed.backups.find(({ proof }) => proof?.state === "proven");
+  const failed = listed.backups.filter(({ proof }) => proof?.state === "failed");
   const { last } = readState(backups.folder);
   // The embedded server has no schedule; a stack for the first minute is not amiss without a backup.
   const hasSchedule = settings.engine !== "embedded";
@@ -19,17 +21,32 @@ export async function backupsSection(settings: Settings): Promise<Section> {
     newest
       ? `newest good one: ${newest.id}, ${age(newest.startedAt, now)} ago, ${bytes(newest.size)}, ${newest.copies.join(" + ")}`
       : `no good one yet; "pgstead backup now" takes one`,
+    provenLine(proven, now),
+    ...failed.map(({ id, proof }) => `${id} FAILED TO RESTORE: ${proof?.problems[0]}`),
     ...(isLate && newest ? ["that is older than two runs of the schedule"] : []),
     ...(last && last.outcome !== "done" ? [`last run: ${last.outcome} ${last.error ?? ""}`] : []),
     ...offSite(listed, hasSchedule),
   ];
-  const isAmiss = isLate || Boolean(listed.bucketError) || last?.outcome === "failed";
+  const isAmiss =
+    isLate || failed.length > 0 || Boolean(listed.bucketError) || last?.outcome === "failed";
   return {
     title: "backups",
     state: isAmiss ? "attention" : "ok",
     lines,
-    data: { newest: newest ?? null, last, count: listed.backups.length },
+    data: {
+      newest: newest ?? null,
+      proven: proven?.id ?? null,
+      last,
+      count: listed.backups.length,
+    },
   };
+}
+
+function provenLine(proven: Listed | undefined, now: Date): string {
+  if (!proven?.proof)
+    return `none is proven yet; "pgstead backup verify" restores one and compares it`;
+  const { restorableTo, restoreSeconds } = proven.proof;
+  return `newest proven: ${proven.id}, brings back ${age(restorableTo, now)} ago in ${restoreSeconds} s`;
 }
 
 function offSite({ bucket, bucketError }: ListResult, hasSchedule: boolean): string[] {

@@ -21,10 +21,11 @@ const BUILT_IN: Check[] = [
 ];
 
 /** Every check is asked, so that one run shows all that is wrong. */
-export async function runChecks(settings: Settings): Promise<CheckResult[]> {
+export async function runChecks(settings: Settings, hasVectors = true): Promise<CheckResult[]> {
   return withClient(settings, { purpose: "check" }, async (client) => {
     const results: CheckResult[] = [];
-    for (const check of [...BUILT_IN, ...settings.checks]) {
+    const builtIn = BUILT_IN.filter(({ name }) => hasVectors || name !== "pgvector");
+    for (const check of [...builtIn, ...settings.checks]) {
       results.push("sql" in check ? await askSql(client, check) : await askUrl(check));
     }
     return results;

@@ -9,6 +9,7 @@ import { vector } from "@electric-sql/pglite-pgvector";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { BackupResult } from "../../operate/backup/now.ts";
+import type { Proof } from "../../operate/backup/proof.ts";
 import { freePort } from "../support/server.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "pgstead-embedded-"));
@@ -63,6 +64,24 @@ describe("the embedded server", () => {
     const sum = "select count(*)::int as n, sum(id)::int as s, max(e::text) as e from public.docs";
     expect((await again.query(sum)).rows).toEqual((await client.query(sum)).rows);
     await again.close();
+  });
+
+  test("S14: its backup is proven in another one of its kind", async () => {
+    const { status, stdout, stderr } = pgstead("backup", "verify", "--json");
+    const proof = JSON.parse(stdout) as Proof;
+    expect(proof.problems, stderr).toEqual([]);
+    expect(status).toBe(0);
+    expect(proof).toMatchObject({ state: "proven", rows: 3000 });
+    expect(pgstead("backup", "list").stdout).toContain("proven 0 min ago");
+    const file = join(folder, "backups", `${proof.id}.json`);
+    const manifest = JSON.parse(readFileSync(file, "utf8"));
+    manifest.rows["public.docs"] = 3001;
+    writeFileSync(file, JSON.stringify(manifest));
+    const failed = pgstead("backup", "verify", "--json");
+    expect(failed.status).toBe(2);
+    expect(JSON.parse(failed.stdout).problems).toEqual([
+      "rows of public.docs: 3000 instead of 3001",
+    ]);
   });
 
   test("goes on as if nobody had dumped it: settings and prepared statements are the clients' own", async () => {

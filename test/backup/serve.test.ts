@@ -37,10 +37,15 @@ describe.runIf(canRun)("the agent's schedule", () => {
     stop(agent);
     const log = stage.logs(agent);
     expect(log).toMatch(/stopped\n$/);
-    expect(log.match(/: begins|: (done|stopped)/g)?.join("")).toMatch(
-      /^(: begins: (done|stopped))+$/,
-    );
+    expect(
+      log
+        .match(/due \S+: (begins|done|stopped)/g)
+        ?.map((line) => line.replace(/^due \S+/, ""))
+        .join(""),
+    ).toMatch(/^( begins (done|stopped))+$/);
     expect(state()?.last?.outcome).toMatch(/done|stopped/);
+    // verify: each
+    expect(log).toMatch(/: proven, in [\d.]+ s/);
   });
 
   test("a run that was missed while the agent was away is made up, once", async () => {

@@ -1,0 +1,64 @@
+import type { Proof } from "../../operate/backup/proof.ts";
+import { ExitCode } from "../../operate/error.ts";
+import { untilInterrupted } from "../interrupt.ts";
+import type { Verb } from "../verb.ts";
+import { version } from "../version.ts";
+import { wholeNumber } from "./migrate-options.ts";
+
+export const backupVerify: Verb = {
+  name: "backup verify",
+  group: "backup",
+  summary:
+    "restore a backup into a scratch server and compare it; exit 2 if it fails, 4 if it could not be tried",
+  args: "[id]",
+  options: [
+    { flags: "--from-bucket", description: "read the bucket's copy though there is a local one" },
+    { flags: "--wait <seconds>", description: "wait so long for another one", default: "600" },
+  ],
+  examples: ["pgstead backup verify", "pgstead backup verify app-20260507T020000Z --from-bucket"],
+  writes: true,
+  async run(context, { args, options }) {
+    const settings = await context.settings();
+    const note = (line: string) => context.note(line);
+    const waitMs = wholeNumber(String(options.wait), "--wait") * 1000;
+    return untilInterrupted(async (signal) => {
+      const { verifyBackup } = await import("../../operate/backup/verify.ts");
+      const proof = await verifyBackup(settings, args[0] ?? "latest", {
+        ...{ fromBucket: options.fromBucket === true, pgsteadVersion: version },
+        ...{ waitMs, note, signal },
+      });
+      const { uploadMissing } = await import("../../operate/backup/upload-missing.ts");
+      const uploadError = settings.backups
+        ? (await uploadMissing(settings.backups, { note, signal })).error
+        : null;
+      context.print({ ...proof, uploadError }, () => describe(proof, uploadError));
+      return EXIT[proof.state];
+    });
+  },
+};
+
+const EXIT = {
+  proven: ExitCode.fine,
+  failed: ExitCode.pending,
+  unverified: ExitCode.refused,
+} as const;
+
+function describe(proof: Proof, uploadError: string | null): string {
+  const { id, state, problems, compared, from, restoreSeconds, totalSeconds } = proof;
+  const copy = from === "local" ? "the copy on the volume" : "the copy in the bucket";
+  const lines: Record<Proof["state"], string[]> = {
+    proven: [
+      `${id}: proven, from ${copy}`,
+      `  compared     ${compared.join(", ")}`,
+      `  restored in  ${restoreSeconds} s (RTO), all of it in ${totalSeconds} s`,
+      `  brings back  ${proof.restorableTo} (RPO)`,
+    ],
+    failed: [`${id}: FAILED, from ${copy}`, ...problems.map((line) => `  ${line}`)],
+    unverified: [
+      `${id}: COULD NOT BE VERIFIED, which says nothing of it`,
+      ...problems.map((line) => `  ${line}`),
+    ],
+  };
+  const told = uploadError ? [`the bucket was not told: ${uploadError}`] : [];
+  return [...lines[state], ...told].join("\n");
+}

@@ -1,0 +1,83 @@
+import { createWriteStream, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { ExpectedError, unreachable } from "../error.ts";
+import { type Note, withProgress } from "../progress.ts";
+import type { BackupSettings } from "../settings.ts";
+import { withBucket } from "./bucket.ts";
+import { CannotVerify } from "./cannot-verify.ts";
+import { measure } from "./check-dump.ts";
+import type { Found } from "./find.ts";
+import { type Part, partsOf } from "./manifest.ts";
+import { assertScratchRoom } from "./scratch-room.ts";
+import { bytes } from "./units.ts";
+
+interface PartsOptions {
+  note?: Note;
+  signal?: AbortSignal;
+}
+
+/** The files of a backup in a folder, each what its manifest says; those of the bucket are fetched. */
+export async function withParts<T>(
+  backups: BackupSettings,
+  { manifest, where }: Found,
+  options: PartsOptions,
+  use: (folder: string) => Promise<T>,
+): Promise<T> {
+  const parts = partsOf(manifest);
+  if (where === "local") {
+    await assertIntact(backups.folder, parts);
+    return use(backups.folder);
+  }
+  const size = parts.reduce((sum, part) => sum + part.size, 0);
+  assertScratchRoom(backups.folder, manifest.databaseBytes + size, backups.reserveMegabytes * 1e6);
+  mkdirSync(backups.folder, { recursive: true, mode: 0o700 });
+  const folder = mkdtempSync(join(backups.folder, ".fetched-"));
+  try {
+    await fetchParts(backups, parts, folder, options);
+    await assertIntact(folder, parts);
+    return await use(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function assertIntact(folder: string, parts: Part[]): Promise<void> {
+  for (const { file, size, sha256 } of parts) {
+    const found = statSync(join(folder, file), { throwIfNoEntry: false })?.size;
+    if (found === undefined) throw unreachable(`${file} is missing`);
+    const sum = found === size && (await measure(join(folder, file), file)).sha256;
+    if (sum !== sha256) throw unreachable(`${file} is damaged: it differs from its manifest`);
+  }
+}
+
+async function fetchParts(
+  { bucket: settings }: BackupSettings,
+  parts: Part[],
+  folder: string,
+  { note, signal }: PartsOptions,
+): Promise<void> {
+  try {
+    await withBucket(settings!, async (bucket) => {
+      const { GetObjectCommand } = await import("@aws-sdk/client-s3");
+      for (const { file, size } of parts) {
+        const path = join(folder, file);
+        const Key = bucket.key(`dumps/${file}`);
+        const told = () =>
+          `fetching ${file}: ${bytes(statSync(path, { throwIfNoEntry: false })?.size ?? 0)} of ${bytes(size)}`;
+        await withProgress(note, told, async () => {
+          const { Body } = await bucket.client.send(
+            new GetObjectCommand({ Bucket: bucket.name, Key }),
+          );
+          const target = createWriteStream(path, { mode: 0o600 });
+          await pipeline(Body as Readable, target, signal ? { signal } : {});
+        });
+      }
+    });
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof ExpectedError) throw new CannotVerify(error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,60 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { writeDurably } from "./folder.ts";
+import type { Manifest } from "./manifest.ts";
+
+/**
+ * What came of restoring a backup. `unverified`: it could not be tried, through no fault of the
+ * backup; that is never a pass.
+ */
+export const Proof = z.looseObject({
+  version: z.literal(1),
+  id: z.string(),
+  /** Of the dump that was restored: a proof holds for these bytes and no others. */
+  sha256: z.string(),
+  state: z.enum(["proven", "failed", "unverified"]),
+  /** What did not fit, or why it could not be tried. */
+  problems: z.array(z.string()),
+  /** Which copy was read. */
+  from: z.enum(["local", "bucket"]),
+  verifiedAt: z.iso.datetime(),
+  /** Measured: until the scratch server could be asked, and until all of it was compared. */
+  restoreSeconds: z.number(),
+  totalSeconds: z.number(),
+  /** The newest moment that this backup brings back. */
+  restorableTo: z.iso.datetime(),
+  tables: z.int(),
+  rows: z.int(),
+  /** What was compared, in words. */
+  compared: z.array(z.string()),
+  pgsteadVersion: z.string(),
+});
+export type Proof = z.infer<typeof Proof>;
+
+/** No name of a manifest, so that nobody takes it for one. */
+export const proofName = (id: string) => `${id}.proof`;
+
+export function parseProof(text: string): Proof | undefined {
+  try {
+    return Proof.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Of the local copy, if it still speaks of the same bytes. */
+export function localProof(folder: string, { id, dump }: Manifest): Proof | undefined {
+  try {
+    const proof = parseProof(readFileSync(join(folder, proofName(id)), "utf8"));
+    return proof?.sha256 === dump.sha256 && proof.id === id ? proof : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export const proofText = (proof: Proof) => `${JSON.stringify(proof, null, 2)}\n`;
+
+export function writeProof(folder: string, proof: Proof): void {
+  writeDurably(join(folder, proofName(proof.id)), proofText(proof));
+}

@@ -1,0 +1,45 @@
+import type { Settings } from "../settings.ts";
+import { type Bucket, withBucket } from "./bucket.ts";
+import { bucketNames, bucketProof, idsOf, newestFirst } from "./bucket-list.ts";
+import { localManifests } from "./folder.ts";
+import { isGood } from "./manifest.ts";
+import { localProof, type Proof } from "./proof.ts";
+import { backupSettings } from "./settings.ts";
+
+export interface Proven {
+  id: string;
+  /** The moment that it brings back. */
+  takenAt: string;
+  provenAt: string;
+}
+
+/** The newest backup that has been restored and found right, on the volume or in the bucket. */
+export async function newestProven(settings: Settings): Promise<Proven | undefined> {
+  const backups = backupSettings(settings);
+  const local = newestLocalProof(backups.folder);
+  if (local) return provenOf(local);
+  return backups.bucket && withBucket(backups.bucket, newestInBucket);
+}
+
+async function newestInBucket(bucket: Bucket): Promise<Proven | undefined> {
+  const names = await bucketNames(bucket, "dumps/");
+  for (const id of newestFirst(idsOf(names))) {
+    const proof = await bucketProof(bucket, "dumps/", names, id);
+    if (proof?.state === "proven") return provenOf(proof);
+  }
+  return undefined;
+}
+
+export function newestLocalProof(folder: string): Proof | undefined {
+  for (const manifest of localManifests(folder).filter(isGood)) {
+    const proof = localProof(folder, manifest);
+    if (proof?.state === "proven") return proof;
+  }
+  return undefined;
+}
+
+const provenOf = ({ id, restorableTo, verifiedAt }: Proof): Proven => ({
+  id,
+  takenAt: restorableTo,
+  provenAt: verifiedAt,
+});

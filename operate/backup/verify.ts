@@ -1,0 +1,167 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ExitCode, ExpectedError } from "../error.ts";
+import { isHolder, tryFileLock } from "../file-lock.ts";
+import { type LockOptions, waitUntilFree } from "../operation-lock.ts";
+import { type Note, withProgress } from "../progress.ts";
+import type { BackupSettings, Settings } from "../settings.ts";
+import { withBucket } from "./bucket.ts";
+import { CannotVerify } from "./cannot-verify.ts";
+import { compare } from "./compare.ts";
+import { type Found, findBackup } from "./find.ts";
+import { openFolder } from "./folder.ts";
+import type { Manifest } from "./manifest.ts";
+import { withParts } from "./parts.ts";
+import { type Proof, proofName, proofText, writeProof } from "./proof.ts";
+import { proveEmbedded } from "./prove-embedded.ts";
+import { restoreInto } from "./restore-into.ts";
+import { assertScratchRoom, withinReserve } from "./scratch-room.ts";
+import { type Scratch, withScratchServer } from "./scratch-server.ts";
+import { backupSettings } from "./settings.ts";
+import { putJson } from "./upload.ts";
+
+export interface VerifyOptions {
+  /** Read the copy in the bucket though there is a local one. */
+  fromBucket?: boolean;
+  pgsteadVersion: string;
+  waitMs: number;
+  note?: Note;
+  signal?: AbortSignal;
+}
+
+export interface Outcome extends Pick<Proof, "problems" | "compared"> {
+  restoreSeconds: number;
+}
+
+/** Restores a backup into a scratch server, compares, and writes down what came of it. */
+export async function verifyBackup(
+  settings: Settings,
+  wanted: string,
+  options: VerifyOptions,
+): Promise<Proof> {
+  const backups = backupSettings(settings);
+  openFolder(backups.folder);
+  const found = await findBackup(settings, wanted, options.fromBucket);
+  return alone(options, async () => {
+    const started = Date.now();
+    const { state, ...outcome } = await tried(settings, backups, found, options);
+    options.signal?.throwIfAborted();
+    const { id, dump, startedAt, rows } = found.manifest;
+    const proof: Proof = {
+      version: 1,
+      id,
+      sha256: dump.sha256,
+      state,
+      ...outcome,
+      from: found.where,
+      verifiedAt: new Date().toISOString(),
+      totalSeconds: seconds(started),
+      restorableTo: startedAt,
+      tables: Object.keys(rows).length,
+      rows: Object.values(rows).reduce((sum, count) => sum + count, 0),
+      pgsteadVersion: options.pgsteadVersion,
+    };
+    await record(backups, proof);
+    return proof;
+  });
+}
+
+/** Beside the copy that was read: what holds for one need not hold for the other (S17). */
+async function record(backups: BackupSettings, proof: Proof): Promise<void> {
+  if (proof.from === "local") return writeProof(backups.folder, proof);
+  await withBucket(backups.bucket!, (bucket) =>
+    putJson(bucket, `dumps/${proofName(proof.id)}`, proofText(proof)),
+  );
+}
+
+/** Two scratch servers would share the memory that each takes for itself. */
+async function alone<T>({ waitMs, note, signal }: VerifyOptions, use: () => Promise<T>) {
+  let release = () => {};
+  // In the container's own folder: processes of another one cannot be told apart by their numbers.
+  const path = join(tmpdir(), "pgstead-verify.lock");
+  const lock: LockOptions = { purpose: "backup verify", waitMs };
+  if (note) lock.note = note;
+  if (signal) lock.signal = signal;
+  await waitUntilFree(lock, async () => {
+    const result = tryFileLock(path, "backup verify");
+    if (isHolder(result)) return `process ${result.pid} (${result.purpose}, since ${result.since})`;
+    release = () => result.release();
+    return undefined;
+  });
+  try {
+    return await use();
+  } finally {
+    release();
+  }
+}
+
+async function tried(
+  settings: Settings,
+  backups: BackupSettings,
+  { manifest, where }: Found,
+  options: VerifyOptions,
+): Promise<Outcome & Pick<Proof, "state">> {
+  const nothing = { restoreSeconds: 0, compared: [] };
+  try {
+    const outcome = await withParts(backups, { manifest, where }, options, (folder) =>
+      settings.engine === "embedded"
+        ? proveEmbedded(settings, manifest, folder)
+        : prove(settings, backups, manifest, folder, options),
+    );
+    return { ...outcome, state: outcome.problems.length === 0 ? "proven" : "failed" };
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    if (!(error instanceof CannotVerify || error instanceof ExpectedError)) throw error;
+    // A tool that is missing here says nothing of the backup.
+    const isOurs = error instanceof CannotVerify || error.exitCode === ExitCode.mistake;
+    return { ...nothing, state: isOurs ? "unverified" : "failed", problems: [error.message] };
+  }
+}
+
+async function prove(
+  settings: Settings,
+  backups: BackupSettings,
+  manifest: Manifest,
+  folder: string,
+  { note, signal }: VerifyOptions,
+): Promise<Outcome> {
+  const reserve = backups.reserveMegabytes * 1e6;
+  const { serverSettings = {} } = manifest;
+  assertScratchRoom(backups.folder, manifest.databaseBytes, reserve);
+  return withinReserve(backups.folder, reserve, signal, (within) =>
+    withScratchServer({ folder: backups.folder, serverSettings, signal: within }, (scratch) =>
+      restoreAndCompare(scratch, within).catch((error) => {
+        within.throwIfAborted();
+        throw blame(scratch, error as Error);
+      }),
+    ),
+  );
+
+  async function restoreAndCompare(
+    { settings: server, home, memory }: Scratch,
+    within: AbortSignal,
+  ) {
+    const started = Date.now();
+    const restoring = () => `restoring ${manifest.id} into a scratch server`;
+    const how = { folder, work: home, jobs: memory.jobs, signal: within };
+    const restored = await withProgress(note, restoring, () => restoreInto(server, manifest, how));
+    const restoreSeconds = seconds(started);
+    const comparing = () => `comparing ${manifest.id} with its manifest`;
+    const result = await withProgress(note, comparing, () =>
+      compare(restored, manifest, settings.checks),
+    );
+    return { ...result, restoreSeconds };
+  }
+}
+
+/** What the scratch server lacks is not the backup's fault. */
+const NOT_ITS_FAULT =
+  /No space left on device|could not resize shared memory|out of memory|out of shared memory|was terminated by signal 9|shared_preload_libraries|is not available/i;
+
+function blame({ log }: Scratch, error: Error): Error {
+  const said = [error.message, ...log().split("\n")];
+  const [reason] = said.filter((line) => NOT_ITS_FAULT.test(line));
+  return reason ? new CannotVerify(`the scratch server could not take it: ${reason}`) : error;
+}
+
+const seconds = (since: number) => Math.round((Date.now() - since) / 10) / 100;
