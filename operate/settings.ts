@@ -66,6 +66,8 @@ const BackupSettings = z.strictObject({
   keepDays: z.int().min(1).default(7),
   /** Room that a dump must leave on the volume. */
   reserveMegabytes: z.int().min(0).default(512),
+  /** File with the key of the manifests' seals; they go unsealed without it. */
+  sealKeyFile: z.string().optional(),
   /** How often the newest backup is restored into a scratch server and compared. */
   verify: z.enum(["each", "daily", "weekly"]).default("each"),
   bucket: BucketSettings.optional(),

@@ -39,10 +39,12 @@ function line(backup: Listed, width: number, now: Date): string {
     proofOf(backup, now).padEnd("proven 59 min ago".length),
     backup.schemaVersion ?? "-",
   ];
-  if (!backup.good) columns.push("NOT WHOLE");
+  if (!backup.good && backup.standing !== "broken") columns.push("NOT WHOLE");
   if (backup.bucketProof?.state === "failed" && backup.proof?.state !== "failed") {
     columns.push("THE BUCKET'S COPY FAILED TO RESTORE");
   }
+  if (backup.standing === "broken") columns.push("MANIFEST CHANGED: its seal is broken");
+  if (backup.standing === "foreign") columns.push("sealed with another stack's key");
   if (backup.problem) columns.push(`DAMAGED: ${backup.problem}`);
   return columns.join("  ");
 }

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { SettingsInput } from "../../operate/settings.ts";
 import { type ClusterFacts, DataVolumes } from "../data-volumes.ts";
 import { ConfigError } from "../error.ts";
-import { type LoginRole, Passwords, type PasswordsArgs } from "../passwords.ts";
+import { generatePassword, type LoginRole, Passwords, type PasswordsArgs } from "../passwords.ts";
 import { FILES_FOLDER, PostgresDatabase, SOCKET_FOLDER } from "../postgres-database.ts";
 import { type Base, type PgvectorArgs, PostgresImage } from "../postgres-image.ts";
 import type { SettingValue } from "../server-settings.ts";
@@ -57,6 +57,7 @@ export interface AgentParts {
 
 /** Where the agent keeps what it remembers, and the last `up`'s migrations. */
 export const AGENT_FOLDER = "/var/lib/pgstead";
+const SEAL_KEY_FILE = `${FILES_FOLDER}/seal-key`;
 export const BACKUPS_FOLDER = `${AGENT_FOLDER}/backups`;
 const HOST = "postgres";
 const PORT = 5432;
@@ -147,7 +148,7 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
         roles: { passwords: `${FILES_FOLDER}/passwords` },
         migrations: { ...args.migrations, folder: `${AGENT_FOLDER}/migrations` },
         checks: args.checks ?? [],
-        ...(backups && { backups }),
+        ...(backups && { backups: { sealKeyFile: SEAL_KEY_FILE, ...backups } }),
       };
     }
 
@@ -175,6 +176,7 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
           major: cluster.major,
           settings,
           database,
+          files: { ...args.files, [SEAL_KEY_FILE]: sealKey() },
           // An input of the container: a complaint on the side would let the change through.
           image: pulumi
             .all([image.server, volumes.cluster, volumes.data])
@@ -185,6 +187,16 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
         },
         { parent },
       );
+    }
+
+    /** Not with the passwords, which are rotated: a seal must be readable for years. */
+    function sealKey() {
+      const stash = new pulumi.Stash(
+        `${name}-seal-key`,
+        { input: pulumi.secret(generatePassword()) },
+        { parent, protect: args.protect ?? true, ignoreChanges: ["input"] },
+      );
+      return pulumi.secret(stash.output);
     }
 
     function url(role: LoginRole, host: string, port: number, scheme = "postgresql") {

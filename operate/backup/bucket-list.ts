@@ -39,7 +39,7 @@ export async function bucketManifest(
   prefix: string,
   id: string,
 ): Promise<Manifest | undefined> {
-  return parseManifest(await bucketText(bucket, `${prefix}${id}.json`));
+  return parseManifest(await bucketText(bucket, `${prefix}${id}.json`), bucket.seal);
 }
 
 /** What came of restoring it, if somebody has; `names` are those under the prefix. */
@@ -51,7 +51,7 @@ export async function bucketProof(
 ): Promise<Proof | undefined> {
   // Asked for only if it is there: to a key that may not list, what is missing is forbidden.
   if (!names.has(proofName(id))) return undefined;
-  return parseProof(await bucketText(bucket, `${prefix}${proofName(id)}`));
+  return parseProof(await bucketText(bucket, `${prefix}${proofName(id)}`), bucket.seal);
 }
 
 export async function bucketText(bucket: Bucket, name: string): Promise<string> {

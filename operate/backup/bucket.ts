@@ -1,26 +1,37 @@
 import { readFileSync } from "node:fs";
 import type { S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
 import { type ExpectedError, mistake, unreachable } from "../error.ts";
-import type { BucketSettings } from "../settings.ts";
+import type { BackupSettings, BucketSettings } from "../settings.ts";
+import { Seal } from "./seal.ts";
 
 export interface Bucket {
   client: S3Client;
   name: string;
+  /** What the seals of its manifests are judged by. */
+  seal: Seal;
   /** `dumps/`, `keep/` under the stack's prefix. */
   key(name: string): string;
 }
 
 /** Opens the bucket for as long as `use` runs, and turns S3's errors into ones a person can act on. */
 export async function withBucket<T>(
-  settings: BucketSettings,
+  backups: BackupSettings,
   use: (bucket: Bucket) => Promise<T>,
 ): Promise<T> {
+  const settings = backups.bucket;
+  if (!settings) throw mistake("this stack has no bucket; see docs/bucket.md");
+  const seal = new Seal(backups);
   // The SDK tells operators of the Node it would rather have; its version is ours to choose.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
   const { S3Client } = await import("@aws-sdk/client-s3");
   const client = new S3Client(await clientConfig(settings));
   try {
-    return await use({ client, name: settings.name, key: (name) => `${settings.prefix}${name}` });
+    return await use({
+      client,
+      seal,
+      name: settings.name,
+      key: (name) => `${settings.prefix}${name}`,
+    });
   } catch (error) {
     throw bucketError(settings, error as Error);
   } finally {

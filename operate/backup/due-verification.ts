@@ -37,7 +37,7 @@ export function dueVerification(
   return latest >= EVERY_MS[verify] ? newest.id : undefined;
 }
 
-export const triedCopies = (folder: string): Tried[] =>
-  localManifests(folder)
+export const triedCopies = (backups: BackupSettings): Tried[] =>
+  localManifests(backups)
     .filter(isGood)
-    .map((manifest) => ({ id: manifest.id, proof: localProof(folder, manifest) }));
+    .map((manifest) => ({ id: manifest.id, proof: localProof(backups, manifest) }));

@@ -10,6 +10,7 @@ import { assertReadable } from "./check-dump.ts";
 import type { DumpOptions } from "./dump.ts";
 import { newId, publish, secure, withWorkFolder } from "./folder.ts";
 import type { Manifest } from "./manifest.ts";
+import { Seal } from "./seal.ts";
 import { readFacts } from "./snapshot.ts";
 
 /**
@@ -18,9 +19,10 @@ import { readFacts } from "./snapshot.ts";
  */
 export async function dumpEmbedded(
   settings: Settings,
-  { folder }: BackupSettings,
+  backups: BackupSettings,
   { trigger, pgsteadVersion, note, signal }: DumpOptions,
 ): Promise<Manifest> {
+  const { folder } = backups;
   const startedAt = new Date();
   const id = newId(folder, settings.database.name, startedAt);
   const file = `${id}.sql.gz`;
@@ -28,7 +30,7 @@ export async function dumpEmbedded(
     const { text, seen } = await embeddedText(settings, note, signal);
     writeFileSync(join(work, file), await promisify(gzip)(text), { mode: 0o600 });
     await assertReadable(settings, join(work, file), "plain", signal);
-    const manifest: Manifest = {
+    const manifest = new Seal(backups).put<Manifest>({
       version: 1,
       id,
       stack: settings.stack,
@@ -44,7 +46,7 @@ export async function dumpEmbedded(
       finishedAt: new Date().toISOString(),
       durationMs: Date.now() - startedAt.getTime(),
       trigger,
-    };
+    });
     publish(folder, work, manifest);
     return manifest;
   });

@@ -8,6 +8,7 @@ import { localManifests, newId, publish, secure, withWorkFolder } from "./folder
 import { assertRoom, expectedBytes } from "./free-space.ts";
 import { isGood, type Manifest } from "./manifest.ts";
 import { runTool } from "./postgres-tool.ts";
+import { Seal } from "./seal.ts";
 import { type Snapshot, withSnapshot } from "./snapshot.ts";
 import { bytes } from "./units.ts";
 
@@ -22,9 +23,10 @@ export interface DumpOptions {
 /** Dumps the database into the backup folder. Nothing of a dump that fails stays there. */
 export async function dump(
   settings: Settings,
-  { folder, reserveMegabytes }: BackupSettings,
+  backups: BackupSettings,
   options: DumpOptions,
 ): Promise<Manifest> {
+  const { folder, reserveMegabytes } = backups;
   const { format, signal, note } = options;
   const startedAt = new Date();
   const id = newId(folder, settings.database.name, startedAt);
@@ -33,7 +35,7 @@ export async function dump(
     const { facts } = snapshot;
     return withWorkFolder(folder, snapshot.server, async (work) => {
       const dumpVersion = await assertDumpVersion(settings, facts.serverVersion);
-      const last = localManifests(folder).find(isGood)?.dump.size;
+      const last = localManifests(backups).find(isGood)?.dump.size;
       const expected = expectedBytes(last, facts.databaseBytes);
       assertRoom(folder, { expected, reserve: reserveMegabytes * 1e6 });
 
@@ -45,7 +47,7 @@ export async function dump(
         dumpAndCount(settings, args, snapshot, signal),
       );
       await assertReadable(settings, path, format, signal);
-      const manifest: Manifest = {
+      const manifest = new Seal(backups).put<Manifest>({
         version: 1,
         id,
         stack: settings.stack,
@@ -64,7 +66,7 @@ export async function dump(
         finishedAt: new Date().toISOString(),
         durationMs: Date.now() - startedAt.getTime(),
         trigger: options.trigger,
-      };
+      });
       signal?.throwIfAborted();
       publish(folder, work, manifest);
       return manifest;

@@ -1,5 +1,5 @@
 import { ExitCode, ExpectedError, mistake } from "../error.ts";
-import type { Settings } from "../settings.ts";
+import type { BackupSettings, Settings } from "../settings.ts";
 import { withBucket } from "./bucket.ts";
 import { bucketIds, bucketManifest, newestFirst } from "./bucket-list.ts";
 import { localManifests } from "./folder.ts";
@@ -18,11 +18,10 @@ export async function findBackup(
   onlyBucket = false,
 ): Promise<Found> {
   const backups = backupSettings(settings);
-  if (onlyBucket && !backups.bucket) throw mistake("this stack has no bucket; see docs/bucket.md");
-  const local = onlyBucket ? [] : localManifests(backups.folder);
+  const local = onlyBucket ? [] : localManifests(backups);
   const here = id === "latest" ? newestGood(local) : local.find((one) => one.id === id);
   if (here) return { manifest: here, where: "local" };
-  const there = backups.bucket && (await findInBucket(backups.bucket, id));
+  const there = (backups.bucket || onlyBucket) && (await findInBucket(backups, id));
   if (there) return { manifest: there, where: "bucket" };
   if (id === "latest") {
     throw new ExpectedError(
@@ -34,10 +33,10 @@ export async function findBackup(
 }
 
 async function findInBucket(
-  settings: NonNullable<Settings["backups"]>["bucket"] & object,
+  backups: BackupSettings,
   wanted: string,
 ): Promise<Manifest | undefined> {
-  return withBucket(settings, async (bucket) => {
+  return withBucket(backups, async (bucket) => {
     const ids = await bucketIds(bucket, "dumps/");
     if (wanted !== "latest") {
       return ids.has(wanted) ? bucketManifest(bucket, "dumps/", wanted) : undefined;

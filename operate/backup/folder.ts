@@ -11,9 +11,11 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { mistake } from "../error.ts";
+import type { BackupSettings } from "../settings.ts";
 import { measure } from "./check-dump.ts";
 import { type Manifest, type Part, partsOf, readManifest } from "./manifest.ts";
 import { proofName } from "./proof.ts";
+import { Seal } from "./seal.ts";
 
 const WORK = ".partial-";
 
@@ -104,12 +106,17 @@ export function writeDurably(path: string, text: string): void {
   syncFolder(dirname(path));
 }
 
+/** Where manifests lie, and what their seals are judged by. */
+export type Sealed = Pick<BackupSettings, "folder" | "sealKeyFile">;
+
 /** Newest first. */
-export function localManifests(folder: string): Manifest[] {
+export function localManifests(backups: Sealed): Manifest[] {
+  const { folder } = backups;
   if (!existsSync(folder)) return [];
+  const seal = new Seal(backups);
   return readdirSync(folder)
     .filter((name) => name.endsWith(".json"))
-    .map((name) => readManifest(join(folder, name)))
+    .map((name) => readManifest(join(folder, name), seal))
     .filter((manifest) => manifest !== undefined)
     .sort((a, b) => b.startedAt.localeCompare(a.startedAt));
 }

@@ -84,7 +84,7 @@ async function withSource<T>(
 ): Promise<T> {
   const backups = backupSettings(settings);
   if (where === "local") return use(createReadStream(join(backups.folder, file)));
-  return withBucket(backups.bucket!, async (bucket) => {
+  return withBucket(backups, async (bucket) => {
     const { GetObjectCommand } = await import("@aws-sdk/client-s3");
     const { Body } = await bucket.client.send(
       new GetObjectCommand({ Bucket: bucket.name, Key: bucket.key(`dumps/${file}`) }),

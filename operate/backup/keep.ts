@@ -43,7 +43,7 @@ async function readSlot(bucket: Bucket, there: Set<string>, slot: string) {
   const text = there.has(`${slot}/backup.proof`)
     ? await bucketText(bucket, `keep/${slot}/backup.proof`)
     : "";
-  const proof = parseProof(text);
+  const proof = parseProof(text, bucket.seal);
   // A slot is overwritten dump first: the proof that lies there may be of the one before.
   const isProven = proof?.state === "proven" && proof.id === manifest?.id;
   return manifest && ({ startedAt: manifest.startedAt, isProven } satisfies Slot);

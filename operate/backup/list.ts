@@ -7,6 +7,7 @@ import { bucketManifest, bucketNames, bucketProof, idsOf } from "./bucket-list.t
 import { localManifests } from "./folder.ts";
 import { isGood, type Manifest, partsOf } from "./manifest.ts";
 import { localProof, type Proof, proofName } from "./proof.ts";
+import type { Standing } from "./seal.ts";
 import { backupSettings } from "./settings.ts";
 
 export interface Listed {
@@ -23,6 +24,8 @@ export interface Listed {
   problem: string | null;
   /** What came of restoring it; null until it was tried. */
   proof: Proof | null;
+  /** Whether its manifest is as it was written. */
+  standing: Standing;
   /** The same of the bucket's copy; often it is the local one's, whose bytes were uploaded. */
   bucketProof: Proof | null;
 }
@@ -39,7 +42,7 @@ export interface ListResult {
 
 export async function listBackups(settings: Settings): Promise<ListResult> {
   const backups = backupSettings(settings);
-  const local = localManifests(backups.folder);
+  const local = localManifests(backups);
   const { manifests, ids, proofs, error } = await inBucket(backups, local);
   const known = new Map([...manifests, ...local].map((manifest) => [manifest.id, manifest]));
   const localIds = new Set(local.map(({ id }) => id));
@@ -61,7 +64,8 @@ export async function listBackups(settings: Settings): Promise<ListResult> {
           ...(ids.has(manifest.id) ? (["bucket"] as const) : []),
         ],
         problem: localIds.has(manifest.id) ? localProblem(backups.folder, manifest) : null,
-        proof: localProof(backups.folder, manifest) ?? proofs.get(manifest.id) ?? null,
+        proof: localProof(backups, manifest) ?? proofs.get(manifest.id) ?? null,
+        standing: manifest.standing ?? "none",
         bucketProof: proofs.get(manifest.id) ?? null,
       })),
     strays: strays(backups.folder, local),
@@ -69,15 +73,15 @@ export async function listBackups(settings: Settings): Promise<ListResult> {
   };
 }
 
-async function inBucket({ bucket: settings }: BackupSettings, local: Manifest[]) {
+async function inBucket(backups: BackupSettings, local: Manifest[]) {
   const nothing = {
     manifests: [] as Manifest[],
     ids: new Set<string>(),
     proofs: new Map<string, Proof>(),
   };
-  if (!settings) return { ...nothing, error: null };
+  if (!backups.bucket) return { ...nothing, error: null };
   try {
-    return await withBucket(settings, async (bucket) => {
+    return await withBucket(backups, async (bucket) => {
       const names = await bucketNames(bucket, "dumps/");
       const ids = idsOf(names);
       const have = new Set(local.map(({ id }) => id));

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
+import { type Seal, SealRecord, type Standing } from "./seal.ts";
 
 /** A file of the backup, by its name in the backup folder and under `dumps/` of the bucket. */
 const Part = z.strictObject({
@@ -53,21 +54,26 @@ export const Manifest = z.looseObject({
   durationMs: z.int(),
   /** What started it: the schedule or a person. */
   trigger: z.enum(["schedule", "now"]),
+  seal: SealRecord.optional(),
 });
-export type Manifest = z.infer<typeof Manifest>;
+export type Manifest = z.infer<typeof Manifest> & {
+  /** What its seal says, once it has been read again. */
+  standing?: Standing;
+};
 
 /** Undefined if the text is no manifest: cut off, tampered with, or something else altogether. */
-export function parseManifest(text: string): Manifest | undefined {
+export function parseManifest(text: string, seal: Seal): Manifest | undefined {
   try {
-    return Manifest.parse(JSON.parse(text));
+    const manifest = Manifest.parse(JSON.parse(text));
+    return { ...manifest, standing: seal.standing(manifest) };
   } catch {
     return undefined;
   }
 }
 
-export function readManifest(file: string): Manifest | undefined {
+export function readManifest(file: string, seal: Seal): Manifest | undefined {
   try {
-    return parseManifest(readFileSync(file, "utf8"));
+    return parseManifest(readFileSync(file, "utf8"), seal);
   } catch {
     return undefined;
   }
@@ -76,5 +82,6 @@ export function readManifest(file: string): Manifest | undefined {
 export const partsOf = (manifest: Manifest): Part[] =>
   [manifest.dump, manifest.globals, manifest.properties].filter((part) => part !== undefined);
 
-/** Counts as a backup: finished, complete and not empty. */
-export const isGood = (manifest: Manifest): boolean => manifest.complete && manifest.dump.size > 0;
+/** Counts as a backup: finished, complete, not empty, and nobody has changed what it says of itself. */
+export const isGood = ({ complete, dump, standing }: Manifest): boolean =>
+  complete && dump.size > 0 && standing !== "broken";

@@ -39,8 +39,9 @@ export async function backupNow(given: Settings, options: BackupOptions): Promis
   return { manifest, uploaded, uploadError: error, pruned: prune(backups) };
 }
 
-function prune({ folder, keepDays }: BackupSettings): string[] {
-  const manifests = localManifests(folder);
+function prune(backups: BackupSettings): string[] {
+  const { folder, keepDays } = backups;
+  const manifests = localManifests(backups);
   const copies = manifests.map((one) => ({ ...one, good: isGood(one) }));
   const gone = planRetention(copies, keepDays, new Date()).filter(({ keep }) => !keep);
   for (const { id } of gone) {

@@ -53,13 +53,13 @@ async function assertIntact(folder: string, parts: Part[]): Promise<void> {
 }
 
 async function fetchParts(
-  { bucket: settings }: BackupSettings,
+  backups: BackupSettings,
   parts: Part[],
   folder: string,
   { note, signal }: PartsOptions,
 ): Promise<void> {
   try {
-    await withBucket(settings!, async (bucket) => {
+    await withBucket(backups, async (bucket) => {
       const { GetObjectCommand } = await import("@aws-sdk/client-s3");
       for (const { file, size } of parts) {
         const path = join(folder, file);

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { writeDurably } from "./folder.ts";
+import { type Sealed, writeDurably } from "./folder.ts";
 import type { Manifest } from "./manifest.ts";
+import { Seal, SealRecord } from "./seal.ts";
 
 /**
  * What came of restoring a backup. `unverified`: it could not be tried, through no fault of the
@@ -29,24 +30,28 @@ export const Proof = z.looseObject({
   /** What was compared, in words. */
   compared: z.array(z.string()),
   pgsteadVersion: z.string(),
+  seal: SealRecord.optional(),
 });
 export type Proof = z.infer<typeof Proof>;
 
 /** No name of a manifest, so that nobody takes it for one. */
 export const proofName = (id: string) => `${id}.proof`;
 
-export function parseProof(text: string): Proof | undefined {
+/** Undefined also if somebody changed it. */
+export function parseProof(text: string, seal: Seal): Proof | undefined {
   try {
-    return Proof.parse(JSON.parse(text));
+    const proof = Proof.parse(JSON.parse(text));
+    return seal.standing(proof) === "broken" ? undefined : proof;
   } catch {
     return undefined;
   }
 }
 
 /** Of the local copy, if it still speaks of the same bytes. */
-export function localProof(folder: string, { id, dump }: Manifest): Proof | undefined {
+export function localProof(backups: Sealed, { id, dump }: Manifest): Proof | undefined {
   try {
-    const proof = parseProof(readFileSync(join(folder, proofName(id)), "utf8"));
+    const text = readFileSync(join(backups.folder, proofName(id)), "utf8");
+    const proof = parseProof(text, new Seal(backups));
     return proof?.sha256 === dump.sha256 && proof.id === id ? proof : undefined;
   } catch {
     return undefined;

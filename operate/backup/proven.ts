@@ -1,4 +1,4 @@
-import type { Settings } from "../settings.ts";
+import type { BackupSettings, Settings } from "../settings.ts";
 import { type Bucket, withBucket } from "./bucket.ts";
 import { bucketNames, bucketProof, idsOf, newestFirst } from "./bucket-list.ts";
 import { localManifests } from "./folder.ts";
@@ -16,9 +16,9 @@ export interface Proven {
 /** The newest backup that has been restored and found right, on the volume or in the bucket. */
 export async function newestProven(settings: Settings): Promise<Proven | undefined> {
   const backups = backupSettings(settings);
-  const local = newestLocalProof(backups.folder);
+  const local = newestLocalProof(backups);
   if (local) return provenOf(local);
-  return backups.bucket && withBucket(backups.bucket, newestInBucket);
+  return backups.bucket && withBucket(backups, newestInBucket);
 }
 
 async function newestInBucket(bucket: Bucket): Promise<Proven | undefined> {
@@ -30,9 +30,9 @@ async function newestInBucket(bucket: Bucket): Promise<Proven | undefined> {
   return undefined;
 }
 
-export function newestLocalProof(folder: string): Proof | undefined {
-  for (const manifest of localManifests(folder).filter(isGood)) {
-    const proof = localProof(folder, manifest);
+function newestLocalProof(backups: BackupSettings): Proof | undefined {
+  for (const manifest of localManifests(backups).filter(isGood)) {
+    const proof = localProof(backups, manifest);
     if (proof?.state === "proven") return proof;
   }
   return undefined;

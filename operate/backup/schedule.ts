@@ -31,7 +31,8 @@ export async function runSchedule(
   actions: Actions,
   { signal, log }: ScheduleOptions,
 ): Promise<void> {
-  const { folder, schedule, verify } = backupSettings(settings);
+  const backups = backupSettings(settings);
+  const { folder, schedule, verify } = backups;
   const cron = parseSchedule(schedule);
   openFolder(folder);
   log(`backups at "${schedule}" UTC into ${folder}; next ${cron.nextRun()?.toISOString()}`);
@@ -50,7 +51,7 @@ export async function runSchedule(
     const state = readState(folder);
     const now = new Date();
     if (!mayTry(state, now)) return;
-    const newest = localManifests(folder).find(isGood)?.startedAt;
+    const newest = localManifests(backups).find(isGood)?.startedAt;
     const due = dueTime(cron, state, newest, now);
     if (due) await take(due);
     else if (state.last?.outcome === "not uploaded") await makeUpUpload(state.last);
@@ -99,7 +100,7 @@ export async function runSchedule(
     const { proving } = readState(folder);
     const now = new Date();
     if (!mayTry({ last: proving, failures: proving?.failures ?? 0 }, now)) return;
-    const id = dueVerification(verify, triedCopies(folder), now);
+    const id = dueVerification(verify, triedCopies(backups), now);
     if (!id) return;
     log(`restoring ${id} into a scratch server: begins`);
     let error: string | null = null;

@@ -18,24 +18,25 @@ export interface Uploaded {
  * made up today. A failure is told, not thrown, for the dump itself stands.
  */
 export async function uploadMissing(
-  { bucket: settings, folder }: BackupSettings,
+  backups: BackupSettings,
   options: UploadOptions,
 ): Promise<Uploaded> {
-  if (!settings) return { uploaded: [], error: null };
+  const { folder } = backups;
+  if (!backups.bucket) return { uploaded: [], error: null };
   const uploaded: string[] = [];
   try {
-    await withBucket(settings, async (bucket) => {
+    await withBucket(backups, async (bucket) => {
       const names = await bucketNames(bucket, "dumps/");
       const there = idsOf(names);
-      const good = localManifests(folder).filter(isGood);
+      const good = localManifests(backups).filter(isGood);
       for (const manifest of good) {
         if (!there.has(manifest.id)) {
           await uploadBackup(bucket, folder, manifest, options);
           uploaded.push(manifest.id);
         }
-        await uploadProof(bucket, folder, manifest, names);
+        await uploadProof(bucket, backups, manifest, names);
       }
-      await keep(bucket, folder, good);
+      await keep(bucket, backups, good);
     });
     return { uploaded, error: null };
   } catch (error) {
@@ -51,11 +52,11 @@ export async function uploadMissing(
  */
 async function uploadProof(
   bucket: Bucket,
-  folder: string,
+  backups: BackupSettings,
   manifest: Manifest,
   there: Set<string>,
 ): Promise<void> {
-  const proof = localProof(folder, manifest);
+  const proof = localProof(backups, manifest);
   if (!proof) return;
   const known = await bucketProof(bucket, "dumps/", there, manifest.id);
   if (known?.from !== "bucket" && known?.verifiedAt !== proof.verifiedAt) {
@@ -63,8 +64,12 @@ async function uploadProof(
   }
 }
 
-async function keep(bucket: Bucket, folder: string, newestFirst: Manifest[]): Promise<void> {
-  const isProven = (one: Manifest) => localProof(folder, one)?.state === "proven";
+async function keep(
+  bucket: Bucket,
+  backups: BackupSettings,
+  newestFirst: Manifest[],
+): Promise<void> {
+  const isProven = (one: Manifest) => localProof(backups, one)?.state === "proven";
   const proven = newestFirst.find(isProven);
   const kept = proven ?? newestFirst[0];
   if (kept) await keepNewest(bucket, kept, proven !== undefined);

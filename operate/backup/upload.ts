@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import { createReadStream, statSync } from "node:fs";
+import { createReadStream, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { unreachable } from "../error.ts";
 import { type Note, withProgress } from "../progress.ts";
 import type { Bucket } from "./bucket.ts";
 import { compositeSum } from "./composite-sum.ts";
+import { manifestFile } from "./folder.ts";
 import { type Manifest, type Part, partsOf } from "./manifest.ts";
 import { bytes } from "./units.ts";
 
@@ -34,7 +35,7 @@ export async function uploadBackup(
     await assertStored(bucket, path, key, part);
   }
   options.signal?.throwIfAborted();
-  const text = `${JSON.stringify(manifest, null, 2)}\n`;
+  const text = readFileSync(manifestFile(folder, manifest.id), "utf8");
   await putJson(bucket, `dumps/${manifest.id}.json`, text);
 }
 

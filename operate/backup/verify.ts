@@ -1,6 +1,6 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ExitCode, ExpectedError } from "../error.ts";
+import { ExitCode, ExpectedError, unreachable } from "../error.ts";
 import { isHolder, tryFileLock } from "../file-lock.ts";
 import { type LockOptions, waitUntilFree } from "../operation-lock.ts";
 import { type Note, withProgress } from "../progress.ts";
@@ -17,6 +17,7 @@ import { proveEmbedded } from "./prove-embedded.ts";
 import { restoreInto } from "./restore-into.ts";
 import { assertScratchRoom, withinReserve } from "./scratch-room.ts";
 import { type Scratch, withScratchServer } from "./scratch-server.ts";
+import { Seal } from "./seal.ts";
 import { backupSettings } from "./settings.ts";
 import { putJson } from "./upload.ts";
 
@@ -47,7 +48,7 @@ export async function verifyBackup(
     const { state, ...outcome } = await tried(settings, backups, found, options);
     options.signal?.throwIfAborted();
     const { id, dump, startedAt, rows } = found.manifest;
-    const proof: Proof = {
+    const proof = new Seal(backups).put<Proof>({
       version: 1,
       id,
       sha256: dump.sha256,
@@ -60,7 +61,7 @@ export async function verifyBackup(
       tables: Object.keys(rows).length,
       rows: Object.values(rows).reduce((sum, count) => sum + count, 0),
       pgsteadVersion: options.pgsteadVersion,
-    };
+    });
     await record(backups, proof);
     return proof;
   });
@@ -69,7 +70,7 @@ export async function verifyBackup(
 /** Beside the copy that was read: what holds for one need not hold for the other (S17). */
 async function record(backups: BackupSettings, proof: Proof): Promise<void> {
   if (proof.from === "local") return writeProof(backups.folder, proof);
-  await withBucket(backups.bucket!, (bucket) =>
+  await withBucket(backups, (bucket) =>
     putJson(bucket, `dumps/${proofName(proof.id)}`, proofText(proof)),
   );
 }
@@ -103,6 +104,7 @@ async function tried(
 ): Promise<Outcome & Pick<Proof, "state">> {
   const nothing = { restoreSeconds: 0, compared: [] };
   try {
+    assertUnchanged(manifest);
     const outcome = await withParts(backups, { manifest, where }, options, (folder) =>
       settings.engine === "embedded"
         ? proveEmbedded(settings, manifest, folder)
@@ -116,6 +118,11 @@ async function tried(
     const isOurs = error instanceof CannotVerify || error.exitCode === ExitCode.mistake;
     return { ...nothing, state: isOurs ? "unverified" : "failed", problems: [error.message] };
   }
+}
+
+function assertUnchanged({ id, standing }: Manifest): void {
+  if (standing !== "broken") return;
+  throw unreachable(`the manifest of ${id} was changed since it was written: its seal is broken`);
 }
 
 async function prove(

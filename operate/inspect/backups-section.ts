@@ -13,6 +13,7 @@ export async function backupsSection(settings: Settings): Promise<Section> {
   const newest = listed.backups.find(({ good, problem }) => good && !problem);
   const proven = listed.backups.find(({ proof }) => proof?.state === "proven");
   const failed = listed.backups.filter(({ proof }) => proof?.state === "failed");
+  const changed = listed.backups.filter(({ standing }) => standing === "broken");
   const { last } = readState(backups.folder);
   // The embedded server has no schedule; a stack for the first minute is not amiss without a backup.
   const hasSchedule = settings.engine !== "embedded";
@@ -22,13 +23,17 @@ export async function backupsSection(settings: Settings): Promise<Section> {
       ? `newest good one: ${newest.id}, ${age(newest.startedAt, now)} ago, ${bytes(newest.size)}, ${newest.copies.join(" + ")}`
       : `no good one yet; "pgstead backup now" takes one`,
     provenLine(proven, now),
+    ...changed.map(({ id }) => `${id}: MANIFEST CHANGED since it was written; it does not count`),
     ...failed.map(({ id, proof }) => `${id} FAILED TO RESTORE: ${proof?.problems[0]}`),
     ...(isLate && newest ? ["that is older than two runs of the schedule"] : []),
     ...(last && last.outcome !== "done" ? [`last run: ${last.outcome} ${last.error ?? ""}`] : []),
     ...offSite(listed, hasSchedule),
   ];
   const isAmiss =
-    isLate || failed.length > 0 || Boolean(listed.bucketError) || last?.outcome === "failed";
+    isLate ||
+    failed.length + changed.length > 0 ||
+    Boolean(listed.bucketError) ||
+    last?.outcome === "failed";
   return {
     title: "backups",
     state: isAmiss ? "attention" : "ok",

@@ -124,9 +124,13 @@ export class Stage {
   }
 
   writeKey(accessKeyId = "fixture", secretAccessKey = "fixture"): string {
-    const key = JSON.stringify({ accessKeyId, secretAccessKey });
-    writeFileSync(join(this.folder, "files", "s3.json"), key);
-    return "/run/pgstead/s3.json";
+    return this.writeFile("s3.json", JSON.stringify({ accessKeyId, secretAccessKey }));
+  }
+
+  /** Returns its path in the agent. */
+  writeFile(name: string, text: string): string {
+    writeFileSync(join(this.folder, "files", name), text);
+    return `/run/pgstead/${name}`;
   }
 
   /** `pgstead VERB` in the agent's container, as `docker exec` does it. */

@@ -61,6 +61,7 @@ describe.runIf(canRun)("a backup", () => {
           ...{ name: bucket, endpoint: s3.endpoint, pathStyle: true },
           credentialsFile: stage.writeKey(),
         },
+        sealKeyFile: stage.writeFile("seal-key", "a key of twenty letters"),
         ...backups,
       },
     });
@@ -92,10 +93,17 @@ describe.runIf(canRun)("a backup", () => {
     const key = stage.writeKey();
     const settings = readSettings(join(stage.folder, "files", "settings.json"));
     const { bucket: there } = settings.backups!;
-    const credentialsFile = key.replace("/run/pgstead", join(stage.folder, "files"));
+    const here = (file: string) => file.replace("/run/pgstead", join(stage.folder, "files"));
+    const credentialsFile = here(key);
+    const sealKeyFile = here(settings.backups!.sealKeyFile!);
     return {
       ...settings,
-      backups: { ...settings.backups!, folder, bucket: { ...there!, credentialsFile } },
+      backups: {
+        ...settings.backups!,
+        folder,
+        sealKeyFile,
+        bucket: { ...there!, credentialsFile },
+      },
     };
   };
 
@@ -186,11 +194,37 @@ describe.runIf(canRun)("a backup", () => {
     expect(proof).toMatchObject({ id: plain.id, state: "proven", problems: [] });
   });
 
+  test("S13: whose manifest was changed does not count, and is told", async () => {
+    const { id } = await backup();
+    const file = join(stage.backups, `${id}.json`);
+    const text = readFileSync(file, "utf8");
+    writeFileSync(file, text.replace('"public.docs": 5000', '"public.docs": 4999'));
+    expect((await listed())[0]).toMatchObject({ id, standing: "broken", good: false });
+    expect((await stage.pgstead("backup", "list")).stdout).toContain("MANIFEST CHANGED");
+    const { code, proof } = await verify(id);
+    expect(code).toBe(2);
+    expect(proof.problems[0]).toContain("its seal is broken");
+    const latest = JSON.parse((await stage.pgstead("backup", "show", "--json")).stdout);
+    expect(latest.manifest.id).not.toBe(id);
+    // As after the stack's state was lost: still a backup, and said to be from elsewhere.
+    writeFileSync(file, text);
+    stage.writeFile("seal-key", "another key of some letters");
+    expect((await listed())[0]).toMatchObject({ id, standing: "foreign", good: true });
+    write();
+    expect((await listed())[0]).toMatchObject({ id, standing: "sound" });
+    await stage.inAgent("rm", `/backups/${id}.json`);
+    const { stdout } = await stage.pgstead("backup", "list");
+    expect(stdout).toContain(`not backups, for they have no manifest: ${id}`);
+    await stage.inAgent("sh", "-c", `rm /backups/${id}*`);
+  });
+
   test("S14: that lacks what its manifest counts has failed, and is not what is kept", async () => {
     const { id } = await backup();
     const before = await kept();
     const file = join(stage.backups, `${id}.json`);
     const manifest = JSON.parse(readFileSync(file, "utf8"));
+    // As an agent without a key would have written it.
+    delete manifest.seal;
     manifest.rows["public.docs"] += 1;
     manifest.objects.policies += 1;
     manifest.sums["public.summary"] = "0".repeat(32);

@@ -65,6 +65,7 @@ describe("DockerPostgres", () => {
       "Image postgres-image-server",
       "Network postgres-server-network",
       "Stash postgres-passwords-generated",
+      "Stash postgres-seal-key",
       "Stash postgres-volumes-cluster",
       "Volume postgres-server-files",
       "Volume postgres-server-socket",
