@@ -162,7 +162,19 @@ const sections = {
         .int()
         .min(1)
         .default(7)
-        .describe("Days that copies on the backup volume are kept; the newest good one always is."),
+        .describe(
+          "Days that copies on the backup volume are kept; the newest good and the newest proven always are.",
+        ),
+      keepWeeks: z
+        .int()
+        .min(0)
+        .default(0)
+        .describe("Weeks beyond them of which the newest good copy is kept."),
+      keepMonths: z
+        .int()
+        .min(0)
+        .default(0)
+        .describe("Months beyond them of which the newest good copy is kept."),
       reserveMegabytes: z
         .int()
         .min(0)

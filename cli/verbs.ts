@@ -2,6 +2,7 @@ import type { Verb } from "./verb.ts";
 import { backupGet } from "./verbs/backup-get.ts";
 import { backupList } from "./verbs/backup-list.ts";
 import { backupNow } from "./verbs/backup-now.ts";
+import { backupPrune } from "./verbs/backup-prune.ts";
 import { backupShow } from "./verbs/backup-show.ts";
 import { backupUpload } from "./verbs/backup-upload.ts";
 import { backupVerify } from "./verbs/backup-verify.ts";
@@ -35,6 +36,6 @@ export const verbs: Verb[] = [
   ...[status, check, doctor, logs, psql],
   ...[migrateUp, migrateDown, migrateList, migrateCurrent, migratePending],
   ...[migrateRun, migrateNew, migrateStamp, migrateAdopt, migrateVerify, migrateSchema],
-  ...[backupNow, backupList, backupShow, backupGet, backupVerify, backupUpload],
+  ...[backupNow, backupList, backupShow, backupGet, backupVerify, backupPrune, backupUpload],
   ...[restart, serve, bootstrap, stepMigrate],
 ];

@@ -62,8 +62,11 @@ const BackupSettings = z.strictObject({
   folder: z.string(),
   /** Cron expression, in UTC. */
   schedule: z.string().default("0 2 * * *"),
-  /** Days that local copies are kept; the newest good one stays whatever its age. */
+  /** Days that local copies are kept; the newest good and the newest proven stay whatever their age. */
   keepDays: z.int().min(1).default(7),
+  /** Beyond them, weeks and months that the newest good one of each is kept. */
+  keepWeeks: z.int().min(0).default(0),
+  keepMonths: z.int().min(0).default(0),
   /** Room that a dump must leave on the volume. */
   reserveMegabytes: z.int().min(0).default(512),
   /** File with the key of the manifests' seals; they go unsealed without it. */

@@ -1,10 +1,10 @@
 import { withOperationLock } from "../operation-lock.ts";
-import type { BackupSettings, Settings } from "../settings.ts";
+import type { Settings } from "../settings.ts";
 import { type DumpOptions, dump } from "./dump.ts";
 import { dumpEmbedded } from "./dump-embedded.ts";
-import { localManifests, openFolder, removeBackup } from "./folder.ts";
-import { isGood, type Manifest } from "./manifest.ts";
-import { planRetention } from "./retention.ts";
+import { openFolder } from "./folder.ts";
+import type { Manifest } from "./manifest.ts";
+import { prune } from "./prune.ts";
 import { asSuperuser, backupSettings } from "./settings.ts";
 import { uploadMissing } from "./upload-missing.ts";
 
@@ -37,15 +37,4 @@ export async function backupNow(given: Settings, options: BackupOptions): Promis
   const { uploaded, error } = await uploadMissing(backups, options);
   signal?.throwIfAborted();
   return { manifest, uploaded, uploadError: error, pruned: prune(backups) };
-}
-
-function prune(backups: BackupSettings): string[] {
-  const { folder, keepDays } = backups;
-  const manifests = localManifests(backups);
-  const copies = manifests.map((one) => ({ ...one, good: isGood(one) }));
-  const gone = planRetention(copies, keepDays, new Date()).filter(({ keep }) => !keep);
-  for (const { id } of gone) {
-    removeBackup(folder, manifests.find((one) => one.id === id) as Manifest);
-  }
-  return gone.map(({ id }) => id);
 }

@@ -13,8 +13,10 @@ export interface Uploaded {
   error: string | null;
 }
 
+const DAY_MS = 24 * 3600_000;
+
 /**
- * Brings every good local backup that the bucket lacks there, newest first: what failed yesterday is
+ * Brings every good local backup of the last `keepDays` that the bucket lacks there, newest first: what failed yesterday is
  * made up today. A failure is told, not thrown, for the dump itself stands.
  */
 export async function uploadMissing(
@@ -29,12 +31,15 @@ export async function uploadMissing(
       const names = await bucketNames(bucket, "dumps/");
       const there = idsOf(names);
       const good = localManifests(backups).filter(isGood);
+      const young = new Date(Date.now() - backups.keepDays * DAY_MS).toISOString();
       for (const manifest of good) {
-        if (!there.has(manifest.id)) {
+        // What is kept longer here has been there and was expired; it need not come back each night.
+        const isDue = manifest.startedAt >= young || manifest === good[0];
+        if (isDue && !there.has(manifest.id)) {
           await uploadBackup(bucket, folder, manifest, options);
           uploaded.push(manifest.id);
         }
-        await uploadProof(bucket, backups, manifest, names);
+        if (isDue) await uploadProof(bucket, backups, manifest, names);
       }
       await keep(bucket, backups, good);
     });

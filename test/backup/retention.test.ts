@@ -1,17 +1,27 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Copy, planRetention } from "../../operate/backup/retention.ts";
+import { type Copy, type Keep, planRetention } from "../../operate/backup/retention.ts";
 
 const DAY = 24 * 3600_000;
 const START = Date.parse("2026-03-20T02:00:00Z");
 const at = (day: number) => new Date(START + day * DAY);
-const copy = (day: number, good = true): Copy => ({
+const copy = (day: number, good = true, proven = false): Copy => ({
   id: `app-${day}`,
   startedAt: at(day).toISOString(),
   good,
+  proven: good && proven,
 });
-const kept = (copies: Copy[], keepDays: number, now: Date) =>
-  planRetention(copies, keepDays, now)
+const plan = (copies: Copy[], keep: number | Partial<Keep>, now: Date) =>
+  planRetention(
+    copies,
+    {
+      ...{ keepDays: 1, keepWeeks: 0, keepMonths: 0 },
+      ...(typeof keep === "number" ? { keepDays: keep } : keep),
+    },
+    now,
+  );
+const kept = (copies: Copy[], keep: number | Partial<Keep>, now: Date) =>
+  plan(copies, keep, now)
     .filter(({ keep }) => keep)
     .map(({ id }) => id);
 
@@ -23,11 +33,25 @@ describe("local copies", () => {
 
   test("each decision says why", () => {
     const copies = [0, 1, 2].map((day) => copy(day));
-    expect(planRetention(copies, 1, at(2)).map(({ reason }) => reason)).toEqual([
+    expect(plan(copies, 1, at(2)).map(({ reason }) => reason)).toEqual([
       "the newest good one",
       "1 days old, with 1 later days of good ones",
       "2 days old, with 2 later days of good ones",
     ]);
+  });
+
+  test("grandfather, father, son: one a week and one a month beyond the days", () => {
+    const copies = Array.from({ length: 100 }, (_, day) => copy(day));
+    const left = kept(copies, { keepDays: 3, keepWeeks: 3, keepMonths: 3 }, at(99));
+    // 99 is Saturday, 27 June: the days; Sundays 21 and 14 June; the last of May and April.
+    expect(left).toEqual([99, 98, 97, 93, 86, 72, 41].map((day) => `app-${day}`));
+  });
+
+  test("the last proven one stays though a hundred unproven ones follow", () => {
+    const copies = [copy(0, true, true), ...Array.from({ length: 100 }, (_, day) => copy(day + 1))];
+    expect(kept(copies, 2, at(100))).toEqual(["app-100", "app-99", "app-0"]);
+    const [last] = plan(copies, 2, at(100)).slice(-1);
+    expect(last).toEqual({ id: "app-0", keep: true, reason: "the newest proven one" });
   });
 
   test("a month of failures evicts nothing", () => {
@@ -47,7 +71,7 @@ describe("local copies", () => {
 /** Days on which a backup succeeds, fails or is not tried; the clock may be wrong when it is pruned. */
 const histories = fc.array(
   fc.record({
-    outcome: fc.constantFrom("good", "bad", "none"),
+    outcome: fc.constantFrom("good", "proven", "bad", "none"),
     clockOff: fc.oneof(
       { weight: 5, arbitrary: fc.constant(0) },
       fc.integer({ min: -40, max: 400 }),
@@ -56,19 +80,38 @@ const histories = fc.array(
   { minLength: 1, maxLength: 60 },
 );
 
+const tiers = fc.record({
+  keepDays: fc.integer({ min: 1, max: 10 }),
+  keepWeeks: fc.integer({ min: 0, max: 6 }),
+  keepMonths: fc.integer({ min: 0, max: 4 }),
+});
+
 test("S16: day by day, whatever fails, the last good days are there", () => {
   fc.assert(
-    fc.property(histories, fc.integer({ min: 1, max: 10 }), (days, keepDays) => {
+    fc.property(histories, tiers, (days, keep) => {
       let copies: Copy[] = [];
       const goodDays: number[] = [];
+      let provenDay = -1;
       days.forEach(({ outcome, clockOff }, day) => {
-        if (outcome !== "none") copies.push(copy(day, outcome === "good"));
-        if (outcome === "good") goodDays.push(day);
-        const left = new Set(kept(copies, keepDays, at(day + clockOff)));
+        const good = outcome === "good" || outcome === "proven";
+        if (outcome !== "none") copies.push(copy(day, good, outcome === "proven"));
+        if (good) goodDays.push(day);
+        if (outcome === "proven") provenDay = day;
+        const left = new Set(kept(copies, keep, at(day + clockOff)));
         copies = copies.filter(({ id }) => left.has(id));
         // Written without the code under test: the newest good days must all have survived.
-        for (const good of goodDays.slice(-keepDays)) {
+        for (const good of goodDays.slice(-keep.keepDays)) {
           if (!left.has(`app-${good}`)) throw new Error(`day ${day}: lost app-${good}`);
+        }
+        if (provenDay >= 0 && !left.has(`app-${provenDay}`)) throw new Error("lost the proven one");
+        // Of the last months with a good one, the newest of each.
+        const newestOf = new Map(
+          goodDays.map((good) => [at(good).toISOString().slice(0, 7), good]),
+        );
+        for (const good of [...newestOf.values()].slice(
+          newestOf.size - Math.min(keep.keepMonths, newestOf.size),
+        )) {
+          if (!left.has(`app-${good}`)) throw new Error(`day ${day}: lost the month's app-${good}`);
         }
       });
     }),
@@ -81,6 +124,17 @@ test("with a right clock, nothing older than needed stays", () => {
     fc.property(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 10 }), (days, keep) => {
       const copies = Array.from({ length: days }, (_, day) => copy(day));
       expect(kept(copies, keep, at(days - 1))).toHaveLength(Math.min(days, keep));
+    }),
+  );
+});
+
+test("whatever the order of copies and the hour of the clock change, the plan is the same", () => {
+  const hours = fc.array(fc.integer({ min: 0, max: 24 * 60 }), { maxLength: 40 });
+  fc.assert(
+    fc.property(hours, tiers, (offsets, keep) => {
+      const copies = [...new Set(offsets)].map((hour) => copy(hour / 24));
+      const now = at(61);
+      expect(plan([...copies].reverse(), keep, now)).toEqual(plan(copies, keep, now));
     }),
   );
 });

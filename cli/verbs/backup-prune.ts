@@ -1,0 +1,36 @@
+import type { Pruned } from "../../operate/backup/prune.ts";
+import { age, bytes } from "../../operate/backup/units.ts";
+import type { Verb } from "../verb.ts";
+
+export const backupPrune: Verb = {
+  name: "backup prune",
+  group: "backup",
+  summary: "remove the local copies that are due, as each backup does; never touches the bucket",
+  options: [{ flags: "--dry-run", description: "only say what happens to each copy, and why" }],
+  examples: ["pgstead backup prune --dry-run", "pgstead backup prune"],
+  writes: true,
+  async run(context, { options }) {
+    const { planPrune, prune } = await import("../../operate/backup/prune.ts");
+    const { backupSettings } = await import("../../operate/backup/settings.ts");
+    const backups = backupSettings(await context.settings());
+    const plan = planPrune(backups);
+    const removed = options.dryRun ? [] : prune(backups);
+    context.print({ plan, removed }, () => describe(plan, Boolean(options.dryRun), new Date()));
+  },
+};
+
+function describe(plan: Pruned[], dryRun: boolean, now: Date): string {
+  if (plan.length === 0) return "there are no local copies";
+  const goes = dryRun ? "would go" : "removed";
+  const lines = plan.map(({ id, keep, reason, size, startedAt }) =>
+    [
+      id,
+      age(startedAt, now).padStart(6),
+      bytes(size).padStart(8),
+      keep ? "stays" : goes,
+      reason,
+    ].join("  "),
+  );
+  const freed = plan.filter(({ keep }) => !keep).reduce((sum, { size }) => sum + size, 0);
+  return [...lines, `${bytes(freed)} ${dryRun ? "would be freed" : "freed"}`].join("\n");
+}
