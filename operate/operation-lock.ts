@@ -16,6 +16,8 @@ export interface LockOptions {
   /** Give up after this long. */
   waitMs: number;
   note?: (line: string) => void;
+  /** Called about every second while somebody else has it. */
+  whileHeld?: () => Promise<void>;
   /** Ends the waiting; what runs under the lock minds it by itself. */
   signal?: AbortSignal;
 }
@@ -40,14 +42,17 @@ export async function withOperationLock<T>(
   });
 }
 
+/** Of an embedded server; a scratch server has no folder but that of its socket. */
+export const operationLockFile = (settings: Settings) =>
+  join(settings.embedded?.folder ?? settings.database.host, "operation.lock");
+
 /** PGlite's clients share one session, to which every advisory lock is granted. */
 async function withFileLock<T>(
   settings: Settings,
   options: LockOptions,
   use: () => Promise<T>,
 ): Promise<T> {
-  // A scratch server has no folder but that of its socket.
-  const path = join(settings.embedded?.folder ?? settings.database.host, "operation.lock");
+  const path = operationLockFile(settings);
   let release = () => {};
   await waitUntilFree(options, async () => {
     const result = tryFileLock(path, options.purpose);
@@ -82,16 +87,21 @@ export async function tryAdvisoryLock(
 
 /** Asks again and again until `tryOnce` names no holder. */
 export async function waitUntilFree(
-  { waitMs, note, purpose, signal }: LockOptions,
+  { waitMs, note, purpose, signal, whileHeld }: LockOptions,
   tryOnce: () => Promise<string | undefined>,
 ): Promise<void> {
   const deadline = Date.now() + waitMs;
   let told = "";
+  let calledAt = 0;
   for (;;) {
     const holder = await tryOnce();
     if (!holder) return;
     if (holder !== told) note?.(`waiting for ${holder}`);
     told = holder;
+    if (Date.now() - calledAt >= 1000) {
+      await whileHeld?.();
+      calledAt = Date.now();
+    }
     if (Date.now() >= deadline) {
       throw unreachable(
         `${purpose} waited ${Math.round(waitMs / 1000)} s for ${holder}; it runs alone on a server, try again when that is done`,

@@ -13,6 +13,7 @@ export const waitOptions: VerbOption[] = [
     description: "go on trying so long for a lock that others hold",
     default: "60",
   },
+  { flags: "--preempt", description: "end a dump that it would wait for; the dump is lost" },
 ];
 
 export const approvalOptions: VerbOption[] = [
@@ -30,6 +31,7 @@ export function runOptions(context: Context, { options }: Call): RunOptions {
     toolVersion: version,
     waitMs: wholeNumber(String(options.wait), "--wait") * 1000,
     lockWaitMs: wholeNumber(String(options.lockWait), "--lock-wait") * 1000,
+    preempt: Boolean(options.preempt),
     note: (line) => context.note(line),
   };
 }

@@ -9,6 +9,7 @@ import type { Settings } from "../settings.ts";
 import { withSession } from "./connection.ts";
 import { readHistory } from "./history.ts";
 import { bootstrapHistory } from "./history-table.ts";
+import { endDump } from "./preempt.ts";
 
 export interface RunOptions {
   toolVersion: string;
@@ -16,6 +17,8 @@ export interface RunOptions {
   waitMs?: number;
   /** How long to go on trying for a lock that others hold. */
   lockWaitMs?: number;
+  /** Ends a dump that it would wait for. */
+  preempt?: boolean;
   note?: (line: string) => void;
 }
 
@@ -45,7 +48,8 @@ export async function withRunner<T>(
   const { toolVersion, note = () => {}, waitMs = DEFAULT_WAIT_S * 1000 } = options;
   const lockWaitMs = options.lockWaitMs ?? DEFAULT_LOCK_WAIT_S * 1000;
   const lock = { purpose, waitMs, note };
-  return withOperationLock(settings, lock, () =>
+  const whileHeld = options.preempt && { whileHeld: () => endDump(settings, note) };
+  return withOperationLock(settings, { ...lock, ...whileHeld }, () =>
     withSession(settings, { purpose }, async (client) => {
       client.on("notice", ({ severity, message }) => {
         if (severity === "WARNING") note(`  warning: ${message}`);
