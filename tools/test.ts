@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { delimiter, dirname } from "node:path";
 import { acquirePulumi } from "../cli/stack/acquire-pulumi.ts";
 
@@ -24,6 +25,8 @@ const bucket = once(() => broughtUp("test/fixture/s3", "start"));
 const psql = () =>
   spawnSync("psql", ["--version"]).status === 0 ? undefined : '"psql" is not installed';
 
+const sshd = () => (existsSync("/usr/sbin/sshd") ? undefined : "there is no /usr/sbin/sshd");
+
 const suites: Suite[] = [
   { name: "types", command: ["npx", "tsc"] },
   { name: "style", command: ["npx", "biome", "check", "."] },
@@ -35,7 +38,11 @@ const suites: Suite[] = [
   { name: "migrate", command: vitest("test/migrate"), lacks: engine },
   { name: "contract", command: withPlugins("test/contract"), lacks: () => engine() ?? bucket() },
   { name: "faults", command: withPlugins("test/faults"), lacks: () => engine() ?? bucket() },
-  { name: "stack", command: withPlugins("test/stack"), lacks: () => engine() ?? bucket() },
+  {
+    name: "stack",
+    command: withPlugins("test/stack"),
+    lacks: () => engine() ?? bucket() ?? sshd(),
+  },
   { name: "backup", command: withPlugins("test/backup"), lacks: () => engine() ?? bucket() },
 ];
 

@@ -96,6 +96,12 @@ export function docker(env: NodeJS.ProcessEnv, args: string[], timeout = 60_000)
   });
 }
 
+/** Asked before Pulumi is: its plugin says of each resource that "any docker daemon" failed it. */
+export async function assertEngineAnswers({ env }: DockerStack): Promise<void> {
+  const { code, stderr } = await docker(env, ["version", "--format", "{{.Server.Version}}"]);
+  if (code !== 0) throw engineError(env, stderr);
+}
+
 /** What to do about an engine that does not answer, in place of the client's own words. */
 export function engineError(env: NodeJS.ProcessEnv, stderr: string): ExpectedError {
   const at = env.DOCKER_HOST ? ` at ${env.DOCKER_HOST}` : "";

@@ -1,5 +1,5 @@
-import { accessSync, constants, mkdirSync } from "node:fs";
-import { delimiter, dirname, join } from "node:path";
+import { accessSync, constants, existsSync, mkdirSync, realpathSync } from "node:fs";
+import { basename, delimiter, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { mistake } from "../../operate/error.ts";
 import { isEmbedded, readStackFile, usesSecretsProvider } from "./stack-file.ts";
@@ -15,16 +15,15 @@ export function pulumiEnvironment(
   program: string,
   given: NodeJS.ProcessEnv = process.env,
 ): NodeJS.ProcessEnv {
-  const folders = [
-    dirname(program),
-    dirname(process.execPath),
-    ...(given.PATH ?? "").split(delimiter),
-  ];
+  const folders = [program, process.execPath].reduceRight(
+    found,
+    (given.PATH ?? "").split(delimiter).filter(Boolean),
+  );
   // A CLI built by somebody else from source has no language host for Node; ours is the last resort.
   folders.push(join(root, "tools", "language-host"));
   return {
     ...given,
-    PATH: [...new Set(folders)].filter(Boolean).join(delimiter),
+    PATH: folders.join(delimiter),
     PULUMI_BACKEND_URL: backendUrl(root, stack, given),
     ...passphrase(root, stack, given),
     PULUMI_SKIP_UPDATE_CHECK: "true",
@@ -32,6 +31,13 @@ export function pulumiEnvironment(
       PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
     }),
   };
+}
+
+/** The folders, with the program's in front where they would find another one, or none. */
+function found(folders: string[], program: string): string[] {
+  const first = folders.map((folder) => join(folder, basename(program))).find(existsSync);
+  const isOurs = first && realpathSync(first) === realpathSync(program);
+  return isOurs ? folders : [dirname(program), ...folders];
 }
 
 export function backendUrl(root: string, stack: string, given = process.env): string {

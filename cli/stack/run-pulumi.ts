@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ExitCode, mistake } from "../../operate/error.ts";
 import { acquirePulumi, refreshLanguageHost } from "./acquire-pulumi.ts";
+import { assertEngineAnswers, readDockerStack } from "./docker-stack.ts";
 import { pulumiEnvironment } from "./environment.ts";
 import { readStackFile } from "./stack-file.ts";
 import { clearStaleLocks, stackExists } from "./state-folder.ts";
@@ -30,6 +31,17 @@ export async function preparePulumi(
   clearStaleLocks(env.PULUMI_BACKEND_URL as string, stack, note);
   if (!stackExists(env.PULUMI_BACKEND_URL as string, stack)) await initStack(run);
   return run;
+}
+
+/** The same for a command that asks the stack's engine, which had better answer. */
+export async function prepareDeployment(
+  root: string,
+  stack: string,
+  note: (line: string) => void,
+): Promise<PulumiRun> {
+  const containers = readDockerStack(root, stack);
+  if (containers) await assertEngineAnswers(containers);
+  return preparePulumi(root, stack, note);
 }
 
 async function initStack(run: PulumiRun): Promise<void> {

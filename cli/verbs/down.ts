@@ -24,8 +24,8 @@ export const down: Verb = {
       const { assertUnprotected } = await import("../stack/server-container.ts");
       assertUnprotected(containers);
     }
-    const { preparePulumi, runPulumi } = await import("../stack/run-pulumi.ts");
-    const run = await preparePulumi(root, stack, (line) => context.note(line));
+    const { prepareDeployment, runPulumi } = await import("../stack/run-pulumi.ts");
+    const run = await prepareDeployment(root, stack, (line) => context.note(line));
     const { isEmbedded, readStackFile } = await import("../stack/stack-file.ts");
     const agreed = context.yes || (isEmbedded(readStackFile(root, stack)) && !options.deleteData);
     const yes = agreed ? ["--yes", "--skip-preview"] : [];

@@ -14,9 +14,9 @@ export const preview: Verb = {
   ],
   examples: ["pgstead preview", "pgstead preview --stack prod --expect-no-changes"],
   async run(context, { args, options }) {
-    const { preparePulumi, runPulumi } = await import("../stack/run-pulumi.ts");
+    const { prepareDeployment, runPulumi } = await import("../stack/run-pulumi.ts");
     const note = (line: string) => context.note(line);
-    const run = await preparePulumi(await context.root(), await context.stack(), note);
+    const run = await prepareDeployment(await context.root(), await context.stack(), note);
     if (!options.expectNoChanges) {
       return runPulumi(run, ["preview", ...(context.json ? ["--json"] : []), ...args]);
     }

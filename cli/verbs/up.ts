@@ -10,10 +10,10 @@ export const up: Verb = {
   examples: ["pgstead up", "pgstead up --stack dev --yes", "pgstead up --diff"],
   writes: true,
   async run(context, { args }) {
-    const { preparePulumi, runPulumi } = await import("../stack/run-pulumi.ts");
+    const { prepareDeployment, runPulumi } = await import("../stack/run-pulumi.ts");
     const { isEmbedded, readStackFile } = await import("../stack/stack-file.ts");
     const [root, stack] = [await context.root(), await context.stack()];
-    const run = await preparePulumi(root, stack, (line) => context.note(line));
+    const run = await prepareDeployment(root, stack, (line) => context.note(line));
     // The embedded server is this checkout's own and keeps its data: nothing there needs a question.
     const agreed = context.yes || isEmbedded(readStackFile(root, stack));
     // Whoever answers yes beforehand does not read the preview either.

@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
+import { chmodSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, createServer, type Server } from "node:net";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { docker, inspect } from "../contract/docker-cli.ts";
 import { StackProject } from "./stack-project.ts";
@@ -24,6 +26,25 @@ describe("a stack that cannot come up", () => {
     const message = expect.stringContaining("no Docker engine answers at tcp://127.0.0.1:1");
     expect([code, all]).toEqual([3, message]);
     expect([status.code, status.all]).toEqual([3, message]);
+  });
+
+  test("fails without the right to use the engine, and says who gives it", async () => {
+    const socket = join(project.root, "closed.sock");
+    const engine = await listen(socket);
+    chmodSync(socket, 0);
+    chmodSync(project.root, 0o755);
+    project.configure("docker:host", `unix://${socket}`);
+    // Root needs no right; "nobody" does.
+    const uid = process.getuid?.() === 0 ? 65_534 : undefined;
+    const { code, all } = await project.pgstead(["status"], uid ? { uid } : {});
+    engine.close();
+    project.configure("docker:host", undefined);
+    expect([code, all]).toEqual([
+      3,
+      expect.stringContaining(
+        `this user may not use the Docker engine at unix://${socket}; add the user to the group "docker"`,
+      ),
+    ]);
   });
 
   test("fails with a volume of somebody else's", async () => {
@@ -90,8 +111,9 @@ describe("a stack that cannot come up", () => {
   });
 });
 
-function listen(port: number): Promise<Server> {
+function listen(at: number | string): Promise<Server> {
+  const where = typeof at === "number" ? { port: at, host: "127.0.0.1" } : { path: at };
   return new Promise((resolve) => {
-    const holder = createServer().listen(port, "127.0.0.1", () => resolve(holder));
+    const holder = createServer().listen(where, () => resolve(holder));
   });
 }

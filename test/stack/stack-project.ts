@@ -117,6 +117,7 @@ export class StackProject {
       stdio: "pipe",
       timeout: 240_000,
       detached: options.ownGroup ?? false,
+      ...(options.uid && { uid: options.uid }),
     });
     if (child.pid) options.onStart?.(child.pid);
     child.stdin.end(options.stdin ?? "");
@@ -201,4 +202,6 @@ export class StackProject {
 interface RunOptions extends Partial<OwnGroup> {
   env?: NodeJS.ProcessEnv;
   stdin?: string;
+  /** Another user than the one who runs the tests. */
+  uid?: number;
 }

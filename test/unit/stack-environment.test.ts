@@ -1,6 +1,6 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { pulumiEnvironment } from "../../cli/stack/environment.ts";
 import { isOlder } from "../../cli/stack/find-pulumi.ts";
@@ -27,6 +27,14 @@ test("local keeps its state in the checkout under the passphrase that all know, 
 test("what the caller set wins", () => {
   const given = { PULUMI_BACKEND_URL: "s3://state", PULUMI_CONFIG_PASSPHRASE: "" };
   expect(environment("local", given)).toMatchObject(given);
+});
+
+test("the caller's PATH keeps its order, and this Node is what it finds", () => {
+  const node = dirname(process.execPath);
+  const path = (given: string) => environment("local", { PATH: given }).PATH?.split(":");
+  const last = join(root, "tools", "language-host");
+  expect(path(`/wrappers:${node}`)).toEqual(["/opt/pulumi", "/wrappers", node, last]);
+  expect(path("/wrappers")).toEqual(["/opt/pulumi", node, "/wrappers", last]);
 });
 
 test("fails for prod without a backend, and without something to encrypt with", () => {
