@@ -3,7 +3,7 @@ import { Cron } from "croner";
 import { z } from "zod";
 import { ConfigError } from "./components/error.ts";
 import { nearest } from "./nearest.ts";
-import { Check } from "./operate/settings.ts";
+import { Check, VectorSettings } from "./operate/settings.ts";
 
 /** A name that needs no quotes in SQL. */
 const identifier = z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/, {
@@ -99,6 +99,41 @@ const postgres = z
       )
       .default({})
       .describe("Server settings by name, as in postgresql.conf, before those made of its size."),
+    tls: z
+      .strictObject({
+        certificate: text.optional().describe("PEM of a certificate; one is made without it."),
+        key: text.optional().describe("PEM of its private key; set it with `--secret`."),
+        required: z
+          .boolean()
+          .default(false)
+          .describe("Let nobody in over the network without TLS."),
+        names: z
+          .array(text)
+          .default([])
+          .describe("Names for the made certificate besides `postgres` and `localhost`."),
+        renewal: text.optional().describe("Another value makes a new certificate."),
+      })
+      .refine(({ certificate, key }) => !certificate === !key, {
+        error: "certificate and key, both or neither",
+      })
+      .optional()
+      .describe("Encrypts what comes over the network; `{}` makes a certificate."),
+    accept: z
+      .array(text)
+      .default([])
+      .describe("Changes that a guard has refused and named, like `release debian-forky`."),
+    provenWithinHours: z
+      .int()
+      .min(0)
+      .default(24)
+      .describe(
+        "How old the newest proven backup of a protected stack may be when its image changes; an older one is made up for first. 0 asks for none.",
+      ),
+    image: z
+      .string()
+      .regex(/^sha256:[0-9a-f]{64}$/, { error: "the id of an image, sha256:..." })
+      .optional()
+      .describe("Run this image instead of the one that is built; `pgstead undo` writes it."),
     startSeconds: z
       .int()
       .min(1)
@@ -232,6 +267,7 @@ const sections = {
     })
     .optional()
     .describe("The S3 bucket for backups; `{}` makes one, and without the section there is none."),
+  vector: VectorSettings.optional().describe("What `pgstead vector` compares with."),
   checks: z
     .array(Check)
     .default([])

@@ -23,6 +23,7 @@ export async function deploy(config: StackConfig, _root: string) {
     migratorScheme: migrations.command && migrations.urlScheme,
     protect: config.protect,
     checks: config.checks,
+    vector: config.vector,
     migrations: migrationRules(config),
     backups: pulumi.output({ folder: BACKUPS_FOLDER, ...backups, bucket: bucket?.settings }),
     files: bucket?.files,

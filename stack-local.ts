@@ -13,6 +13,7 @@ export async function deploy(config: StackConfig, root: string) {
     port: config.port,
     database: config.database,
     checks: config.checks,
+    vector: config.vector,
     backups: config.backups,
   });
   const files = await readMigrationFiles({ settings: postgres.settings });

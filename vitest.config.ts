@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-const onServer = ["test/migrate/**/*.test.ts"];
+const onServer = ["test/migrate/**/*.test.ts", "test/vector/**/*.test.ts"];
 
 export default defineConfig({
   test: {

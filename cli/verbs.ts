@@ -11,6 +11,7 @@ import { check } from "./verbs/check.ts";
 import { doctor } from "./verbs/doctor.ts";
 import { down } from "./verbs/down.ts";
 import { env } from "./verbs/env.ts";
+import { finish } from "./verbs/finish.ts";
 import { logs } from "./verbs/logs.ts";
 import { migrateAdopt } from "./verbs/migrate-adopt.ts";
 import { migrateDown } from "./verbs/migrate-down.ts";
@@ -27,15 +28,19 @@ import { psql } from "./verbs/psql.ts";
 import { restart } from "./verbs/restart.ts";
 import { serve } from "./verbs/serve.ts";
 import { status } from "./verbs/status.ts";
+import { stepChange } from "./verbs/step-change.ts";
 import { stepMigrate } from "./verbs/step-migrate.ts";
+import { undo } from "./verbs/undo.ts";
 import { up } from "./verbs/up.ts";
+import { vector } from "./verbs/vector.ts";
 
 /** Every verb of `pgstead`, in the order of `--help`. */
 export const verbs: Verb[] = [
   ...[up, preview, down, outputs, env],
-  ...[status, check, doctor, logs, psql],
+  ...[status, check, vector, doctor, logs, psql],
   ...[migrateUp, migrateDown, migrateList, migrateCurrent, migratePending],
   ...[migrateRun, migrateNew, migrateStamp, migrateAdopt, migrateVerify, migrateSchema],
   ...[backupNow, backupList, backupShow, backupGet, backupVerify, backupPrune, backupUpload],
-  ...[restart, serve, bootstrap, stepMigrate],
+  ...[undo, finish],
+  ...[restart, serve, bootstrap, stepMigrate, stepChange],
 ];

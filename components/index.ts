@@ -33,4 +33,5 @@ export {
   type SizedServer,
   sizeServer,
 } from "./server-settings.ts";
+export { ServerTls, type ServerTlsArgs } from "./server-tls.ts";
 export type { Transform } from "./transform.ts";

@@ -1,9 +1,11 @@
+import { createHash } from "node:crypto";
 import { Container, type ContainerArgs } from "@pulumi/docker/container.js";
 import { Network, type NetworkArgs } from "@pulumi/docker/network.js";
 import { Volume } from "@pulumi/docker/volume.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { SettingsInput } from "../operate/settings.ts";
 import { containerGuard } from "./container-guard.ts";
+import { ConfigError } from "./error.ts";
 import { LOGIN_ROLES, type LoginRole } from "./passwords.ts";
 import { renderSettings, type SettingValue, serverCommand, sizeServer } from "./server-settings.ts";
 import { stackLabels } from "./stack-labels.ts";
@@ -38,6 +40,12 @@ export interface PostgresDatabaseArgs {
   cpus?: number | undefined;
   /** Server settings by name, as in postgresql.conf; they come before what the size makes of them. */
   serverSettings?: Record<string, SettingValue>;
+  /** Certificate and key, PEM. @default - no TLS */
+  tls?: { certificate: pulumi.Input<string>; key: pulumi.Input<string> } | undefined;
+  /** Let nobody in over the network without TLS. @default false */
+  tlsRequired?: boolean | undefined;
+  /** Changes that the image's guard would refuse, named once: `release debian-forky`. */
+  accept?: string[] | undefined;
   /** Seconds a server may take to write everything down before it is killed. @default 120 */
   stopSeconds?: number;
   /** Address of the engine. @default - the docker client's own */
@@ -52,6 +60,8 @@ export const SOCKET_FOLDER = "/var/run/postgresql";
 export const FILES_FOLDER = "/run/pgstead";
 /** What another migrator than ours may see. */
 export const MIGRATOR_FOLDER = "/run/pgstead-migrator";
+/** Read by the image's guard, which hands key and certificate to the server's own user. */
+const TLS_FOLDER = "/run/pgstead-tls";
 const VOLUME_FOLDER = "/var/lib/postgresql";
 
 /** What the official entrypoint needs as root before it steps down to the system user postgres. */
@@ -89,6 +99,7 @@ export class PostgresDatabase extends pulumi.ComponentResource {
     const socket = createVolume("socket");
     const files = createVolume("files");
     const migrator = args.migratorUrl ? createVolume("migrator") : undefined;
+    const tls = args.tls ? createVolume("tls") : undefined;
     const writer = createWriter();
     const container = createContainer();
 
@@ -134,6 +145,7 @@ export class PostgresDatabase extends pulumi.ComponentResource {
           volumes: [
             { volumeName: files.name, containerPath: FILES_FOLDER },
             ...(migrator ? [{ volumeName: migrator.name, containerPath: MIGRATOR_FOLDER }] : []),
+            ...(tls ? [{ volumeName: tls.name, containerPath: TLS_FOLDER }] : []),
           ],
           uploads: uploads(args, renderSettings(sized)),
           labels: stackLabels(),
@@ -148,10 +160,23 @@ export class PostgresDatabase extends pulumi.ComponentResource {
         name: `${prefix}-postgres`,
         image: args.image,
         command: serverCommand(sized, {
-          hba_file: "/etc/pgstead/pg_hba.conf",
+          hba_file: `/etc/pgstead/${args.tlsRequired ? "pg_hba_tls" : "pg_hba"}.conf`,
           ident_file: "/etc/pgstead/pg_ident.conf",
+          ...(tls && {
+            ssl: "on",
+            ssl_cert_file: "/run/pgstead/server.crt",
+            ssl_key_file: "/run/pgstead/server.key",
+          }),
         }),
-        envs: [`POSTGRES_USER=${superuser}`, `POSTGRES_DB=${args.database}`],
+        envs: [
+          `POSTGRES_USER=${superuser}`,
+          `POSTGRES_DB=${args.database}`,
+          ...(args.accept?.length ? [`PGSTEAD_ACCEPT=${args.accept.join("\n")}`] : []),
+          // Another certificate is taken up by another container.
+          ...(args.tls
+            ? [pulumi.interpolate`PGSTEAD_TLS=${fingerprint(args.tls.certificate)}`]
+            : []),
+        ],
         restart: "unless-stopped",
         // The migration step waits, with a deadline: a wait that failed here would replace the
         // container at the next `up`, in the middle of a long recovery.
@@ -162,6 +187,8 @@ export class PostgresDatabase extends pulumi.ComponentResource {
         // Spelled out: the engine answers with the prefix, and each preview would show a change.
         capabilities: { drops: ["ALL"], adds: CAPABILITIES.map((name) => `CAP_${name}`) },
         securityOpts: ["no-new-privileges:true"],
+        readOnly: true,
+        tmpfs: { "/tmp": "size=64m,mode=1777", "/run/pgstead": "size=1m,mode=0755" },
         shmSize: sized.shmMb,
         ...(args.memoryMb && { memory: args.memoryMb, memorySwap: args.memoryMb }),
         ...(args.cpus && { cpus: String(args.cpus) }),
@@ -172,6 +199,7 @@ export class PostgresDatabase extends pulumi.ComponentResource {
         volumes: [
           { volumeName: args.dataVolume, containerPath: VOLUME_FOLDER },
           { volumeName: socket.name, containerPath: SOCKET_FOLDER },
+          ...(tls ? [{ volumeName: tls.name, containerPath: TLS_FOLDER, readOnly: true }] : []),
         ],
         healthcheck: {
           // Over TCP, which a cluster that is being made does not have yet.
@@ -190,13 +218,33 @@ export class PostgresDatabase extends pulumi.ComponentResource {
         parent,
         deleteBeforeReplace: true,
         hooks: guarded("container", `${prefix}-postgres`),
+        // Its key lies there when it starts.
+        ...(tls && { dependsOn: writer }),
         // The plugin says "updated" and leaves the running container as it was.
         replaceOnChanges: ["healthcheck", "tmpfs", "init"],
       };
-      return new Container(
-        ...transform(args.transform?.container, `${name}-container`, defaults, options),
-      );
+      const change = args.transform?.container;
+      const declared = transform(change, `${name}-container`, defaults, options);
+      assertDataPath(name, declared[1]);
+      return new Container(...declared);
     }
+  }
+}
+
+/** A transform must not move the cluster: where no volume is, it would be gone with the container. */
+export function assertDataPath(name: string, { volumes, envs }: ContainerArgs): void {
+  const mounts = Array.isArray(volumes) ? volumes : [];
+  const known = mounts.filter((mount) => !pulumi.Output.isInstance(mount));
+  if (!known.some((mount) => "containerPath" in mount && mount.containerPath === VOLUME_FOLDER)) {
+    throw new ConfigError(
+      `no volume is mounted at ${VOLUME_FOLDER} in the container of "${name}": the cluster would be gone with the container; leave "volumes" as they are, or add to them`,
+    );
+  }
+  const given = Array.isArray(envs) ? envs : [];
+  if (given.some((variable) => typeof variable === "string" && variable.startsWith("PGDATA="))) {
+    throw new ConfigError(
+      `"PGDATA" is set in the container of "${name}", which would move the cluster; leave it out`,
+    );
   }
 }
 
@@ -216,5 +264,23 @@ function uploads(args: PostgresDatabaseArgs, serverSettings: string) {
     ...args.files,
   };
   // Readable by all who can see the volume, and only the stack's own containers can.
-  return Object.entries(files).map(([file, content]) => ({ file, content, permissions: "0444" }));
+  const readable = Object.entries(files).map(([file, content]) => ({
+    file,
+    content,
+    permissions: "0444",
+  }));
+  if (!args.tls) return readable;
+  const { certificate, key } = args.tls;
+  return [
+    ...readable,
+    { file: `${TLS_FOLDER}/server.crt`, content: certificate, permissions: "0444" },
+    { file: `${TLS_FOLDER}/server.key`, content: key, permissions: "0400" },
+    // For clients that verify it; a certificate is no secret.
+    { file: `${FILES_FOLDER}/server.crt`, content: certificate, permissions: "0444" },
+  ];
 }
+
+const fingerprint = (certificate: pulumi.Input<string>) =>
+  pulumi
+    .output(certificate)
+    .apply((pem) => createHash("sha256").update(pem).digest("hex").slice(0, 16));

@@ -93,6 +93,22 @@ export const Check = z.union([
 ]);
 export type Check = z.infer<typeof Check>;
 
+/** What the application does with vectors, which the database cannot know. */
+export const VectorSettings = z.strictObject({
+  dimensions: z.int().min(1).optional().describe("Dimensions of the embedding model."),
+  efSearch: z
+    .int()
+    .min(1)
+    .max(1000)
+    .optional()
+    .describe("The application's `hnsw.ef_search`, where its role has no setting."),
+  probes: z
+    .int()
+    .min(1)
+    .optional()
+    .describe("The application's `ivfflat.probes`, where its role has no setting."),
+});
+
 /**
  * The seam between what declares and what acts: components write it as JSON, `pgstead VERB` reads
  * it. Components import its type only.
@@ -106,6 +122,7 @@ export const Settings = z.strictObject({
   roles: RoleSettings.optional(),
   migrations: MigrationSettings,
   checks: z.array(Check).default([]),
+  vector: VectorSettings.optional(),
   backups: BackupSettings.optional(),
 });
 export type Settings = z.infer<typeof Settings>;

@@ -1,10 +1,12 @@
 #!/bin/sh
-# Runs before the image's own entrypoint. Two servers never share a volume (S1), and no new cluster is
-# made where signs of another one lie (S2). Refusals end with 78 and a line that says the way out.
+# Runs before the image's own entrypoint. Two servers never share a volume (S1), no new cluster is made
+# where signs of another one lie (S2), and no server starts over files that it would read wrongly.
+# Refusals end with 78 and a line that says what was found, what was expected and the way out.
 set -eu
 volume=${PGSTEAD_VOLUME:-/var/lib/postgresql}
 cluster=$volume/pgstead.json
 begun=$volume/.pgstead-init
+tls=/run/pgstead-tls
 
 refuse() {
   echo "pgstead: refused: $*" >&2
@@ -24,6 +26,19 @@ take_lock() {
   done
 }
 
+# A folder of the container goes with the container, and so would what is written there.
+refuse_other_place() {
+  case $PGDATA in
+    "$volume"/*) ;;
+    *) refuse "PGDATA is $PGDATA, which is not below $volume, where the volume is; leave PGDATA out" ;;
+  esac
+  while read -r _ _ _ _ place _; do
+    case $place in
+      "$volume"/*) refuse "a volume is mounted at $place, expected is $volume: the cluster would lie elsewhere than its marks. Mount it at $volume, or bring it over with pgstead adopt-volume" ;;
+    esac
+  done </proc/self/mountinfo
+}
+
 # A cluster whose making was cut short has never served anybody.
 remove_unfinished() {
   [ -e "$begun" ] || return 0
@@ -41,25 +56,72 @@ refuse_signs_of_data() {
     refuse "$PGDATA is empty, but this volume held a cluster ($(cat "$cluster")); restore it. To begin anew remove $cluster"
 }
 
-refuse_other_base() {
-  [ -e "$cluster" ] || return 0
-  base=$(sed -n 's/.*"base":"\([a-z]*\)".*/\1/p' "$cluster")
+# What the volume remembers of the image that last served it.
+remembered() {
+  [ ! -e "$cluster" ] || sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" "$cluster"
+}
+
+of_image() {
+  pgstead-versions | sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"
+}
+
+refuse_other_cluster() {
+  found=$(cat "$PGDATA/PG_VERSION")
+  [ "$found" = "$PG_MAJOR" ] ||
+    refuse "$PGDATA holds a cluster of PostgreSQL $found and this image is $PG_MAJOR, which cannot read it. Set postgres.version back to $found"
+  base=$(remembered base)
   [ "${base:-$PGSTEAD_BASE}" = "$PGSTEAD_BASE" ] ||
     refuse "the cluster was made on $base and this image is $PGSTEAD_BASE: users and collations differ between them. Set postgres.base back to $base"
+  owner=$(stat -c %u "$PGDATA/PG_VERSION")
+  [ "$owner" = "$(id -u postgres)" ] ||
+    refuse "$PGDATA belongs to user $owner, and the server of this image is user $(id -u postgres): it comes from another image (alpine has 70, debian 999). Use the base it was made on"
+  libc=$(remembered libc)
+  [ "${libc:-$(of_image libc)}" = "$(of_image libc)" ] ||
+    refuse "the cluster was served with $libc and this image has $(of_image libc): text indexes would be read in another order. Use an image with $libc"
+  # musl knows one order only; that of glibc changes between releases.
+  release=$(remembered release)
+  if [ "$(of_image libc)" = glibc ] && [ "${release:-$(of_image release)}" != "$(of_image release)" ]; then
+    accepts "release $(of_image release)" ||
+      refuse "the cluster was served on $release and this image is $(of_image release): indexes over libc collations may be read in another order. Set postgres.baseImage back, or postgres.accept to [\"release $(of_image release)\"] and reindex them (select * from pg_collation where collprovider = 'c')"
+  fi
+}
+
+# Named once in postgres.accept, one a line.
+accepts() {
+  printf '%s\n' "${PGSTEAD_ACCEPT:-}" | grep -qxF "$1"
+}
+
+# A disk that is full must not keep a server from starting that may start without this.
+remember_image() {
+  pgstead-versions | cmp -s - "$cluster" ||
+    { pgstead-versions >"$cluster.new" && mv "$cluster.new" "$cluster"; } 2>/dev/null ||
+    echo "pgstead: could not write $cluster" >&2
+}
+
+# The server takes no key that others than its user might read, and its user differs between images.
+take_key() {
+  [ -n "${PGSTEAD_TLS:-}" ] || return 0
+  [ -e "$tls/server.key" ] || refuse "$tls holds no key, though TLS is asked for; pgstead up puts it there"
+  install -m 644 "$tls/server.crt" /run/pgstead/server.crt
+  install -m 600 -o postgres "$tls/server.key" /run/pgstead/server.key
 }
 
 if [ "${1:-postgres}" = postgres ]; then
+  refuse_other_place
   take_lock
   remove_unfinished
-  refuse_other_base
-  if [ ! -s "$PGDATA/PG_VERSION" ]; then
+  if [ -s "$PGDATA/PG_VERSION" ]; then
+    refuse_other_cluster
+    remember_image
+  else
     refuse_signs_of_data
     : >"$begun"
     # The superuser gets no password. "trust" would let everybody in, and reaches nobody: the server
     # reads /etc/pgstead/pg_hba.conf, and the last init file puts that in the cluster's place as well.
     export POSTGRES_HOST_AUTH_METHOD=trust
-    export POSTGRES_INITDB_ARGS="--encoding=UTF8 --locale-provider=builtin --builtin-locale=C.UTF-8 --auth-local=peer --auth-host=scram-sha-256 ${POSTGRES_INITDB_ARGS:-}"
+    export POSTGRES_INITDB_ARGS="--encoding=UTF8 --data-checksums --locale-provider=builtin --builtin-locale=C.UTF-8 --auth-local=peer --auth-host=scram-sha-256 ${POSTGRES_INITDB_ARGS:-}"
   fi
+  take_key
   chown postgres "$volume/.pgstead.lock" "$volume" 2>/dev/null || true
 fi
 exec docker-entrypoint.sh "$@"

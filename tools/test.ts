@@ -36,6 +36,7 @@ const suites: Suite[] = [
   { name: "embedded", command: vitest("test/embedded") },
   { name: "front door", command: vitest("test/front-door"), lacks: psql },
   { name: "migrate", command: vitest("test/migrate"), lacks: engine },
+  { name: "vector", command: vitest("test/vector"), lacks: engine },
   { name: "contract", command: withPlugins("test/contract"), lacks: () => engine() ?? bucket() },
   { name: "faults", command: withPlugins("test/faults"), lacks: () => engine() ?? bucket() },
   {

@@ -1,6 +1,6 @@
-import { writeFileSync } from "node:fs";
-import { type ExitCode, ExpectedError } from "../../operate/error.ts";
+import type { ExitCode } from "../../operate/error.ts";
 import { inherit } from "./inherit.ts";
+import { reportExitCode, reportingExitCode } from "./report-exit-code.ts";
 import { waitForServer } from "./server-container.ts";
 import { packFolder } from "./tar.ts";
 
@@ -29,15 +29,12 @@ const KEPT = "/var/lib/pgstead/migrations";
 const UNPACK = `rm -rf ${NEW} && mkdir ${NEW} && tar -xf - -C ${NEW} && rm -rf ${KEPT} && mv ${NEW} ${KEPT}`;
 
 /** Waits for the server, then roles, extensions and migrations in a one-off container beside it. */
-export async function runMigrationStep(step: MigrationStep): Promise<ExitCode> {
-  try {
+export function runMigrationStep(step: MigrationStep): Promise<ExitCode> {
+  return reportingExitCode(async () => {
     const code = await migrate(step);
     reportExitCode(code);
     return code as ExitCode;
-  } catch (error) {
-    if (error instanceof ExpectedError) reportExitCode(error.exitCode);
-    throw error;
-  }
+  });
 }
 
 async function migrate(step: MigrationStep): Promise<number> {
@@ -65,10 +62,4 @@ function runTool({ network }: MigrationStep, tool: NonNullable<MigrationStep["to
   const mount = ["-v", `${volume}:${mountedAt}:ro`];
   const args = ["run", "--rm", "--init", "--network", network, ...mount, "--entrypoint", "sh"];
   return inherit(process.env, [...args, image, "-c", script]);
-}
-
-/** Pulumi ends with 255 whatever failed; `pgstead up` reads the real code from here. */
-function reportExitCode(code: number): void {
-  const file = process.env.PGSTEAD_EXIT_CODE_FILE;
-  if (file && code !== 0) writeFileSync(file, String(code));
 }

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseDocument } from "yaml";
 import { mistake } from "../../operate/error.ts";
@@ -32,3 +32,13 @@ export const isEmbedded = (file: StackFile) =>
 
 export const usesSecretsProvider = ({ secretsprovider }: StackFile) =>
   secretsprovider !== undefined && secretsprovider !== "passphrase";
+
+/** A fact that a verb has changed, written where the next `up` reads it; comments stay. */
+export function writeStackFile(root: string, stack: string, path: string[], value: unknown): void {
+  const file = join(root, `Pulumi.${stack}.yaml`);
+  const document = parseDocument(readFileSync(file, "utf8"));
+  document.setIn(["config", ...path], value);
+  // Beside it first: a kill half-way must not leave a stack without its file.
+  writeFileSync(`${file}.new`, document.toString());
+  renameSync(`${file}.new`, file);
+}

@@ -1,11 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { SettingsInput } from "../../operate/settings.ts";
+import { ChangeGuard } from "../change-guard.ts";
 import { type ClusterFacts, DataVolumes } from "../data-volumes.ts";
 import { ConfigError } from "../error.ts";
 import { generatePassword, type LoginRole, Passwords, type PasswordsArgs } from "../passwords.ts";
 import { FILES_FOLDER, PostgresDatabase, SOCKET_FOLDER } from "../postgres-database.ts";
 import { type Base, type PgvectorArgs, PostgresImage } from "../postgres-image.ts";
 import type { SettingValue } from "../server-settings.ts";
+import { ServerTls, type ServerTlsArgs } from "../server-tls.ts";
 import type { Endpoint } from "./endpoint.ts";
 
 export interface DockerPostgresArgs {
@@ -29,6 +31,14 @@ export interface DockerPostgresArgs {
   memoryMb?: number | undefined;
   cpus?: number | undefined;
   serverSettings?: Record<string, SettingValue>;
+  /** @default - connections over the network are not encrypted */
+  tls?: (ServerTlsArgs & { required?: boolean | undefined }) | undefined;
+  /** Changes that a guard would refuse, named once. */
+  accept?: string[] | undefined;
+  /** Of a protected stack: hours that a proven backup may be old when the image changes. @default 24 */
+  provenWithinHours?: number | undefined;
+  /** Id of an image to run instead of the one that is built; `pgstead undo` writes it. */
+  image?: string | undefined;
   stopSeconds?: number;
   /** Refuse to delete what the stack remembers. @default true */
   protect?: boolean;
@@ -40,6 +50,8 @@ export interface DockerPostgresArgs {
   migrations?: Omit<SettingsInput["migrations"], "folder">;
   /** @default - health and extension only */
   checks?: SettingsInput["checks"];
+  /** What `pgstead vector` compares with. */
+  vector?: SettingsInput["vector"];
   /** When the agent takes backups, and where they go. @default - it takes none */
   backups?: pulumi.Input<SettingsInput["backups"]>;
   /** More files for the agent, by absolute path below `/run/pgstead`. */
@@ -90,6 +102,7 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
     image: PostgresImage;
     volumes: DataVolumes;
     passwords: Passwords;
+    change: ChangeGuard;
     server: PostgresDatabase;
   };
 
@@ -108,6 +121,8 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
       { protect: args.protect ?? true, ...args.passwords },
       { parent },
     );
+    const tls = args.tls && new ServerTls(`${name}-tls`, args.tls, { parent });
+    const guard = createGuard();
     const server = createServer();
 
     this.database = pulumi.output(database);
@@ -116,7 +131,7 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
     this.readonlyUrl = url("readonly", HOST, PORT);
     this.hostUrl = hostUrl();
     this.network = server.network;
-    this.image = image.server;
+    this.image = guard.image;
     this.postgresVersion = image.postgresVersion;
     this.pgvectorVersion = image.pgvectorVersion;
     this.container = server.container;
@@ -130,7 +145,7 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
         [BACKUPS_FOLDER]: volumes.backups,
       },
     };
-    this.nodes = { image, volumes, passwords, server };
+    this.nodes = { image, volumes, passwords, change: guard, server };
     this.registerOutputs({ network: this.network });
 
     function createSettings(backups: SettingsInput["backups"]): SettingsInput {
@@ -148,6 +163,7 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
         roles: { passwords: `${FILES_FOLDER}/passwords` },
         migrations: { ...args.migrations, folder: `${AGENT_FOLDER}/migrations` },
         checks: args.checks ?? [],
+        ...(args.vector && { vector: args.vector }),
         ...(backups && { backups: { sealKeyFile: SEAL_KEY_FILE, ...backups } }),
       };
     }
@@ -167,6 +183,23 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
       );
     }
 
+    function createGuard() {
+      return new ChangeGuard(
+        `${name}-change`,
+        {
+          ...args,
+          prefix,
+          image: pulumi
+            .all([args.image ?? image.server, volumes.cluster])
+            .apply(([id, remembered]) => assertSameCluster(remembered, cluster) && id),
+          pinned: args.image !== undefined,
+          superuser: args.superuser ?? "postgres",
+          protect: args.protect ?? true,
+        },
+        { parent },
+      );
+    }
+
     function createServer() {
       return new PostgresDatabase(
         `${name}-server`,
@@ -178,11 +211,11 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
           database,
           files: { ...args.files, [SEAL_KEY_FILE]: sealKey() },
           // An input of the container: a complaint on the side would let the change through.
-          image: pulumi
-            .all([image.server, volumes.cluster, volumes.data])
-            .apply(([id, remembered]) => assertSameCluster(remembered, cluster) && id),
+          image: pulumi.all([guard.image, volumes.data]).apply(([id]) => id),
           dataVolume: volumes.data,
           passwords: passwords.of,
+          tls,
+          tlsRequired: args.tls?.required,
           migratorUrl: args.migratorScheme && url("migrator", HOST, PORT, args.migratorScheme),
         },
         { parent },
@@ -201,7 +234,7 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
 
     function url(role: LoginRole, host: string, port: number, scheme = "postgresql") {
       return pulumi.secret(
-        pulumi.interpolate`${scheme}://${role}:${passwords.of[role]}@${host}:${port}/${database}`,
+        pulumi.interpolate`${scheme}://${role}:${passwords.of[role]}@${host}:${port}/${database}${args.tls?.required ? "?sslmode=require" : ""}`,
       );
     }
 

@@ -26,6 +26,8 @@ export interface EmbeddedPostgresArgs {
   database?: string;
   /** @default - health and extension only */
   checks?: SettingsInput["checks"];
+  /** What `pgstead vector` compares with. */
+  vector?: SettingsInput["vector"];
   /** How long backups are kept. @default - 7 days, in the folder `backups` beside the data */
   backups?: Partial<SettingsInput["backups"]>;
 }
@@ -93,6 +95,7 @@ export class EmbeddedPostgres extends pulumi.ComponentResource implements Endpoi
         embedded: { folder: args.folder },
         migrations: args.migrations,
         checks: args.checks ?? [],
+        ...(args.vector && { vector: args.vector }),
         backups: { folder: join(args.folder, "backups"), ...args.backups },
       };
     }

@@ -2,7 +2,7 @@ import type { Client } from "pg";
 import { withClient } from "../database.ts";
 import { mistake } from "../error.ts";
 import type { Settings } from "../settings.ts";
-import { setExtensions } from "./extensions.ts";
+import { setExtensions, updateExtensions } from "./extensions.ts";
 import { setPrivileges } from "./privileges.ts";
 import { setRoles } from "./roles.ts";
 
@@ -43,7 +43,22 @@ export async function bootstrap(settings: Settings): Promise<BootstrapResult> {
       changed.push(...(await setPrivileges(client)));
     }),
   );
+  for (const other of await inDatabase("postgres", (client) => otherDatabases(client, name))) {
+    await inDatabase(other, (client) =>
+      inTransaction(client, async () => {
+        changed.push(...(await updateExtensions(client)));
+      }),
+    );
+  }
   return { changed };
+}
+
+async function otherDatabases(client: Client, name: string): Promise<string[]> {
+  const { rows } = await client.query<{ datname: string }>(
+    "select datname from pg_database where datallowconn and not datistemplate and datname <> $1 order by 1",
+    [name],
+  );
+  return rows.map(({ datname }) => datname);
 }
 
 async function inTransaction(client: Client, use: () => Promise<void>): Promise<void> {

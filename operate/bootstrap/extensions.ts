@@ -1,17 +1,54 @@
 import type { Client } from "pg";
+import { isOlderVersion } from "./version-order.ts";
 
-/** Needs a superuser, which migrations are not. */
+interface Installed {
+  installed: string | null;
+  available: string;
+}
+
+/** In the stack's database: pgvector is there, and as the image has it. */
 export async function setExtensions(client: Client): Promise<string[]> {
-  const { rows } = await client.query<{ installed: string | null; available: string }>(
+  const vector = await versionsOf(client);
+  if (vector?.installed) return updateExtension(client, vector);
+  await client.query("create extension vector");
+  return [`extension vector ${vector?.available ?? ""}`.trim()];
+}
+
+/** In a database that somebody else has made: pgvector is brought along only where it already is. */
+export async function updateExtensions(client: Client): Promise<string[]> {
+  const vector = await versionsOf(client);
+  return vector?.installed ? updateExtension(client, vector) : [];
+}
+
+async function versionsOf(client: Client): Promise<Installed | undefined> {
+  const { rows } = await client.query<Installed>(
     `select installed_version as installed, default_version as available
      from pg_available_extensions where name = 'vector'`,
   );
-  const [vector] = rows;
-  if (vector?.installed === vector?.available) return [];
-  if (vector?.installed) {
-    await client.query("alter extension vector update");
-    return [`pgvector ${vector.installed} to ${vector.available}`];
-  }
-  await client.query("create extension vector");
-  return [`extension vector ${vector?.available ?? ""}`.trim()];
+  return rows[0];
+}
+
+async function updateExtension(client: Client, { installed, available }: Installed) {
+  // An image that was gone back to may be older; there is no script down, and none is needed.
+  if (!installed || !isOlderVersion(installed, available)) return [];
+  await client.query("alter extension vector update");
+  const where = `in "${client.database}"`;
+  const stale = await staleIndexes(client, installed);
+  return [
+    `pgvector ${installed} to ${available} ${where}`,
+    ...stale.map((index) => `index ${index} ${where} needs: REINDEX INDEX CONCURRENTLY ${index}`),
+  ];
+}
+
+/** 0.8.3 and 0.8.4 mend faults of vacuum that an HNSW index made before may have kept. */
+const HNSW_MENDED = "0.8.4";
+
+async function staleIndexes(client: Client, from: string): Promise<string[]> {
+  if (!isOlderVersion(from, HNSW_MENDED)) return [];
+  const { rows } = await client.query<{ name: string }>(
+    `select format('%I.%I', nspname, relname) as name
+     from pg_class join pg_am on pg_am.oid = relam join pg_namespace n on n.oid = relnamespace
+     where amname = 'hnsw' and relkind = 'i' order by 1`,
+  );
+  return rows.map(({ name }) => name);
 }

@@ -3,5 +3,5 @@
 set -eu
 # The server reads the files in /etc/pgstead; these are for whoever starts the volume without them.
 cp /etc/pgstead/pg_hba.conf /etc/pgstead/pg_ident.conf "$PGDATA/"
-printf '{"major":"%s","base":"%s"}\n' "$PG_MAJOR" "$PGSTEAD_BASE" >/var/lib/postgresql/pgstead.json
+pgstead-versions >/var/lib/postgresql/pgstead.json
 rm -f /var/lib/postgresql/.pgstead-init

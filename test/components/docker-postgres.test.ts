@@ -25,7 +25,13 @@ beforeAll(async () => {
     "docker:index/volume:Volume": component,
     "docker:index/network:Network": component,
     "docker:index/container:Container": component,
-    "command:local:Command": () => ({ stdout: '{"postgres":"18.6","pgvector":"0.8.7"}' }),
+    "pgstead:index:ChangeGuard": component,
+    "command:local:Command": ({ environment }) => ({
+      stdout: JSON.stringify({
+        ...{ postgres: "18.6", pgvector: "0.8.7" },
+        image: (environment as { PGSTEAD_IMAGE: string }).PGSTEAD_IMAGE,
+      }),
+    }),
     "pulumi:index:Stash": () => ({
       output: {
         major: "18",
@@ -58,6 +64,7 @@ describe("DockerPostgres", () => {
       .map(({ type, name }) => `${type.split(":").at(-1)} ${name}`);
     expect(children.sort()).toEqual([
       "Command migrations-run",
+      "Command postgres-change-check",
       "Command postgres-image-versions",
       "Container postgres-server-container",
       "Container postgres-server-writer",
@@ -136,6 +143,22 @@ describe("what is refused before anything is declared", () => {
     expect(() => assertSameCluster(remembered, { major: "18", base: "debian" })).toThrow(
       "users and collations differ between them",
     );
+  });
+
+  test("fails for a cluster that would lie elsewhere than on its volume", async () => {
+    const { assertDataPath } = await import("../../components/postgres-database.ts");
+    const container = (containerPath: string, envs: string[] = []) => ({
+      image: "i",
+      volumes: [{ volumeName: "v", containerPath }],
+      envs,
+    });
+    expect(() => assertDataPath("db", container("/var/lib/postgresql"))).not.toThrow();
+    expect(() => assertDataPath("db", container("/var/lib/postgresql/data"))).toThrow(
+      'no volume is mounted at /var/lib/postgresql in the container of "db"',
+    );
+    expect(() =>
+      assertDataPath("db", container("/var/lib/postgresql", ["PGDATA=/elsewhere"])),
+    ).toThrow('"PGDATA" is set in the container of "db"');
   });
 
   test("fails for a stranger's volume or container, and for a volume that is gone", async () => {

@@ -47,14 +47,15 @@ function newVolume(): string {
 }
 
 /** What the guard does before anything else, on a volume that holds these files. */
-function guardOn(files: Record<string, string>) {
+function guardOn(files: Record<string, string>, { owner = 999, options = [] as string[] } = {}) {
   const volume = newVolume();
   const make = Object.entries(files)
     .map(([path, text]) => `mkdir -p /v/$(dirname ${path}) && printf '%s' '${text}' >/v/${path}`)
+    .concat(`chown -R ${owner} /v`)
     .join(" && ");
   docker(["run", "--rm", "-v", `${volume}:/v`, "--entrypoint", "sh", base, "-c", make]);
   const mount = ["-v", `${volume}:/var/lib/postgresql`];
-  return docker(["run", "--rm", ...mount, "-e", "PGSTEAD_LOCK_SECONDS=1", name]);
+  return docker(["run", "--rm", ...mount, ...options, "-e", "PGSTEAD_LOCK_SECONDS=1", name]);
 }
 
 describe("the guard of the entrypoint", () => {
@@ -93,6 +94,47 @@ describe("the guard of the entrypoint", () => {
       78,
       expect.stringContaining("was made on alpine and this image is debian"),
     ]);
+  });
+
+  const served = { major: "18", base: "debian", libc: "glibc", release: "debian-bookworm" };
+  const tripped: [string, object, { owner?: number; options?: string[] }, string][] = [
+    ["17 in the place of 18", {}, {}, "holds a cluster of PostgreSQL 17 and this image is 18"],
+    ["another user", {}, { owner: 70 }, "belongs to user 70, and the server of this image is user"],
+    [
+      "another libc",
+      { ...served, libc: "musl" },
+      {},
+      "was served with musl and this image has glibc",
+    ],
+    ["another release", served, {}, "was served on debian-bookworm and this image is debian-"],
+    [
+      "a folder outside the volume",
+      {},
+      { options: ["-e", "PGDATA=/data"] },
+      "PGDATA is /data, which is not below /var/lib/postgresql",
+    ],
+    [
+      "another mount path",
+      {},
+      { options: ["--tmpfs", "/var/lib/postgresql/data"] },
+      "a volume is mounted at /var/lib/postgresql/data, expected is /var/lib/postgresql",
+    ],
+  ];
+  test.each(tripped)("fails for %s", (what, facts, how, message) => {
+    const version = what.startsWith("17") ? "17" : "18";
+    const marks = { "pgstead.json": JSON.stringify(facts) };
+    const { status, all } = guardOn({ ...marks, "18/docker/PG_VERSION": version }, how);
+    expect([status, all]).toEqual([78, expect.stringContaining(message)]);
+  });
+
+  test("lets another release in once it has been named", () => {
+    const release = docker(["run", "--rm", "--entrypoint", "pgstead-versions", name]).all;
+    const named = `release ${JSON.parse(release).release}`;
+    const marks = { "pgstead.json": JSON.stringify(served), "18/docker/PG_VERSION": "18" };
+    const { all } = guardOn(marks, { options: ["-e", `PGSTEAD_ACCEPT=${named}`] });
+    // Past the guard the server finds that there is no cluster behind these marks.
+    expect(all).not.toContain("refused");
+    expect(all).toContain("postgres: could not access the server configuration file");
   });
 
   test("starts over when the making of a cluster was cut short", async () => {

@@ -1,0 +1,83 @@
+import { ExitCode, ExpectedError, refused } from "../../operate/error.ts";
+import { containerState, docker, engineError } from "./docker-stack.ts";
+import { assertPgvector, changesNothing, updateSql } from "./pgvector-change.ts";
+import { ensureProvenBackup } from "./proven-backup.ts";
+import { reportingExitCode } from "./report-exit-code.ts";
+import { askServer, describeLoss, type ServerFacts, serverFacts } from "./server-facts.ts";
+
+/** What the declared guard hands over; the components' `ChangeGuard` writes it. */
+export interface ChangeStep {
+  prefix: string;
+  image: string;
+  /** Somebody goes back to an image that has run before. */
+  pinned: boolean;
+  superuser: string;
+  protect: boolean;
+  provenWithinHours: number;
+  accept: string[];
+}
+
+export const previousTag = (prefix: string) => `${prefix}-postgres:previous`;
+
+/**
+ * Before the server's image changes: refuses what the cluster would not survive, has a proven backup
+ * taken first, and keeps the image that runs now.
+ */
+export function runChangeStep(step: ChangeStep, note: (line: string) => void): Promise<void> {
+  return reportingExitCode(() => checkChange(step, note));
+}
+
+async function checkChange(step: ChangeStep, note: (line: string) => void): Promise<void> {
+  const container = `${step.prefix}-postgres`;
+  const running = await imageOf(container);
+  // Nothing there, or nothing new: the image's own guard still looks at the volume.
+  if (!running || running === step.image) return;
+  if ((await containerState(process.env, container)) !== "running") {
+    return note(`${container} is not running: its databases were not asked before the change`);
+  }
+  const facts = await serverFacts(step, container);
+  try {
+    const wanted = await pgvectorOf(step.image);
+    const installed = step.pinned ? await withDifferentSql(step, facts, wanted) : facts.pgvector;
+    assertPgvector({ wanted, installed, accept: step.accept });
+  } catch (error) {
+    if (!(error instanceof ExpectedError) || error.exitCode !== ExitCode.refused) throw error;
+    throw refused(`${error.message}. ${await describeLoss(step.prefix, facts)}`, error);
+  }
+  if (step.protect && step.provenWithinHours > 0) await ensureProvenBackup(step, note);
+  await keepPrevious(step, running, note);
+}
+
+async function imageOf(container: string): Promise<string | undefined> {
+  const format = ["container", "inspect", "--format", "{{.Image}}", container];
+  const { code, stdout, stderr } = await docker(process.env, format);
+  if (code === 0) return stdout.trim();
+  if (/no such container/i.test(stderr)) return undefined;
+  throw engineError(process.env, stderr);
+}
+
+async function pgvectorOf(image: string): Promise<string> {
+  const run = ["run", "--rm", "--network", "none", "--entrypoint", "pgstead-versions", image];
+  const { code, stdout, stderr } = await docker(process.env, run);
+  if (code !== 0) throw engineError(process.env, stderr);
+  return JSON.parse(stdout).pgvector;
+}
+
+/** Going back: where both versions have the same functions, the older library serves them. */
+async function withDifferentSql(step: ChangeStep, facts: ServerFacts, wanted: string) {
+  const kept: Record<string, string> = {};
+  for (const [database, version] of Object.entries(facts.pgvector)) {
+    const sql = updateSql(wanted, version);
+    const script = await askServer(`${step.prefix}-postgres`, step.superuser, database, sql);
+    if (!changesNothing(script)) kept[database] = version;
+  }
+  return kept;
+}
+
+async function keepPrevious(step: ChangeStep, image: string, note: (line: string) => void) {
+  const tag = previousTag(step.prefix);
+  const { code, stderr } = await docker(process.env, ["tag", image, tag]);
+  // The old container goes on until its image is safe: without it there is no way back.
+  if (code !== 0) throw engineError(process.env, stderr);
+  note(`the image that ran until now is kept as ${tag}: "pgstead undo" goes back to it`);
+}

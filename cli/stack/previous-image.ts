@@ -1,0 +1,24 @@
+import { type ExpectedError, mistake } from "../../operate/error.ts";
+import { previousTag } from "./change-step.ts";
+import { type DockerStack, docker, engineError } from "./docker-stack.ts";
+
+export const notInContainers = (stack: string): ExpectedError =>
+  mistake(`stack "${stack}" runs no image: there is nothing to go back to, or to let go of`);
+
+/** The image that ran before the present one. */
+export async function previousImage(stack: DockerStack): Promise<string> {
+  const tag = previousTag(stack.stack);
+  const format = ["image", "inspect", "--format", "{{.Id}}", tag];
+  const { code, stdout, stderr } = await docker(stack.env, format);
+  if (code === 0) return stdout.trim();
+  if (!/no such image/i.test(stderr)) throw engineError(stack.env, stderr);
+  throw mistake(
+    `no change of image is open: ${tag} does not exist (the first change makes it, "finish" removes it)`,
+  );
+}
+
+/** The image itself goes when nothing else refers to it. */
+export async function releasePrevious(stack: DockerStack): Promise<void> {
+  const { code, stderr } = await docker(stack.env, ["rmi", previousTag(stack.stack)]);
+  if (code !== 0) throw engineError(stack.env, stderr);
+}

@@ -1,0 +1,19 @@
+import type { Verb } from "../verb.ts";
+
+export const finish: Verb = {
+  name: "finish",
+  group: "change with a way back",
+  summary: "let go of the image that ran before the last change; undo ends with it",
+  options: [{ flags: "--dry-run", description: "say what would be done" }],
+  examples: ["pgstead finish --stack prod", "pgstead finish --stack prod --dry-run"],
+  writes: true,
+  async run(context, { options }) {
+    const images = await import("../stack/previous-image.ts");
+    const stack = await context.dockerStack();
+    if (!stack) throw images.notInContainers(await context.stack());
+    const image = await images.previousImage(stack);
+    if (options.dryRun) return context.print({ image, dryRun: true }, `would let go of ${image}`);
+    await images.releasePrevious(stack);
+    context.print({ image }, `let go of ${image}`);
+  },
+};

@@ -1,0 +1,16 @@
+import { readFileSync } from "node:fs";
+import type { Verb } from "../verb.ts";
+
+export const stepChange: Verb = {
+  name: "step change",
+  group: "stack",
+  summary: "what `pulumi up` runs before a server's image changes; reads its parameters from stdin",
+  examples: ["pulumi up --stack prod"],
+  async run(context) {
+    const { runChangeStep } = await import("../stack/change-step.ts");
+    const image = process.env.PGSTEAD_IMAGE ?? "";
+    const step = { ...JSON.parse(readFileSync(0, "utf8")), image };
+    await runChangeStep(step, (line) => context.note(line));
+    process.stdout.write(`${JSON.stringify({ image })}\n`);
+  },
+};

@@ -1,0 +1,35 @@
+import { ExitCode } from "../../operate/error.ts";
+import type { Verb } from "../verb.ts";
+
+export const undo: Verb = {
+  name: "undo",
+  group: "change with a way back",
+  summary: "run the image again that ran before the last change; data stays as it is",
+  options: [{ flags: "--dry-run", description: "say what would be done" }],
+  examples: ["pgstead undo --stack prod", "pgstead undo --stack prod --dry-run"],
+  writes: true,
+  async run(context, { options }) {
+    const { notInContainers, previousImage } = await import("../stack/previous-image.ts");
+    const [root, name] = [await context.root(), await context.stack()];
+    const stack = await context.dockerStack();
+    if (!stack) throw notInContainers(name);
+    const image = await previousImage(stack);
+    const file = `Pulumi.${name}.yaml`;
+    const said = `pgstead:postgres.image: ${image}`;
+    if (options.dryRun) {
+      const outcome = `would write ${said} to ${file} and run "pgstead up --stack ${name}"`;
+      return context.print({ image, dryRun: true }, outcome);
+    }
+    const { writeStackFile } = await import("../stack/stack-file.ts");
+    writeStackFile(root, name, ["pgstead:postgres", "image"], image);
+    context.note(`${said} stands in ${file} now: commit this`);
+    const { preparePulumi, runPulumi } = await import("../stack/run-pulumi.ts");
+    const run = await preparePulumi(root, name, (line) => context.note(line));
+    const yes = context.yes ? ["--yes", "--skip-preview"] : [];
+    const code = await runPulumi(run, ["up", ...yes]);
+    if (code !== ExitCode.fine) return code;
+    context.note(
+      `to go on later: mend what was wrong, remove postgres.image from ${file}, and "pgstead up"`,
+    );
+  },
+};

@@ -1,0 +1,62 @@
+import { bytes } from "../../operate/backup/units.ts";
+import { ExitCode } from "../../operate/error.ts";
+import type { VectorIndex } from "../../operate/vector/inventory.ts";
+import type { VectorReport } from "../../operate/vector/report.ts";
+import type { Verb } from "../verb.ts";
+import { wholeNumber } from "./migrate-options.ts";
+
+export const vector: Verb = {
+  name: "vector",
+  group: "look",
+  summary:
+    "vector columns, indexes, memory, recall, and what to review; exit 2 if something is amiss",
+  options: [
+    { flags: "--no-recall", description: "do not search: only look at what is there" },
+    { flags: "--samples <count>", description: "rows that are looked for again", default: "20" },
+    { flags: "--neighbours <count>", description: "nearest rows of each", default: "10" },
+    { flags: "--seconds <count>", description: "time for one index at most", default: "20" },
+  ],
+  examples: ["pgstead vector", "pgstead vector --stack prod --json", "pgstead vector --no-recall"],
+  async run(context, { options }) {
+    const { vectorReport } = await import("../../operate/vector/report.ts");
+    const recall = {
+      withRecall: options.recall !== false,
+      samples: wholeNumber(String(options.samples), "--samples"),
+      neighbours: wholeNumber(String(options.neighbours), "--neighbours"),
+      budgetMs: wholeNumber(String(options.seconds), "--seconds") * 1000,
+    };
+    const note = (line: string) => context.note(line);
+    const report = await vectorReport(await context.settings(), recall, note);
+    context.print(report, () => describe(report));
+    const isAmiss = report.advice.some(({ kind }) => kind === "amiss");
+    return isAmiss ? ExitCode.pending : ExitCode.fine;
+  },
+};
+
+function describe(report: VectorReport): string {
+  const { library, extension, columns, indexes, recall, advice, database } = report;
+  const lines = [`pgvector ${extension} in "${database}", library ${library}`];
+  if (columns.length === 0) lines.push("no vector column");
+  for (const { table, column, type, dimensions, rows } of columns) {
+    lines.push(`column ${table}.${column}: ${type}(${dimensions ?? "any"}), about ${rows} rows`);
+  }
+  for (const index of indexes) {
+    const { name, method, bytes: size, operator } = index;
+    lines.push(`index ${name}: ${method}, ${parameters(index)}, ${operator}, ${bytes(size)}`);
+    const measured = recall.find((each) => each.index === name);
+    if (measured?.recall !== null && measured?.recall !== undefined) {
+      const share = `${(measured.recall * 100).toFixed(1)} %`;
+      const how = `${measured.setting}, ${measured.neighbours} nearest of ${measured.samples} rows`;
+      lines.push(`  recall ${share} (${how})`);
+    } else if (measured) lines.push(`  recall not measured: ${measured.problem}`);
+  }
+  for (const { kind, about, text } of advice) {
+    lines.push(`${kind === "amiss" ? "AMISS " : "review"} ${about}: ${text}`);
+  }
+  return lines.join("\n");
+}
+
+const parameters = ({ options }: VectorIndex) =>
+  Object.entries(options)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(" ") || "default parameters";

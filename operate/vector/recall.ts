@@ -1,0 +1,104 @@
+import type pg from "pg";
+import type { VectorIndex } from "./inventory.ts";
+
+export interface RecallOptions {
+  /** How many rows are looked for again. */
+  samples: number;
+  /** Neighbours of each. */
+  neighbours: number;
+  /** Time for all of it; what was measured until then counts. */
+  budgetMs: number;
+}
+
+export interface Recall {
+  index: string;
+  /** Between 0 and 1; null where nothing could be measured. */
+  recall: number | null;
+  samples: number;
+  neighbours: number;
+  /** What the search was run with, such as `hnsw.ef_search = 40`. */
+  setting: string;
+  problem: string | null;
+}
+
+/**
+ * What an index finds against a scan of all rows. A row's own match is left out, and equal distances
+ * count as found: which of two equals comes first says nothing.
+ */
+export async function measureRecall(
+  client: pg.Client,
+  index: VectorIndex,
+  setting: { name: string; value: number },
+  options: RecallOptions,
+): Promise<Recall> {
+  const deadline = Date.now() + options.budgetMs;
+  const shown = `${setting.name} = ${setting.value}`;
+  const result = { index: index.name, neighbours: options.neighbours, setting: shown };
+  let found = 0;
+  let wanted = 0;
+  let samples = 0;
+  try {
+    await client.query(`set local ${setting.name} = ${setting.value}`);
+    for (const { id, vector } of await sample(client, index, options.samples)) {
+      const left = deadline - Date.now();
+      if (left <= 0) break;
+      await client.query(`set local statement_timeout = ${left}`);
+      const exact = await distances(client, index, { id, vector }, options.neighbours, false);
+      const approximate = await distances(client, index, { id, vector }, options.neighbours, true);
+      const farthest = exact.at(-1);
+      if (farthest === undefined) continue;
+      wanted += exact.length;
+      found += approximate.filter((distance) => distance <= farthest).length;
+      samples++;
+    }
+  } catch (error) {
+    // A timeout ends the transaction's work; what was measured before it is kept.
+    const { code, message } = error as Error & { code?: string };
+    if (code !== QUERY_CANCELED) return { ...result, recall: null, samples, problem: message };
+  }
+  const problem = samples > 0 ? null : `no sample in ${options.budgetMs} ms, or no row to sample`;
+  return { ...result, recall: wanted > 0 ? found / wanted : null, samples, problem };
+}
+
+const QUERY_CANCELED = "57014";
+
+interface Sample {
+  id: string;
+  vector: string;
+}
+
+/** Spread over the table, and the same rows each time. */
+async function sample(client: pg.Client, index: VectorIndex, count: number): Promise<Sample[]> {
+  const percent = Math.min(100, Math.max(0.01, (count * 5_000) / Math.max(1, index.rows)));
+  const { rows } = await client.query<Sample>(
+    `select ctid::text as id, (${index.expression})::text as vector
+     from ${index.table} tablesample bernoulli (${percent}) repeatable (1)
+     where (${index.expression}) is not null ${and(index.predicate)} limit ${count}`,
+  );
+  return rows;
+}
+
+async function distances(
+  client: pg.Client,
+  index: VectorIndex,
+  { id, vector }: Sample,
+  count: number,
+  byIndex: boolean,
+): Promise<number[]> {
+  const on = (yes: boolean) => (yes ? "on" : "off");
+  await client.query(
+    `set local enable_seqscan = ${on(!byIndex)}; set local enable_indexscan = ${on(byIndex)};
+     set local enable_bitmapscan = off; set local enable_sort = ${on(!byIndex)}`,
+  );
+  const order = `(${index.expression}) ${index.operator} '${vector.replaceAll("'", "''")}'`;
+  const { rows } = await client.query<{ id: string; d: number }>(
+    `select ctid::text as id, (${order})::float8 as d from ${index.table}
+     where true ${and(index.predicate)} order by ${order} limit ${count + 1}`,
+  );
+  return rows
+    .filter((row) => row.id !== id)
+    .slice(0, count)
+    .map(({ d }) => d);
+}
+
+const and = (predicate: string | null) => (predicate ? `and (${predicate})` : "");

@@ -1,0 +1,85 @@
+import type pg from "pg";
+import { withClient } from "../database.ts";
+import { mistake } from "../error.ts";
+import type { Settings } from "../settings.ts";
+import { type Advice, advise } from "./advise.ts";
+import { type Inventory, readInventory, type VectorIndex } from "./inventory.ts";
+import { measureRecall, type Recall, type RecallOptions } from "./recall.ts";
+
+export interface VectorReport extends Inventory {
+  database: string;
+  /** Of the embedding model, where it is configured. */
+  dimensions: number | null;
+  recall: Recall[];
+  advice: Advice[];
+}
+
+/** What the database holds of vectors, and how well it finds them. Reads only. */
+export async function vectorReport(
+  settings: Settings,
+  options: RecallOptions & { withRecall: boolean },
+  note: (line: string) => void,
+): Promise<VectorReport> {
+  const { name, owner } = settings.database;
+  return withClient(settings, { purpose: "vector" }, async (client) => {
+    await client.query("begin read only");
+    try {
+      // Not as the superuser: an index's expression is somebody's code.
+      if (owner) await client.query(`set local role ${client.escapeIdentifier(owner)}`);
+      const inventory = await readInventory(client);
+      if (!inventory) {
+        throw mistake(`database "${name}" has no pgvector; "pgstead up" creates the extension`);
+      }
+      const dimensions = settings.vector?.dimensions;
+      const recall: Recall[] = [];
+      for (const index of options.withRecall ? inventory.indexes.filter(isUsed) : []) {
+        note(`measuring the recall of ${index.name}, ${options.budgetMs / 1000} s at most`);
+        recall.push(await inSavepoint(client, settings, index, options));
+      }
+      const advice = [...advise(inventory, dimensions), ...recall.flatMap(adviseRecall)];
+      return { ...inventory, database: name, dimensions: dimensions ?? null, recall, advice };
+    } finally {
+      await client.query("rollback").catch(() => {});
+    }
+  });
+}
+
+const isUsed = ({ valid, rows, bytes }: VectorIndex) => valid && (rows > 0 || bytes > 0);
+
+async function inSavepoint(
+  client: pg.Client,
+  settings: Settings,
+  index: VectorIndex,
+  options: RecallOptions,
+): Promise<Recall> {
+  await client.query("savepoint one_index");
+  const setting = await searchSetting(client, settings, index);
+  const recall = await measureRecall(client, index, setting, options);
+  // A failure of one index must not end the others, and its settings must not reach them.
+  await client.query("rollback to savepoint one_index");
+  return recall;
+}
+
+/** As the application searches: from the configuration, its role's settings, or the default. */
+async function searchSetting(client: pg.Client, settings: Settings, { method }: VectorIndex) {
+  const name = method === "hnsw" ? "hnsw.ef_search" : "ivfflat.probes";
+  const given = method === "hnsw" ? settings.vector?.efSearch : settings.vector?.probes;
+  if (given !== undefined) return { name, value: given };
+  const { rows } = await client.query<{ value: string }>(
+    `select split_part(each, '=', 2) as value
+     from pg_db_role_setting s left join pg_roles r on r.oid = s.setrole, unnest(setconfig) each
+     where each like $1 and (s.setrole = 0 or r.rolname = 'app')
+       and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
+     order by (s.setrole <> 0) desc, (s.setdatabase <> 0) desc limit 1`,
+    [`${name}=%`],
+  );
+  return { name, value: Number(rows[0]?.value ?? (method === "hnsw" ? 40 : 1)) };
+}
+
+const LOW_RECALL = 0.9;
+
+function adviseRecall({ index, recall, setting }: Recall): Advice[] {
+  if (recall === null || recall >= LOW_RECALL) return [];
+  const text = `finds ${(recall * 100).toFixed(1)} % of the nearest with ${setting}; a higher value finds more and takes longer`;
+  return [{ kind: "review", about: index, text }];
+}

@@ -1,0 +1,130 @@
+import { spawnSync } from "node:child_process";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { inspect } from "../contract/docker-cli.ts";
+import { docker } from "../support/server-container.ts";
+import { StackProject } from "./stack-project.ts";
+
+let project: StackProject;
+const bases: string[] = [];
+beforeAll(async () => {
+  project = await StackProject.create("dev");
+});
+afterAll(() => {
+  project?.remove();
+  spawnSync("docker", ["rmi", "-f", ...bases]);
+});
+
+const server = () => `${project.stack}-postgres`;
+const serverId = () => inspect("container", server()).Id as string;
+const installed = (database: string) =>
+  docker(
+    ...["exec", "-u", "postgres", server(), "psql", "-d", database, "-AtXqc"],
+    "select extversion from pg_extension where extname = 'vector'",
+  );
+
+/** The base with a pgvector that calls itself by another number; its library stays the same. */
+function baseWithPgvector(version: string): string {
+  const tag = `${project.stack}-base:${version}`;
+  bases.push(tag);
+  const folder = "/usr/share/postgresql/18/extension";
+  const dockerfile = `FROM ${project.baseImage}
+RUN cd ${folder} && from=$(sed -n "s/^default_version = '\\(.*\\)'/\\1/p" vector.control) \
+  && sed -i "s/^default_version.*/default_version = '${version}'/" vector.control \
+  && printf -- '-- nothing\\n' >"vector--$from--${version}.sql"`;
+  const built = spawnSync("docker", ["build", "-q", "-t", tag, "-"], {
+    input: dockerfile,
+    encoding: "utf8",
+    env: { ...process.env, DOCKER_BUILDKIT: "0" },
+  });
+  if (built.status !== 0) throw new Error(built.stderr);
+  return tag;
+}
+
+// In order: each goes on from where the one before left the stack.
+describe("the image changes under a database", () => {
+  let before: string;
+
+  test("with TLS the application comes encrypted, and nobody comes otherwise", async () => {
+    project.configurePostgres({ tls: { required: true } });
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    expect(code, all).toBe(0);
+    const { url, network } = await project.outputs();
+    expect(url).toMatch(/\?sslmode=require$/);
+    const ask = (address: string) =>
+      spawnSync(
+        "docker",
+        [
+          ...["run", "--rm", "--network", network!, "--entrypoint", "psql", project.baseImage],
+          ...[address, "-AtXqc", "select ssl from pg_stat_ssl where pid = pg_backend_pid()"],
+        ],
+        { encoding: "utf8" },
+      );
+    expect(ask(url!).stdout.trim()).toBe("t");
+    expect(ask(url!.replace("require", "disable")).stderr).toContain("no encryption");
+    const { Config, HostConfig } = inspect("container", server());
+    expect(HostConfig.ReadonlyRootfs).toBe(true);
+    expect(JSON.stringify(Config.Env)).not.toContain("PRIVATE KEY");
+  });
+
+  test("nothing shows at a second preview", async () => {
+    const { code, all } = await project.pgstead(["preview", "--expect-no-changes"]);
+    expect(code, all).toBe(0);
+  });
+
+  test("a newer pgvector reaches every database that has it, over the same data", async () => {
+    before = installed("app");
+    project.asSuperuser("create database other");
+    docker(
+      ...["exec", "-u", "postgres", server(), "psql", "-d", "other", "-c"],
+      "create extension vector; create table kept as select '[1,2,3]'::vector as v",
+    );
+    project.configurePostgres({ baseImage: baseWithPgvector("0.9.0") });
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    expect(code, all).toBe(0);
+    expect(all).toContain(`pgvector ${before} to 0.9.0 in "other"`);
+    expect([installed("app"), installed("other")]).toEqual(["0.9.0", "0.9.0"]);
+    const log = spawnSync("docker", ["logs", server()], { encoding: "utf8" });
+    expect(log.stdout + log.stderr).toContain("database system was shut down at");
+  });
+
+  test("fails to lower pgvector, says what is at stake, and the old server goes on", async () => {
+    const running = serverId();
+    project.configurePostgres({ baseImage: project.baseImage });
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    expect([code, all]).toEqual([
+      4,
+      expect.stringContaining(`the new image has pgvector ${before}`),
+    ]);
+    expect(all).toContain(`postgres.accept to ["pgvector ${before}"]`);
+    expect(all).toMatch(/at stake: about \d+ rows, [\d.]+ MB; no backup has been proven yet/);
+    expect(serverId()).toBe(running);
+  });
+
+  test("fails for a new major version of pgvector", async () => {
+    const running = serverId();
+    project.configurePostgres({ baseImage: baseWithPgvector("1.0.0") });
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    expect([code, all]).toEqual([4, expect.stringContaining("built anew (REINDEX)")]);
+    expect(serverId()).toBe(running);
+  });
+
+  test("undo goes back to the image before, and finish lets go of the other", async () => {
+    const [now] = docker("images", "-q", "--no-trunc", `${project.stack}-postgres:previous`).split(
+      "\n",
+    );
+    const dry = await project.pgstead(["undo", "--dry-run"]);
+    expect(dry.all).toContain(`would write pgstead:postgres.image: ${now}`);
+    const { code, all } = await project.pgstead(["undo", "--yes"]);
+    expect(code, all).toBe(0);
+    expect(all).toContain("commit this");
+    expect(inspect("container", server()).Image).toBe(now);
+    expect(project.asSuperuser("select '[1,2,3]'::vector <-> '[1,2,5]'::vector")).toBe("2");
+    expect((await project.pgstead(["preview", "--expect-no-changes"])).code).toBe(0);
+    expect((await project.pgstead(["finish"])).code).toBe(0);
+    const again = await project.pgstead(["finish"]);
+    expect([again.code, again.all]).toEqual([
+      1,
+      expect.stringContaining("no change of image is open"),
+    ]);
+  });
+});
