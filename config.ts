@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { Cron } from "croner";
 import { z } from "zod";
+import { COLD_CLASSES } from "./components/bucket-lifecycle.ts";
 import { ConfigError } from "./components/error.ts";
 import { nearest } from "./nearest.ts";
 import { Check, VectorSettings } from "./operate/settings.ts";
@@ -255,11 +256,43 @@ const sections = {
         .min(1)
         .default(30)
         .describe("Days that deleted and overwritten objects can still be brought back."),
+      minBackups: z
+        .int()
+        .min(1)
+        .max(100)
+        .default(3)
+        .describe(
+          "Restorable backups that lie in the bucket at every moment, or `preview` refuses.",
+        ),
       coldAfterDays: z
         .int()
-        .min(30)
+        .min(1)
         .optional()
-        .describe("Days after which dumps move to infrequent-access storage; never without it."),
+        .describe("Days after which dumps move to `coldClass`; never without it."),
+      coldClass: z
+        .enum(COLD_CLASSES)
+        .default("STANDARD_IA")
+        .describe("Storage of older dumps; from the last two they cannot be restored at once."),
+      objectLock: z
+        .strictObject({ mode: z.enum(["GOVERNANCE", "COMPLIANCE"]), days: z.int().min(1) })
+        .optional()
+        .describe(
+          "Nobody may delete for so many days: GOVERNANCE but with a permission of its own, COMPLIANCE not even the account's owner.",
+        ),
+      extraRules: z
+        .array(
+          z.strictObject({
+            id: text,
+            prefix: z.string(),
+            expireDays: z.int().min(1).optional(),
+            coldAfterDays: z.int().min(1).optional(),
+            coldClass: z.enum(COLD_CLASSES).optional(),
+          }),
+        )
+        .default([])
+        .describe(
+          "Lifecycle rules for what else lies in the bucket: `{id, prefix, expireDays, coldAfterDays, coldClass}`.",
+        ),
       protect: z
         .boolean()
         .default(true)
@@ -277,13 +310,7 @@ const sections = {
 };
 
 export const schema = { flat, sections };
-export const StackConfig = z
-  .strictObject({ ...flat, ...sections })
-  .refine(({ backups, bucket }) => !bucket || bucket.retentionDays >= backups.keepDays, {
-    path: ["bucket", "retentionDays"],
-    // The agent would bring back each night what the bucket has just expired.
-    error: "at least backups.keepDays",
-  });
+export const StackConfig = z.strictObject({ ...flat, ...sections });
 export type StackConfig = z.infer<typeof StackConfig>;
 
 function isSchedule(text: string): boolean {

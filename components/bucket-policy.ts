@@ -6,6 +6,7 @@
 /** Prefixes under which a stack keeps its backups. */
 export const prefixesOf = (prefix: string) => ({
   dumps: `${prefix}dumps/`,
+  volumes: `${prefix}volumes/`,
   keep: `${prefix}keep/`,
 });
 
@@ -37,7 +38,7 @@ export function tlsOnlyPolicy(bucketArn: string): string {
  * overwrites stays as an old version, so a stolen key does not take the backups away.
  */
 export function agentPolicy(bucketArn: string, prefix: string): string {
-  const { dumps, keep } = prefixesOf(prefix);
+  const prefixes = [prefixesOf(prefix).dumps, prefixesOf(prefix).volumes, prefixesOf(prefix).keep];
   return JSON.stringify({
     Version: "2012-10-17",
     Statement: [
@@ -45,14 +46,14 @@ export function agentPolicy(bucketArn: string, prefix: string): string {
         Sid: "PutAndRead",
         Effect: "Allow",
         Action: ["s3:GetObject", "s3:PutObject"],
-        Resource: [`${bucketArn}/${dumps}*`, `${bucketArn}/${keep}*`],
+        Resource: prefixes.map((one) => `${bucketArn}/${one}*`),
       },
       {
         Sid: "List",
         Effect: "Allow",
         Action: "s3:ListBucket",
         Resource: bucketArn,
-        Condition: { StringLike: { "s3:prefix": [`${dumps}*`, `${keep}*`] } },
+        Condition: { StringLike: { "s3:prefix": prefixes.map((one) => `${one}*`) } },
       },
     ],
   });

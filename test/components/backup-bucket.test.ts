@@ -112,6 +112,7 @@ describe("a bucket with nothing said", () => {
     const expiring = rules.filter(({ expiration }) => expiration?.days !== undefined);
     expect(expiring.map(({ filter, expiration }) => [filter.prefix, expiration?.days])).toEqual([
       ["dumps/", 30],
+      ["volumes/", 30],
     ]);
   });
 
@@ -142,6 +143,7 @@ test("the agent's key may put, get and list below its prefixes, and nothing else
   ]);
   expect(Statement[0].Resource).toEqual([
     "arn:aws:s3:::b/team/dumps/*",
+    "arn:aws:s3:::b/team/volumes/*",
     "arn:aws:s3:::b/team/keep/*",
   ]);
 });
@@ -182,7 +184,19 @@ describe("fails", () => {
     [{ noncurrentDays: 1.5 }, `"noncurrentDays" of "b" must be a whole number from 1, got 1.5`],
     [
       { retentionDays: 40, coldAfterDays: 30 },
-      `"coldAfterDays" of "b" must be at least 30 and at least 30 days before "retentionDays" (40), got 30`,
+      `"coldAfterDays" of "b" must be at least 30 and at least 30 days before "retentionDays" (40) for STANDARD_IA, got 30`,
+    ],
+    [
+      { extraRules: [{ id: "logs", prefix: "logs/" }] },
+      `the rule "logs" of "b" does nothing; give "expireDays" or "coldAfterDays"`,
+    ],
+    [
+      { extraRules: [{ id: "dumps", prefix: "logs/", expireDays: 3 }] },
+      `"extraRules" of "b" has the id "dumps", which is taken`,
+    ],
+    [
+      { coldAfterDays: 1, coldClass: "DEEP_ARCHIVE" as const, retentionDays: 180 },
+      `"coldAfterDays" of "b" must be at least 1 and at least 180 days before "retentionDays" (180) for DEEP_ARCHIVE, got 1`,
     ],
     [
       { endpoint: "https://s3.example" },

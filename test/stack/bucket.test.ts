@@ -80,7 +80,12 @@ describe("the bucket on a real S3 and IAM API", () => {
       ["Deny", { NumericLessThan: { "s3:TlsVersion": "1.2" } }],
     ]);
     const rules = Object.fromEntries((lifecycle.Rules ?? []).map((rule) => [rule.ID, rule]));
-    expect(Object.keys(rules).sort()).toEqual(["broken-uploads", "dumps", "old-versions"]);
+    expect(Object.keys(rules).sort()).toEqual([
+      "broken-uploads",
+      "dumps",
+      "old-versions",
+      "volumes",
+    ]);
     expect(rules.dumps).toMatchObject({
       Status: "Enabled",
       Filter: { Prefix: "dumps/" },
