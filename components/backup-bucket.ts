@@ -19,7 +19,7 @@ import { explainBucketFailure } from "./bucket-failure.ts";
 import { lifecycleRules, type Retention } from "./bucket-lifecycle.ts";
 import { agentPolicy, tlsOnlyPolicy } from "./bucket-policy.ts";
 import { ConfigError } from "./error.ts";
-import { explainFailure } from "./explain-failure.ts";
+import { explainFailure } from "./hooks.ts";
 import { type Transform, transform } from "./transform.ts";
 
 export interface BackupBucketArgs extends Retention {
@@ -157,7 +157,7 @@ export class BackupBucket extends pulumi.ComponentResource {
       const options = {
         ...child,
         protect: args.protect ?? true,
-        hooks: { onError: [explainFailure(name, explain)] },
+        hooks: explainFailure(name, explain),
       };
       return new Bucket(...transform(args.transform?.bucket, name, defaults, options));
     }

@@ -90,7 +90,7 @@ export class BackupSidecar extends pulumi.ComponentResource {
       };
       const options = {
         parent,
-        hooks: { beforeCreate: [containerGuard(name, containerName, args.dockerHost)] },
+        hooks: containerGuard(name, containerName, args.dockerHost),
         // The name is fixed, and two agents would take every backup twice.
         deleteBeforeReplace: true,
         // Shown as an update by the plugin, which then changes nothing.

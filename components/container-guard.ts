@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { askDocker } from "./docker-client.ts";
 import { ConfigError } from "./error.ts";
+import { beforeCreate } from "./hooks.ts";
 import { PROJECT_LABEL, STACK_LABEL } from "./stack-labels.ts";
 
 /**
@@ -11,8 +12,8 @@ export function containerGuard(
   name: string,
   container: string,
   dockerHost?: string,
-): pulumi.ResourceHook {
-  return new pulumi.ResourceHook(`${name}-guard`, async () => {
+): pulumi.ResourceHookBinding {
+  return beforeCreate(`${name}-guard`, async () => {
     const format = "{{json .Config.Labels}}";
     const args = ["container", "inspect", "--format", format, container];
     const found = await askDocker(args, dockerHost);

@@ -2,6 +2,7 @@ import { Volume, type VolumeArgs } from "@pulumi/docker/volume.js";
 import * as pulumi from "@pulumi/pulumi";
 import { askDocker } from "./docker-client.ts";
 import { ConfigError } from "./error.ts";
+import { beforeCreate } from "./hooks.ts";
 import { PROJECT_LABEL, STACK_LABEL, stackLabels } from "./stack-labels.ts";
 import { type Transform, transform } from "./transform.ts";
 
@@ -72,11 +73,11 @@ export class DataVolumes extends pulumi.ComponentResource {
 
     function declareVolume(kind: string, mayBeMissing: boolean, change?: Transform<VolumeArgs>) {
       const volume = `${args.prefix}-${kind}`;
-      const guard = new pulumi.ResourceHook(`${name}-${kind}-guard`, async () =>
+      const hooks = beforeCreate(`${name}-${kind}-guard`, async () =>
         assertVolume(volume, await inspectLabels(volume, args.dockerHost), mayBeMissing),
       );
       const defaults = { name: volume, labels: stackLabels() };
-      const options = { parent, retainOnDelete: true, hooks: { beforeCreate: [guard] } };
+      const options = { parent, retainOnDelete: true, hooks };
       return transform(change, `${name}-${kind}`, defaults, options);
     }
 
@@ -86,7 +87,7 @@ export class DataVolumes extends pulumi.ComponentResource {
      */
     function createCluster() {
       const volume = `${args.prefix}-data`;
-      const guard = new pulumi.ResourceHook(`${name}-cluster-guard`, async () => {
+      const hooks = beforeCreate(`${name}-cluster-guard`, async () => {
         assertVolume(volume, await inspectLabels(volume, args.dockerHost), true);
         await askDocker(volumeCreate(await resolved(wanted[1])), args.dockerHost);
       });
@@ -98,7 +99,7 @@ export class DataVolumes extends pulumi.ComponentResource {
           protect: args.protect ?? true,
           ignoreChanges: ["input"],
           dependsOn: args.after ?? [],
-          hooks: { beforeCreate: [guard] },
+          hooks,
         },
       );
     }

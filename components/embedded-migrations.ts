@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { EmbeddedPostgres } from "./engines/embedded.ts";
+import { beforeChange } from "./hooks.ts";
 import { migrationInput } from "./migration-input.ts";
 import { runPgstead } from "./pgstead.ts";
 
@@ -31,7 +32,7 @@ export class EmbeddedMigrations extends pulumi.ComponentResource {
     this.registerOutputs({});
 
     function createRun(parent: pulumi.Resource) {
-      const hook = new pulumi.ResourceHook(`${name}-apply`, async () => {
+      const hooks = beforeChange(`${name}-apply`, async () => {
         // The server may have ended since its own resource was last changed.
         await args.postgres.start();
         await runPgstead(["migrate", "up", "--settings", args.postgres.settingsFile]);
@@ -41,7 +42,7 @@ export class EmbeddedMigrations extends pulumi.ComponentResource {
         { input: migrationInput(args.pending, args.runOn) },
         {
           parent,
-          hooks: { beforeCreate: [hook], beforeUpdate: [hook] },
+          hooks,
           dependsOn: args.postgres.nodes.server,
         },
       );

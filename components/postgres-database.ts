@@ -128,7 +128,7 @@ export class PostgresDatabase extends pulumi.ComponentResource {
     }
 
     function guarded(child: string, container: string) {
-      return { beforeCreate: [containerGuard(`${name}-${child}`, container, args.dockerHost)] };
+      return containerGuard(`${name}-${child}`, container, args.dockerHost);
     }
 
     /** Never started: files uploaded to it reach the volume, and no inspect or process list. */

@@ -4,7 +4,7 @@ import { Image, type ImageArgs } from "@pulumi/docker/image.js";
 import * as pulumi from "@pulumi/pulumi";
 import { bundle, imageFolder } from "./assets.ts";
 import { ConfigError } from "./error.ts";
-import { explainFailure } from "./explain-failure.ts";
+import { explainFailure } from "./hooks.ts";
 import { explainImageFailure } from "./image-failure.ts";
 import { type Transform, transform } from "./transform.ts";
 
@@ -104,7 +104,7 @@ export class PostgresImage extends pulumi.ComponentResource {
       return new Image(
         ...transform<ImageArgs>(args.transform?.server, `${name}-server`, defaults, {
           parent,
-          hooks: { onError: [explainFailure(`${name}-server`, explain)] },
+          hooks: explainFailure(`${name}-server`, explain),
         }),
       );
     }

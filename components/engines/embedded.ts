@@ -3,6 +3,7 @@ import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import type { SettingsInput } from "../../operate/settings.ts";
 import { ConfigError } from "../error.ts";
+import { beforeChange } from "../hooks.ts";
 import { runPgstead } from "../pgstead.ts";
 import type { Endpoint } from "./endpoint.ts";
 
@@ -106,9 +107,7 @@ export class EmbeddedPostgres extends pulumi.ComponentResource implements Endpoi
     }
 
     function createServer() {
-      // Before-hooks: a hook that throws after the fact fails once and is then "unchanged".
-      const hook = new pulumi.ResourceHook(`${name}-start`, start);
-      const hooks = { beforeCreate: [hook], beforeUpdate: [hook] };
+      const hooks = beforeChange(`${name}-start`, start);
       return new pulumi.Stash(`${name}-server`, { input: { port, database } }, { parent, hooks });
     }
   }

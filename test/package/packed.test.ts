@@ -72,10 +72,6 @@ async function observe(pulumi) {
     return { id: name, state: { ...inputs, ...stashed, ...answers[type] } };
   };
   await pulumi.runtime.setMocks({ newResource, call: () => ({}) }, "shop", "test");
-  // The mocks know no hooks.
-  const take = (_hook, done) => done(null, {});
-  const hooks = { registerResourceHook: take, registerErrorHook: take };
-  Object.assign(pulumi.runtime.getMonitor(), hooks);
   const { readMigrationFiles } = ${load.replace("FILE", "pgstead/components")};
   const { newest } = await readMigrationFiles({
     settings: {
