@@ -216,6 +216,25 @@ const sections = {
         .min(0)
         .default(512)
         .describe("Room that a dump and its verification must leave on the backup volume."),
+      maxProvenHours: z
+        .number()
+        .positive()
+        .optional()
+        .describe(
+          "Age of the newest proven backup from which the agent is unhealthy; by default two runs and two hours.",
+        ),
+      webhook: z
+        .url({ error: "a URL" })
+        .optional()
+        .describe(
+          "Address that gets one JSON POST on failure and one on recovery; may be a secret.",
+        ),
+      ping: z
+        .url({ error: "a URL" })
+        .optional()
+        .describe(
+          "Address of a dead man's switch, asked after each proven backup; may be a secret.",
+        ),
       verify: z
         .enum(["each", "daily", "weekly"])
         .default("each")
@@ -310,7 +329,12 @@ const sections = {
 };
 
 export const schema = { flat, sections };
-export const StackConfig = z.strictObject({ ...flat, ...sections });
+export const StackConfig = z
+  .strictObject({ ...flat, ...sections })
+  .refine(({ engine, backups }) => engine === "docker" || !(backups.webhook || backups.ping), {
+    path: ["backups"],
+    error: "webhook and ping only with engine docker, whose agent tells them",
+  });
 export type StackConfig = z.infer<typeof StackConfig>;
 
 function isSchedule(text: string): boolean {

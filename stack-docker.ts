@@ -15,6 +15,8 @@ export async function deploy(config: StackConfig, _root: string) {
   const { postgres: server, migrations, backups } = config;
   const files = await readMigrationFiles({ stack });
   const bucket = await createBucket(config);
+  const { webhook, ping, ...kept } = { folder: BACKUPS_FOLDER, ...backups };
+  const told = addressFiles({ webhook, ping });
 
   const postgres = new DockerPostgres("postgres", {
     ...server,
@@ -27,8 +29,8 @@ export async function deploy(config: StackConfig, _root: string) {
     checks: config.checks,
     vector: config.vector,
     migrations: migrationRules(config),
-    backups: pulumi.output({ folder: BACKUPS_FOLDER, ...backups, bucket: bucket?.settings }),
-    files: bucket?.files,
+    backups: pulumi.output({ ...told.settings, ...kept, bucket: bucket?.settings }),
+    files: { ...bucket?.files, ...told.files },
     dockerHost,
   });
 
@@ -51,6 +53,18 @@ export async function deploy(config: StackConfig, _root: string) {
     schemaVersion: files.newest,
     backupBucket: bucket?.name ?? null,
     backupSchedule: backups.schedule,
+  };
+}
+
+/** Addresses may hold tokens, so they travel like passwords: in files, and encrypted in the state. */
+function addressFiles(addresses: { webhook?: string | undefined; ping?: string | undefined }) {
+  const given = Object.entries(addresses).filter(([, address]) => address);
+  const file = (name: string) => `${FILES_FOLDER}/${name}-url`;
+  return {
+    settings: Object.fromEntries(given.map(([name]) => [`${name}File`, file(name)])),
+    files: Object.fromEntries(
+      given.map(([name, address]) => [file(name), pulumi.secret(address!)]),
+    ),
   };
 }
 

@@ -7,6 +7,8 @@ import { migrationRules, type StackConfig } from "./config.ts";
 
 /** A stack on the engine `embedded`: a background process of this machine. */
 export async function deploy(config: StackConfig, root: string) {
+  // Refused by the configuration: there is no agent here to tell.
+  const { webhook: _, ping: __, ...backups } = config.backups;
   const postgres = new EmbeddedPostgres("postgres", {
     folder: join(root, ".pgstead", pulumi.getStack()),
     migrations: { folder: join(root, config.migrations.folder), ...migrationRules(config) },
@@ -14,7 +16,7 @@ export async function deploy(config: StackConfig, root: string) {
     database: config.database,
     checks: config.checks,
     vector: config.vector,
-    backups: config.backups,
+    backups,
   });
   const files = await readMigrationFiles({ settings: postgres.settings });
 
@@ -23,5 +25,10 @@ export async function deploy(config: StackConfig, root: string) {
     pending: files.pending,
     runOn: config.migrations.runOn,
   });
-  return { postgres, schemaVersion: files.newest, backupBucket: null, backupSchedule: null };
+  return {
+    postgres,
+    schemaVersion: files.newest,
+    backupBucket: null,
+    backupSchedule: backups.schedule,
+  };
 }

@@ -3,6 +3,7 @@ import { backupGet } from "./verbs/backup-get.ts";
 import { backupList } from "./verbs/backup-list.ts";
 import { backupNow } from "./verbs/backup-now.ts";
 import { backupPrune } from "./verbs/backup-prune.ts";
+import { backupSchedule } from "./verbs/backup-schedule.ts";
 import { backupShow } from "./verbs/backup-show.ts";
 import { backupUpload } from "./verbs/backup-upload.ts";
 import { backupVerify } from "./verbs/backup-verify.ts";
@@ -40,7 +41,16 @@ export const verbs: Verb[] = [
   ...[status, check, vector, doctor, logs, psql],
   ...[migrateUp, migrateDown, migrateList, migrateCurrent, migratePending],
   ...[migrateRun, migrateNew, migrateStamp, migrateAdopt, migrateVerify, migrateSchema],
-  ...[backupNow, backupList, backupShow, backupGet, backupVerify, backupPrune, backupUpload],
+  ...[
+    backupNow,
+    backupList,
+    backupShow,
+    backupGet,
+    backupVerify,
+    backupPrune,
+    backupSchedule,
+    backupUpload,
+  ],
   ...[undo, finish],
   ...[restart, serve, bootstrap, stepMigrate, stepChange],
 ];

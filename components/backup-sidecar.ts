@@ -84,6 +84,14 @@ export class BackupSidecar extends pulumi.ComponentResource {
         stopTimeout: stopSeconds,
         // Without it a replacement is a kill without a signal.
         destroyGraceSeconds: stopSeconds,
+        // Unhealthy once the newest proven backup is too old; what it says of it is in `docker inspect`.
+        healthcheck: {
+          tests: ["CMD", "pgstead", "serve", "--healthy"],
+          interval: "1m0s",
+          timeout: "10s",
+          retries: 3,
+          startPeriod: "1m0s",
+        },
         logDriver: "json-file",
         logOpts: { "max-size": "10m", "max-file": "3" },
         labels: stackLabels(),

@@ -1,5 +1,7 @@
 import { spawn } from "node:child_process";
+import { serveMetrics } from "./backup/metrics.ts";
 import { type Actions, runSchedule } from "./backup/schedule.ts";
+import { backupSettings } from "./backup/settings.ts";
 import type { Settings } from "./settings.ts";
 
 /** The command line that starts this program: `verb` and its options follow. */
@@ -12,7 +14,10 @@ export async function serveAgent(settings: Settings, self: Self): Promise<void> 
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
   log(`agent of stack "${settings.stack}"`);
+  const metrics = serveMetrics(settings.stack, backupSettings(settings), log);
   await schedule(settings, self, controller.signal);
+  metrics.close();
+  metrics.closeAllConnections();
   log("stopped");
 }
 

@@ -71,6 +71,13 @@ const BackupSettings = z.strictObject({
   reserveMegabytes: z.int().min(0).default(512),
   /** File with the key of the manifests' seals; they go unsealed without it. */
   sealKeyFile: z.string().optional(),
+  /** Hours after which the newest proven backup is too old. @default - two runs and two hours */
+  maxProvenHours: z.number().positive().optional(),
+  /** Files with the addresses that are told of failure and recovery, and of each proven backup. */
+  webhookFile: z.string().optional(),
+  pingFile: z.string().optional(),
+  /** Where the agent answers `/metrics` and `/healthz`; any free port with 0. */
+  metricsPort: z.int().min(0).max(65535).default(9464),
   /** How often the newest backup is restored into a scratch server and compared. */
   verify: z.enum(["each", "daily", "weekly"]).default("each"),
   bucket: BucketSettings.optional(),

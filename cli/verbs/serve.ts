@@ -7,6 +7,10 @@ export const serve: Verb = {
   summary: "run the stack's background work here: the agent's schedules, or the embedded server",
   options: [
     { flags: "--detach", description: "in a process of its own; returns once it is healthy" },
+    {
+      flags: "--healthy",
+      description: "ask the agent that runs here; exit 2 if the newest proven backup is too old",
+    },
   ],
   examples: ["pgstead serve", "pgstead serve --detach"],
   async run(context, { options }) {
@@ -17,6 +21,12 @@ export const serve: Verb = {
       context.print({ outcome }, outcome);
       return;
     }
+    if (options.healthy) {
+      const { askHealth } = await import("../../operate/backup/ask-health.ts");
+      const { fresh, answer } = await askHealth(settings);
+      context.print(answer, JSON.stringify(answer));
+      return fresh ? ExitCode.fine : ExitCode.pending;
+    }
     if (settings.engine !== "embedded") {
       const { serveAgent } = await import("../../operate/serve.ts");
       const file = await context.settingsFile();
@@ -24,7 +34,12 @@ export const serve: Verb = {
       return;
     }
     const { serveEmbedded } = await import("../../operate/embedded/server.ts");
-    await serveEmbedded(settings);
+    const file = await context.settingsFile();
+    await serveEmbedded(settings, async (signal) => {
+      if (!settings.backups) return;
+      const { schedule } = await import("../../operate/serve.ts");
+      await schedule(settings, (verb) => selfCommand(verb, file), signal);
+    });
     // PGlite leaves handles open that would keep the process alive.
     process.exit(ExitCode.fine);
   },

@@ -3,11 +3,13 @@ import type { Settings } from "../settings.ts";
 import { dueTime, mayTry, parseSchedule } from "./due.ts";
 import { dueVerification, triedCopies } from "./due-verification.ts";
 import { localManifests, openFolder } from "./folder.ts";
+import { readHealth } from "./health.ts";
 import { isGood } from "./manifest.ts";
 import type { BackupResult } from "./now.ts";
 import type { Proof } from "./proof.ts";
 import { backupSettings } from "./settings.ts";
-import { type Run, readState, writeState } from "./state.ts";
+import { type Run, readState, type State, writeState } from "./state.ts";
+import { Teller } from "./tell.ts";
 import type { Uploaded } from "./upload-missing.ts";
 
 /** How the scheduler acts; each in a process of its own, so that this one stays small. */
@@ -35,6 +37,9 @@ export async function runSchedule(
   const { folder, schedule, verify } = backups;
   const cron = parseSchedule(schedule);
   openFolder(folder);
+  const teller = new Teller(settings.stack, backups, log);
+  const begun = readState(folder);
+  if (!begun.since) writeState(folder, { ...begun, since: new Date().toISOString() });
   log(`backups at "${schedule}" UTC into ${folder}; next ${cron.nextRun()?.toISOString()}`);
   while (!signal.aborted) {
     await tick();
@@ -45,16 +50,22 @@ export async function runSchedule(
   async function tick(): Promise<void> {
     await backUp();
     if (!signal.aborted) await prove();
+    if (!signal.aborted) await teller.tell(readHealth(backups, readState(folder)));
   }
 
   async function backUp(): Promise<void> {
     const state = readState(folder);
     const now = new Date();
     if (!mayTry(state, now)) return;
-    const newest = localManifests(backups).find(isGood)?.startedAt;
+    const newest = localManifests(backups).find(isGood)?.startedAt ?? firstWaitsSince(state);
     const due = dueTime(cron, state, newest, now);
     if (due) await take(due);
     else if (state.last?.outcome === "not uploaded") await makeUpUpload(state.last);
+  }
+
+  /** A container exists to be backed up; the embedded server of somebody's first minute waits for the night. */
+  function firstWaitsSince({ since }: State): string | undefined {
+    return settings.engine === "embedded" ? (since ?? undefined) : undefined;
   }
 
   async function take(due: string): Promise<void> {

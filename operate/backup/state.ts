@@ -21,9 +21,18 @@ export interface State {
   failures: number;
   /** The last verification; what came of it stands in the backup's proof. */
   proving: { id: string; finishedAt: string; failures: number; error: string | null } | null;
+  /** When the schedule was first served: what cannot be there yet is not late. */
+  since: string | null;
+  /** Set while the webhook has been told of a failure and not of its end. */
+  alarm: { since: string } | null;
+  /** When the backup was proven that the dead man's switch was last told of. */
+  pinged: string | null;
 }
 
-const EMPTY: State = { handled: null, last: null, failures: 0, proving: null };
+const EMPTY: State = {
+  ...{ handled: null, last: null, failures: 0, proving: null },
+  ...{ since: null, alarm: null, pinged: null },
+};
 
 const stateFile = (folder: string) => join(folder, "state", "scheduler.json");
 

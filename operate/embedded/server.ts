@@ -14,8 +14,11 @@ import { type Backend, SharedSession } from "./wire.ts";
 
 const MAJOR = "18";
 
-/** Runs the embedded server in this process until it is told to stop. */
-export async function serveEmbedded(settings: Settings): Promise<void> {
+/** Runs the embedded server in this process, and work beside it, until it is told to stop. */
+export async function serveEmbedded(
+  settings: Settings,
+  beside: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
   const folder = embeddedFolder(settings);
   const lock = tryFileLock(paths.lock(folder), "embedded server");
   if (isHolder(lock)) {
@@ -38,8 +41,12 @@ export async function serveEmbedded(settings: Settings): Promise<void> {
       JSON.stringify({ pid: process.pid, port: settings.database.port }),
     );
     log(`ready on 127.0.0.1:${settings.database.port}`);
+    const stopped = new AbortController();
+    const work = beside(stopped.signal).catch((error) => log(`no schedule: ${error.message}`));
     await untilStopped();
     log("stopping");
+    stopped.abort();
+    await work;
     server.close();
     await session.drain();
     await database.close();

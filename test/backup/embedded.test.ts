@@ -55,7 +55,7 @@ describe("the embedded server", () => {
 
   test("is backed up while clients are connected, as SQL that restores", async () => {
     const { status, stdout } = pgstead("backup", "now", "--json");
-    expect(status).toBe(0);
+    expect(status, stdout).toBe(0);
     const { manifest } = JSON.parse(stdout) as BackupResult;
     expect(manifest).toMatchObject({ format: "plain", complete: true, pgvectorVersion: "0.8.7" });
     const sql = gunzipSync(readFileSync(join(folder, "backups", manifest.dump.file))).toString();

@@ -171,6 +171,11 @@ export class Stage {
     return stdout + stderr;
   }
 
+  /** As `docker stop` does it. */
+  stopOne(container: string): void {
+    docker("stop", "--time", "20", container);
+  }
+
   stop(): void {
     for (const id of this.containers) docker("rm", "--force", "--volumes", id);
     rmSync(this.folder, { recursive: true, force: true });

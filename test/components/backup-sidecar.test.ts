@@ -45,6 +45,13 @@ test("the agent is one hardened container with a fixed name and time to stop", a
     memory: 1152,
     memorySwap: 1152,
     shmSize: 640,
+    healthcheck: {
+      tests: ["CMD", "pgstead", "serve", "--healthy"],
+      interval: "1m0s",
+      timeout: "10s",
+      retries: 3,
+      startPeriod: "1m0s",
+    },
     stopTimeout: 60,
     destroyGraceSeconds: 60,
     logDriver: "json-file",
