@@ -48,10 +48,15 @@ async function checkChange(step: ChangeStep, note: (line: string) => void): Prom
   await keepPrevious(step, running, note);
 }
 
+/** Of a container of ours; to refuse a stranger's of that name is up to who makes it. */
 async function imageOf(container: string): Promise<string | undefined> {
-  const format = ["container", "inspect", "--format", "{{.Image}}", container];
-  const { code, stdout, stderr } = await docker(process.env, format);
-  if (code === 0) return stdout.trim();
+  const format = '{{.Image}} {{index .Config.Labels "pgstead.stack"}}';
+  const inspect = ["container", "inspect", "--format", format, container];
+  const { code, stdout, stderr } = await docker(process.env, inspect);
+  if (code === 0) {
+    const [image, stack] = stdout.trim().split(" ");
+    return stack ? image : undefined;
+  }
   if (/no such container/i.test(stderr)) return undefined;
   throw engineError(process.env, stderr);
 }

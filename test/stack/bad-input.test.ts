@@ -5,13 +5,18 @@ import { type AddressInfo, createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { docker, inspect } from "../contract/docker-cli.ts";
+import { SmallDisk } from "../faults/harness.ts";
 import { StackProject } from "./stack-project.ts";
 
 let project: StackProject;
+let disk: SmallDisk | undefined;
 beforeAll(async () => {
   project = await StackProject.create("dev");
 });
-afterAll(() => project?.remove());
+afterAll(() => {
+  project?.remove();
+  disk?.close();
+});
 
 const server = () => `${project.stack}-postgres`;
 const up = () => project.pgstead(["up", "--yes"]);
@@ -53,6 +58,25 @@ describe("a stack that cannot come up", () => {
     docker("volume", "rm", `${project.stack}-data`);
     expect(code).not.toBe(0);
     expect(all).toContain(`volume "${project.stack}-data" exists and is not of stack`);
+  });
+
+  test("fails with the reason on a full disk, and comes up once there is room", async () => {
+    disk = new SmallDisk(700);
+    const labels = ["pgstead.project=pgstead", `pgstead.stack=${project.stack}`];
+    const onDisk = ["type=none", "o=bind", `device=${disk.folder}`];
+    docker(
+      ...["volume", "create", ...onDisk.flatMap((option) => ["--opt", option])],
+      ...[...labels.flatMap((label) => ["--label", label]), `${project.stack}-data`],
+    );
+    disk.fill(8 * 2 ** 20);
+    project.configurePostgres({ startSeconds: 15 });
+    const { code, all } = await up();
+    disk.free();
+    expect([code, all]).toEqual([3, expect.stringContaining("No space left on device")]);
+    project.configurePostgres({ startSeconds: undefined });
+    const again = await up();
+    expect(again.code, again.all).toBe(0);
+    expect((await project.pgstead(["down", "--yes"])).code).toBe(0);
   });
 
   test("fails with a container of somebody else's, which stays", async () => {
