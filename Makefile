@@ -7,7 +7,7 @@ endif
 PGSTEAD := node dist/pgstead.cjs
 SOURCES := $(shell find cli operate -name '*.ts' 2>/dev/null)
 
-.PHONY: help setup up down preview outputs status check doctor logs psql restart migrate test faults lint format bench clean
+.PHONY: help setup up down preview outputs status check doctor logs psql restart migrate backup test faults lint format bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,11 +56,14 @@ restart: setup ## restart the database
 migrate: setup ## apply pending migrations now
 	@$(PGSTEAD) migrate up $(FLAGS)
 
+backup: setup ## take a backup now
+	@$(PGSTEAD) backup now $(FLAGS)
+
 test: setup ## every check and test
 	@npm run --silent test
 
 faults: setup ## every fault row, many seeded kills (SEED, KILLS, KILL_RUNS)
-	@KILLS=$${KILLS:-12} KILL_RUNS=$${KILL_RUNS:-40} npm run --silent test -- faults migrate "front door" backup
+	@KILLS=$${KILLS:-12} KILL_RUNS=$${KILL_RUNS:-40} npm run --silent test -- faults migrate "front door" stack backup
 
 lint: setup ## types, style, dead code
 	@npm run --silent typecheck && npm run --silent lint
