@@ -8,12 +8,14 @@ export const migrateNew: Verb = {
   options: [
     {
       flags: "--from <schema>",
-      description: "fill it with what leads to this schema: a SQL file, or a postgres:// address",
+      description:
+        "fill it with what leads to this schema: a SQL file, or a postgres:// address (its password in PGPASSWORD)",
     },
   ],
   examples: [
     'pgstead migrate new "add users table"',
     "pgstead migrate new users --from wanted.sql",
+    "pgstead migrate new users --from postgres://ada@127.0.0.1:5432/prototype",
   ],
   async run(context, { args, options }) {
     const settings = await context.settings();

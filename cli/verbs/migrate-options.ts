@@ -19,6 +19,10 @@ export const waitOptions: VerbOption[] = [
 export const approvalOptions: VerbOption[] = [
   { flags: "--approved-by <name>", description: "who decided; asked for on a protected stack" },
   { flags: "--reason <text>", description: "why; recorded in the history" },
+  {
+    flags: "--accept-loss",
+    description: "on a protected stack, go on without a fresh proven backup; recorded",
+  },
 ];
 
 export const resolutionOptions: VerbOption[] = [
@@ -38,7 +42,7 @@ export function runOptions(context: Context, { options }: Call): RunOptions {
 
 export function approvalOf({ options }: Call): { approval: GivenApproval } {
   const { approvedBy, reason } = options as Record<string, string | undefined>;
-  return { approval: { by: approvedBy, reason } };
+  return { approval: { by: approvedBy, reason, acceptLoss: Boolean(options.acceptLoss) } };
 }
 
 export function resolutionOf({ options }: Call): { resolution?: Resolution } {

@@ -28,26 +28,30 @@ export async function applyFile(
 ): Promise<AppliedFile> {
   const { client, settings, toolVersion, note } = runner;
   const started = performance.now();
-  const { part, sql, mode } = await inspect(readSource(file).up);
-  const statements = await runAs(mode);
+  const { part, sql, mode, statements } = await inspect(readSource(file).up);
+  const done = await runAs(mode);
   const durationMs = Math.round(performance.now() - started);
   note(`applied ${file.version} (${durationMs} ms)`);
-  return { version: file.version, statements, durationMs };
+  return { version: file.version, statements: done, durationMs };
 
   function runAs(how: Runnable["mode"]): Promise<number> {
     if (how === "backfill") return runBackfill(runner, file, part, row);
     if (how === "no-transaction") {
       return runStepwise({ runner, file, part, direction: "up", row, resolution });
     }
-    const record = appliedRow(client, file, toolVersion, known, approval);
-    if (how === "large") return runLarge(runner, part, [record]);
+    const record = (count: number) =>
+      appliedRow(client, file, toolVersion, {
+        ...{ statements: count, known },
+        ...(approval && { approval }),
+      });
+    if (how === "large") return runLarge(runner, part, record);
     return runInTransaction(runner, {
       part,
       before: cleanStart(client, settings, part),
       sql,
       start: 0,
       // The file may have switched roles, and the history is the owner's.
-      after: ["reset role", ...setRole(client, settings), record],
+      after: ["reset role", ...setRole(client, settings), record(statements)],
     });
   }
 }

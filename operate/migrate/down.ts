@@ -34,7 +34,7 @@ interface Step {
 
 /** Undoes what was applied last, newest first; nothing at all when one of them cannot be undone. */
 export async function down(settings: Settings, options: DownOptions): Promise<DownResult> {
-  const approval = approve(settings, "down", options.approval ?? {});
+  const approval = await approve(settings, "down", options.approval ?? {});
   const files = findFiles(settings.migrations);
   const plan = async (history: History) => {
     const steps = choose(files, history, options).map((row) => stepFor(row, files));

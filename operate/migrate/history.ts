@@ -71,8 +71,7 @@ export function appliedRow(
   client: Writer,
   file: MigrationFile,
   toolVersion: string,
-  known: boolean,
-  approval?: Approval,
+  { statements, known, approval }: { statements: number; known: boolean; approval?: Approval },
 ): string {
   const values = [file.version, file.raw, file.normalised, toolVersion].map((value) =>
     client.escapeLiteral(value),
@@ -80,16 +79,16 @@ export function appliedRow(
   const [version, raw, normalised, tool] = values;
   const approvals = approval ? `jsonb_build_array(${noted(client, approval)})` : "'[]'";
   return `insert into pgstead.schema_migrations (version, repeatable, state, checksum_raw, checksum,
-  tool_version, started_at, finished_at, duration_ms, approvals)
-values (${version}, ${file.repeatable}, 'applied', ${raw}, ${normalised}, ${tool}, now(),
+  tool_version, statements_done, started_at, finished_at, duration_ms, approvals)
+values (${version}, ${file.repeatable}, 'applied', ${raw}, ${normalised}, ${tool}, ${statements}, now(),
   clock_timestamp(), 1000 * extract(epoch from clock_timestamp() - now()), ${approvals})${
     known
       ? `
 on conflict (version) do update set state = 'applied', checksum_raw = excluded.checksum_raw,
   checksum = excluded.checksum, tool_version = excluded.tool_version, applied_by = session_user,
   started_at = excluded.started_at, finished_at = excluded.finished_at,
-  duration_ms = excluded.duration_ms, statements_done = 0, progress = null, origin = 'file',
-  position = default, approvals = schema_migrations.approvals || excluded.approvals`
+  duration_ms = excluded.duration_ms, statements_done = excluded.statements_done, progress = null,
+  origin = 'file', position = default, approvals = schema_migrations.approvals || excluded.approvals`
       : ""
   }`;
 }
@@ -108,6 +107,10 @@ export interface Approval {
   action: "down" | "run";
   by: string;
   reason: string;
+  /** The proven backup that would bring back what is lost. */
+  backup?: string;
+  /** There was none, and they went on. */
+  acceptedLoss?: boolean;
 }
 
 /** The row stays, so that who undid it, when and why is kept with it. */

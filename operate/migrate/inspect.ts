@@ -1,5 +1,5 @@
 import { mistake } from "../error.ts";
-import { piecesOf } from "./scanner.ts";
+import { countStatements, type Piece, piecesOf } from "./scanner.ts";
 import { lineAt, type Part } from "./source.ts";
 import { kindOf, leavesTransaction } from "./statement-kind.ts";
 import {
@@ -15,6 +15,8 @@ export interface Runnable {
   part: Part;
   sql: string;
   mode: "transaction" | "no-transaction" | "backfill" | "large";
+  /** How many will have run, in one transaction that records it; 0 where that is told as it goes. */
+  statements: number;
 }
 
 // Loading the parser costs more than a small migration; only what could need it is parsed.
@@ -26,25 +28,25 @@ const FOR_PSQL = /^[ \t]*\\[a-z!.?]|\bfrom\s+stdin\b/im;
 /** Refuses before anything has run what would break half-way. */
 export async function inspect(part: Part): Promise<Runnable> {
   const { directives, sql } = part;
-  if (part.large) return { part, sql, mode: "large" };
+  if (part.large) return { part, sql, mode: "large", statements: 0 };
   if (sql.trim() === "" && !part.isDown) {
     throw mistake(`${part.path} is empty; write its SQL, or delete the file`);
   }
-  if (directives.backfill) return { part, sql, mode: "backfill" };
+  if (directives.backfill) return { part, sql, mode: "backfill", statements: 0 };
+  const pieces = piecesOf(sql);
+  const plain: Runnable = { part, sql, mode: "transaction", statements: countStatements(pieces) };
   const needsParser =
-    directives.noTransaction || hasControl(sql) || OUTSIDE.test(sql) || FOR_PSQL.test(sql);
-  if (!needsParser || isBlank(sql)) return { part, sql, mode: "transaction" };
+    directives.noTransaction || pieces.some(isControl) || OUTSIDE.test(sql) || FOR_PSQL.test(sql);
+  if (!needsParser || isBlank(sql)) return plain;
   const statements = await parsed(part);
-  if (!statements) return { part, sql, mode: "transaction" };
-  if (directives.noTransaction) return { part, sql, mode: "no-transaction" };
-  return inOneTransaction(part, statements);
+  if (!statements) return plain;
+  if (directives.noTransaction) return { ...plain, mode: "no-transaction" };
+  return inOneTransaction(plain, statements);
 }
 
-function hasControl(sql: string): boolean {
-  return piecesOf(sql).some(({ text, words }) => {
-    CONTROL.lastIndex = words;
-    return CONTROL.test(text);
-  });
+function isControl({ text, words }: Piece): boolean {
+  CONTROL.lastIndex = words;
+  return CONTROL.test(text);
 }
 
 /** Undefined where the server's word counts more: its grammar may be newer than the parser's. */
@@ -64,19 +66,22 @@ async function parsed(part: Part): Promise<Statement[] | undefined> {
   }
 }
 
-function inOneTransaction(part: Part, statements: Statement[]): Runnable {
+function inOneTransaction(plain: Runnable, statements: Statement[]): Runnable {
+  const { part } = plain;
   const outside = statements.filter((one) => leavesTransaction(kindOf(one)));
-  if (outside.length > 0) {
-    const [first] = outside as [Statement];
-    // What other tools send as it is: nothing else in the file, so there is nothing to be atomic with.
-    if (outside.length === statements.length)
-      return { part, sql: part.sql, mode: "no-transaction" };
-    throw mistake(
-      `${where(part, first.start)}: this statement cannot run in a transaction; give it a file of its own, or begin this one with "-- migrate:no-transaction"`,
-    );
+  const [first] = outside;
+  if (!first) {
+    const own = statements.filter((one) => !isBracket(one));
+    return { ...plain, sql: withoutBrackets(part, statements), statements: own.length };
   }
-  return { part, sql: withoutBrackets(part, statements), mode: "transaction" };
+  // What other tools send as it is: nothing else in the file, so there is nothing to be atomic with.
+  if (outside.length === statements.length) return { ...plain, mode: "no-transaction" };
+  throw mistake(
+    `${where(part, first.start)}: this statement cannot run in a transaction; give it a file of its own, or begin this one with "-- migrate:no-transaction"`,
+  );
 }
+
+const isBracket = (one: Statement) => ["begin", "commit"].includes(kindOf(one));
 
 /** `BEGIN; ... COMMIT;` around a file means what we do anyway; half of it would end our transaction. */
 function withoutBrackets(part: Part, statements: Statement[]): string {

@@ -18,7 +18,11 @@ const FORBIDDEN =
 const DOWN = /^--[ \t]*migrate:down\b/m;
 
 /** One transaction, as for a small file, sent in batches of whole statements. */
-export async function runLarge(runner: Runner, part: Part, after: string[]): Promise<number> {
+export async function runLarge(
+  runner: Runner,
+  part: Part,
+  record: (statements: number) => string,
+): Promise<number> {
   const { client, settings, note } = runner;
   const deadline = Date.now() + runner.lockWaitMs;
   for (;;) {
@@ -26,7 +30,7 @@ export async function runLarge(runner: Runner, part: Part, after: string[]): Pro
       await client.query(["begin", ...cleanStart(client, settings, part)].join(";\n"));
       const count = await watched(settings, client, { note }, () => sendAll(runner, part));
       await client.query(
-        ["reset role", ...setRole(client, settings), ...after, "commit"].join(";\n"),
+        ["reset role", ...setRole(client, settings), record(count), "commit"].join(";\n"),
       );
       return count;
     } catch (error) {

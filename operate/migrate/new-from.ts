@@ -35,7 +35,7 @@ export async function createFromSchema(
       );
       const left = [...failed, ...(await stillDifferent(wanted, scratch))];
       if (done.length === 0 && left.length === 0) {
-        throw mistake(`the files make the schema of ${from} already; there is nothing to write`);
+        throw mistake("the files make that schema already; there is nothing to write");
       }
       const up = `${review(done, left)}\n${done.join("\n\n")}\n`;
       return { ...createMigration(settings, name, { up, down: `${back.join("\n\n")}\n` }), left };

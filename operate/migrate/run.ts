@@ -22,7 +22,9 @@ export async function runFile(
   name: string,
   options: RunFileOptions,
 ): Promise<AppliedFile> {
-  const approval = options.force ? approve(settings, "run", options.approval ?? {}) : undefined;
+  const approval = options.force
+    ? await approve(settings, "run", options.approval ?? {})
+    : undefined;
   const files = findFiles(settings.migrations);
   const file = find(files, name, settings.migrations.folder);
   await inspect(readSource(file).up);

@@ -10,6 +10,7 @@ import { withSession } from "./connection.ts";
 import { readHistory } from "./history.ts";
 import { bootstrapHistory } from "./history-table.ts";
 import { endDump } from "./preempt.ts";
+import { NO_ACTIVE_TRANSACTION } from "./sqlstate.ts";
 
 export interface RunOptions {
   toolVersion: string;
@@ -51,7 +52,9 @@ export async function withRunner<T>(
   const whileHeld = options.preempt && { whileHeld: () => endDump(settings, note) };
   return withOperationLock(settings, { ...lock, ...whileHeld }, () =>
     withSession(settings, { purpose }, async (client) => {
-      client.on("notice", ({ severity, message }) => {
+      client.on("notice", ({ severity, code, message }) => {
+        // Our own ROLLBACK after an error that had ended the transaction already; files have none.
+        if (code === NO_ACTIVE_TRANSACTION) return;
         if (severity === "WARNING") note(`  warning: ${message}`);
       });
       if (settings.engine !== "embedded") {

@@ -9,6 +9,9 @@ export interface Piece {
 
 /** What may begin another state, or end a statement. */
 const MARK = /[;'"$()]|--|\/\*/g;
+/** The body of a routine may be statements as they are: `BEGIN ATOMIC ...; ...; END`. */
+const ROUTINE = /create\s+(?:or\s+replace\s+)?(?:function|procedure)\b/iy;
+const MARK_IN_ROUTINE = /[;'"$()]|--|\/\*|\b(?:begin|case|end)\b/gi;
 const BLANK = /\s+/y;
 const TAG = /\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/y;
 
@@ -28,6 +31,8 @@ export class StatementScanner {
   private escapes = false;
   private depth = 0;
   private parentheses = 0;
+  private routine = false;
+  private bodies = 0;
   private tag = "";
 
   /** The statements that `text` completes. */
@@ -54,6 +59,7 @@ export class StatementScanner {
     const words = (this.words ?? end) - start;
     this.words = undefined;
     this.parentheses = 0;
+    this.bodies = 0;
     return { text: this.rest.slice(start, end), words };
   }
 
@@ -73,8 +79,8 @@ export class StatementScanner {
   private enter(limit: number): boolean {
     const { rest } = this;
     if (this.words === undefined && !this.beginWords()) return false;
-    const at = find(MARK, rest, this.at);
-    const mark = at < limit ? rest[at] : undefined;
+    const at = find(this.routine ? MARK_IN_ROUTINE : MARK, rest, this.at);
+    const mark = at < limit ? rest[at]?.toLowerCase() : undefined;
     this.at = Math.min(at, limit) + (mark ? 1 : 0);
     if (mark === "'") {
       this.state = "quote";
@@ -84,8 +90,9 @@ export class StatementScanner {
     else if (mark === "-" || mark === "/") this.enterComment(mark);
     else if (mark === "(") this.parentheses++;
     else if (mark === ")") this.parentheses--;
+    else if (mark === "b" || mark === "c" || mark === "e") this.enterBody(mark);
     // The actions of a rule stand in parentheses.
-    return mark === ";" && this.parentheses <= 0;
+    return mark === ";" && this.parentheses <= 0 && this.bodies === 0;
   }
 
   /** Past one blank or into one comment; true at the first word. */
@@ -98,6 +105,8 @@ export class StatementScanner {
       this.enterComment(two[0] as string);
     } else {
       this.words = this.at;
+      ROUTINE.lastIndex = this.at;
+      this.routine = ROUTINE.test(this.rest);
       return true;
     }
     return false;
@@ -107,6 +116,13 @@ export class StatementScanner {
     this.state = first === "-" ? "line comment" : "block comment";
     this.depth = 1;
     this.at++;
+  }
+
+  /** Only a body has a CASE whose END could be taken for its own; a parameter may be called `begin`. */
+  private enterBody(first: "b" | "c" | "e"): void {
+    if (this.parentheses > 0) return;
+    if (first === "b" || (first === "c" && this.bodies > 0)) this.bodies++;
+    else if (first === "e" && this.bodies > 0) this.bodies--;
   }
 
   private enterDollar(at: number): void {
@@ -164,3 +180,7 @@ function find(pattern: RegExp, text: string, from: number): number {
 }
 
 export const piecesOf = (sql: string) => new StatementScanner().push(sql, true);
+
+/** Without those that are nothing but blanks and a semicolon. */
+export const countStatements = (pieces: Piece[]) =>
+  pieces.filter(({ text, words }) => words < text.length && text[words] !== ";").length;

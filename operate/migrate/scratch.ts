@@ -1,10 +1,13 @@
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { PGlite as Database, Extensions } from "@electric-sql/pglite";
+import type { Client } from "pg";
 import { mistake } from "../error.ts";
 import type { Settings } from "../settings.ts";
+import { withSession } from "./connection.ts";
 
 export interface ScratchNeeds {
   extensions: { name: string; schema: string }[];
@@ -21,9 +24,8 @@ export async function withScratch<T>(
   needs: ScratchNeeds,
   use: (settings: Settings) => Promise<T>,
 ): Promise<T> {
-  // An empty database that somebody set aside, for what the one in memory cannot do.
   const given = process.env.PGSTEAD_SCRATCH;
-  if (given) return settingsOf(given, migrations, use);
+  if (given) return settingsOf(given, migrations, (empty) => withCopy(empty, use));
   const { SharedSession } = await import("../embedded/wire.ts");
   const database = await open(needs);
   const folder = mkdtempSync(join(tmpdir(), "pgstead-scratch-"));
@@ -46,21 +48,55 @@ export async function withScratch<T>(
   }
 }
 
-/** Another database by its address, with the password where settings have it: in a file. */
+/**
+ * Of an empty database that somebody set aside, for what the one in memory cannot do: a copy a use,
+ * which takes its extensions along and leaves it empty.
+ */
+async function withCopy<T>(empty: Settings, use: (settings: Settings) => Promise<T>): Promise<T> {
+  const { name } = empty.database;
+  const options = { purpose: "scratch" };
+  await withSession(empty, options, (client) => assertEmpty(client, name));
+  const copy = `pgstead_scratch_${randomBytes(6).toString("hex")}`;
+  return withSession(empty, { ...options, database: "postgres" }, async (client) => {
+    await client.query(`create database ${copy} template ${client.escapeIdentifier(name)}`);
+    try {
+      return await use({ ...empty, database: { ...empty.database, name: copy } });
+    } finally {
+      await client.query(`drop database if exists ${copy} with (force)`);
+    }
+  });
+}
+
+/** Nothing but what extensions brought. */
+async function assertEmpty(client: Client, name: string): Promise<void> {
+  const { rows } = await client.query(
+    `select oid::regclass::text as found from pg_class c
+     where relnamespace::regnamespace::text !~ '^(pg_|information_schema$)'
+       and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'e') limit 1`,
+  );
+  if (rows.length === 0) return;
+  throw mistake(`PGSTEAD_SCRATCH must name an empty database, and "${name}" has ${rows[0].found}`);
+}
+
+/**
+ * Another database by its address, with the password where settings have it: in a file. It may come
+ * from PGPASSWORD, which unlike an argument is not for everyone to see.
+ */
 export async function settingsOf<T>(
   address: string,
   migrations: Settings["migrations"],
   use: (settings: Settings) => Promise<T>,
 ): Promise<T> {
-  const url = new URL(address);
+  const url = parseAddress(address);
   const folder = mkdtempSync(join(tmpdir(), "pgstead-scratch-"));
   const passwordFile = join(folder, "password");
-  writeFileSync(passwordFile, decodeURIComponent(url.password), { mode: 0o600 });
+  const password = decodeURIComponent(url.password) || (process.env.PGPASSWORD ?? "");
+  writeFileSync(passwordFile, password, { mode: 0o600 });
   const database = {
-    host: url.hostname,
-    port: Number(url.port || 5432),
+    host: url.searchParams.get("host") ?? url.hostname,
+    port: Number(url.port || url.searchParams.get("port") || 5432),
     name: url.pathname.slice(1),
-    user: decodeURIComponent(url.username),
+    user: decodeURIComponent(url.username) || "postgres",
     passwordFile,
   };
   try {
@@ -68,6 +104,18 @@ export async function settingsOf<T>(
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function parseAddress(address: string): URL {
+  try {
+    const url = new URL(address);
+    if (url.pathname.length > 1) return url;
+  } catch {
+    // Told below, without the address: it may hold a password.
+  }
+  throw mistake(
+    "the address of a database looks like postgres://user@host:5432/name; its password may come from PGPASSWORD",
+  );
 }
 
 async function open({ extensions, roles }: ScratchNeeds): Promise<Database> {

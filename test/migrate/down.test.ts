@@ -49,15 +49,22 @@ describe("down", () => {
     await expect(down(db.settings, options)).rejects.toThrow(/0005_e.sql was edited/);
   });
 
-  test("fails on a protected stack without a name and a reason, which are recorded", async () => {
+  test("fails on a protected stack without a name, a reason and a proven backup; all is recorded", async () => {
     db.settings.migrations.protected = true;
-    await expect(down(db.settings, options)).rejects.toMatchObject({ exitCode: 4 });
-    await down(db.settings, { ...options, approval: { by: "Ada", reason: "release undone" } });
+    const approval = { by: "Ada", reason: "release undone" };
+    const refused = (message: RegExp) =>
+      expect.objectContaining({ exitCode: 4, message: expect.stringMatching(message) });
+    await expect(down(db.settings, options)).rejects.toEqual(refused(/needs --approved-by NAME/));
+    await expect(down(db.settings, { ...options, approval })).rejects.toEqual(
+      refused(/it has no backups; .*--accept-loss/),
+    );
+    expect(await pending()).toEqual([]);
+    await down(db.settings, { ...options, approval: { ...approval, acceptLoss: true } });
     const [row] = await db.query(
       "select approvals from pgstead.schema_migrations where version = '0003_c'",
     );
     expect(row?.approvals).toMatchObject([
-      { action: "down", by: "Ada", reason: "release undone", role: db.settings.database.user },
+      { action: "down", ...approval, acceptedLoss: true, role: db.settings.database.user },
     ]);
   });
 });

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, inject, test, vi } from "vitest";
 import { down } from "../../operate/migrate/down.ts";
 import { createFromSchema } from "../../operate/migrate/new-from.ts";
 import { up } from "../../operate/migrate/up.ts";
@@ -46,4 +46,53 @@ test("new --from writes the difference to a wanted schema, with a list to review
   await expect(createFromSchema(db.settings, "again", wanted)).resolves.toMatchObject({
     left: [/add_up/].map(() => expect.stringContaining("add_up")),
   });
+});
+
+test("new --from a database writes what it has more, on a scratch server given in PGSTEAD_SCRATCH", async () => {
+  const { host, port, superuser, password } = inject("server");
+  const address = (name: string) => `postgres://${superuser}@${host}:${port}/${name}`;
+  const [prototype, empty] = [await createDatabase(), await createDatabase()];
+  const name = (one: TestDatabase) => one.settings.database.name;
+  vi.stubEnv("PGPASSWORD", password);
+  vi.stubEnv("PGSTEAD_SCRATCH", address(name(empty)));
+  try {
+    db.write("0001_a.sql", "create table a (id int primary key);");
+    await up(db.settings, options);
+    await prototype.query(
+      "create table a (id int primary key, note text); create index on a (note)",
+    );
+    const { paths, left } = await createFromSchema(db.settings, "note", address(name(prototype)));
+    expect(left).toEqual([]);
+    const written = readFileSync(paths[0]!, "utf8");
+    expect(written).toMatch(/add column "note" text;\s+CREATE INDEX a_note_idx/);
+    writeFileSync(paths[0]!, written.replace(/^-- migrate:todo.*\n/, ""));
+    await up(db.settings, options);
+    expect((await verify(db.settings)).differences).toEqual([]);
+    await expect(createFromSchema(db.settings, "x", address(name(prototype)))).rejects.toThrow(
+      /make that schema already/,
+    );
+
+    // Both sides of a file's difference are copies of the empty database, which stays empty.
+    const wanted = join(db.folder, "..", `${name(db)}-more.sql`);
+    writeFileSync(wanted, "create table a (id int primary key, note text, more int);");
+    const more = await createFromSchema(db.settings, "more", wanted);
+    expect(readFileSync(more.paths[0]!, "utf8")).toMatch(
+      /drop index[^;]*a_note_idx[^]*"more" integer/,
+    );
+    writeFileSync(more.paths[0]!, "select 1;");
+    expect(await empty.query("select from pg_database where datname ~ 'pgstead_scratch'")).toEqual(
+      [],
+    );
+    await expect(createFromSchema(db.settings, "x", "postgres://u:secret@")).rejects.toThrow(
+      /^the address of a database looks like/,
+    );
+    await empty.query("create table no_longer_empty ()");
+    await expect(verify(db.settings)).rejects.toThrow(
+      /must name an empty database, .*no_longer_empty/,
+    );
+  } finally {
+    vi.unstubAllEnvs();
+    await prototype.drop();
+    await empty.drop();
+  }
 });

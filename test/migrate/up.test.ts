@@ -15,6 +15,21 @@ beforeEach(async () => {
 });
 
 describe("files", () => {
+  test("are recorded with the number of their own statements", async () => {
+    db.write("0001_a.sql", "begin; create table a (); ; select 1; -- ;\ncommit; -- the end");
+    db.write(
+      "0002_b.sql",
+      "create function f() returns int begin atomic select 1; select 2; end; do $$ begin end; $$",
+    );
+    db.write("0003_c.sql", "-- nothing but a comment");
+    const { applied } = await run();
+    expect(applied.map(({ statements }) => statements)).toEqual([2, 2, 0]);
+    const rows = await db.query(
+      "select statements_done as n from pgstead.schema_migrations order by version",
+    );
+    expect(rows.map(({ n }) => n)).toEqual([2, 2, 0]);
+  });
+
   test("run in order, each once, in every layout", async () => {
     db.write("0001_a.sql", "create table a (id int);\n-- migrate:down\ndrop table a;\n");
     db.write("0002_b.up.sql", "alter table a add b int;");
@@ -115,6 +130,15 @@ describe("fails", () => {
       /0001_a\.sql:2:16: column "idd".*\^.*hint: Perhaps you meant/s,
     );
     expect(await states()).toEqual({ "0001_a": "pending" });
+  });
+
+  test("without warnings that are about our own way of going on", async () => {
+    const said: string[] = [];
+    db.write("0001_a.sql", "do $$ begin raise warning 'theirs'; end $$; select 1 +;");
+    await expect(run({ note: (line: string) => said.push(line) })).rejects.toThrow(/syntax error/);
+    db.write("0001_a.sql", "do $$ begin raise warning 'theirs'; end $$; select no_such;");
+    await expect(run({ note: (line: string) => said.push(line) })).rejects.toThrow(/no_such/);
+    expect(said).toEqual(["  warning: theirs"]);
   });
 
   test("on an edited, renamed or deleted applied file, and goes on once it is back", async () => {

@@ -89,16 +89,4 @@ export const projects: Project[] = [
     folder: "migrations/postgresql",
     layout: "DIR/up.sql + down.sql",
   },
-  {
-    repository: "habitat-sh/builder",
-    commit: "ec6a7a5a",
-    folder: "components/builder-db/src/migrations",
-    layout: "DIR/up.sql + down.sql",
-  },
-  {
-    repository: "juspay/superposition",
-    commit: "67859473",
-    folder: "crates/superposition_types/migrations",
-    layout: "DIR/up.sql + down.sql",
-  },
 ];

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { withSession } from "../../operate/migrate/connection.ts";
 import { findFiles } from "../../operate/migrate/files.ts";
-import { readHistory } from "../../operate/migrate/history.ts";
+import { type Recorded, readHistory } from "../../operate/migrate/history.ts";
 import { inspect } from "../../operate/migrate/inspect.ts";
 import { schemaText } from "../../operate/migrate/schema-file.ts";
 import { readSource } from "../../operate/migrate/source.ts";
@@ -67,7 +67,7 @@ async function tryProject(on: TestServer, project: Project) {
       ...[...head, String(count)],
       told(up, upThere),
       same && sameAfter ? "as by psql" : `differs ${same ? "after down" : "after up"}`,
-      told(down, downThere) + (way.next && !down.stopped ? `, then ${way.next}` : ""),
+      told(down, downThere) + (way.next && !down.stopped ? `; next ${way.next}` : ""),
     ],
     good: same && sameAfter && isAsFar(up, upThere) && isAsFar(down, downThere),
   };
@@ -83,6 +83,7 @@ function extract({ repository, commit, folder: inside }: Project, to: string): s
   try {
     const tar = execFileSync("git", ["-C", from, "archive", commit, inside], {
       maxBuffer: 1 << 28,
+      stdio: ["ignore", "pipe", "ignore"],
     });
     execFileSync("tar", ["-x", "-C", to], { input: tar });
     return undefined;
@@ -102,7 +103,7 @@ async function wayBack(applied: string[], { migrations }: Settings) {
   let count = 0;
   for (const file of files.reverse()) {
     const { down } = readSource(file);
-    if (!down) return { count, next: `${file.version} has none` };
+    if (!down) return { count, next: `${file.version}: none given` };
     try {
       await inspect(down);
     } catch (error) {
@@ -121,23 +122,21 @@ async function byPgstead(
   { settings, file }: { settings: Settings; file: string },
   ...verb: string[]
 ): Promise<Outcome> {
-  const before = await appliedIn(settings);
   const { status, stderr } = spawnSync(
     "node",
     ["dist/pgstead.cjs", "migrate", ...verb, "--settings", file],
     { encoding: "utf8", env: { ...process.env, PGSTEAD_SETTINGS: "" } },
   );
-  const after = await appliedIn(settings);
-  const done = verb[0] === "up" ? after : before.filter((one) => !after.includes(one)).reverse();
+  const done = await inState(settings, verb[0] === "up" ? "applied" : "undone");
   if (status === 0) return { done };
   const said = /^error: (?:\S*\/)?([^/\s:]+)(?:\/(?:up|down|migration)\.sql)?(.*)$/m.exec(stderr);
   return { done, stopped: { version: said?.[1] ?? "?", said: said?.[2] ?? stderr } };
 }
 
-const appliedIn = (settings: Settings) =>
+const inState = (settings: Settings, wanted: Recorded["state"]) =>
   withSession(settings, { purpose: "real projects" }, async (client) =>
     [...(await readHistory(client)).rows.values()]
-      .filter(({ state }) => state === "applied")
+      .filter(({ state }) => state === wanted)
       .map(({ version }) => version),
   );
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { inspect } from "../../operate/migrate/inspect.ts";
-import { type Piece, StatementScanner } from "../../operate/migrate/scanner.ts";
+import { countStatements, type Piece, StatementScanner } from "../../operate/migrate/scanner.ts";
 import { splitStatements } from "../../operate/migrate/statements.ts";
 
 const parts = [
@@ -14,6 +14,8 @@ const parts = [
   "do $body$ begin perform ';'; end $body$;",
   "select 'é😀;' as é;",
   "select E'a'';b\\';' from t;",
+  "create or replace function f(begin int) returns int begin atomic select case when true then 1 end; select 2; end;",
+  "create procedure p() language plpgsql as 'begin null; end'; select 1 as end;",
   "create rule r as on insert to t do also (select 1; select 2);",
   "------- ;\n/* ; */ select 4;",
   `insert into t values ('${"x;".repeat(60)}');`,
@@ -34,6 +36,7 @@ test("the scanner splits as Postgres does, wherever the text is cut", async () =
         const wanted = await splitStatements(sql);
         expect(found.map(({ text }) => text).join("")).toBe(sql);
         expect(found.map(withoutSemicolon)).toEqual(wanted.map(({ text }) => text));
+        expect(countStatements(found)).toBe(wanted.length);
       },
     ),
     { numRuns: 200 },
