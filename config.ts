@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { Cron } from "croner";
 import { z } from "zod";
+import { BUCKET_SETTINGS } from "./components/bucket-features.ts";
 import { COLD_CLASSES } from "./components/bucket-lifecycle.ts";
 import { ConfigError } from "./components/error.ts";
 import { nearest } from "./nearest.ts";
@@ -292,6 +293,38 @@ const sections = {
         .enum(COLD_CLASSES)
         .default("STANDARD_IA")
         .describe("Storage of older dumps; from the last two they cannot be restored at once."),
+      kmsKey: z
+        .string()
+        .regex(/^(make|arn:.+)$/, { error: "`make`, or the ARN of a key" })
+        .optional()
+        .describe("KMS key that encrypts: `make`, or an ARN; S3's own keys without it."),
+      kmsEndpoint: z
+        .url({ error: "a URL" })
+        .optional()
+        .describe("KMS of `endpoint`, where it has one."),
+      roleArn: z
+        .string()
+        .regex(/^arn:[^:]+:iam::\d*:role\/.+$/, { error: "the ARN of a role" })
+        .optional()
+        .describe(
+          "Role of the machine the agent runs on: it is given the rights, and no key is made.",
+        ),
+      pgbackrest: z
+        .boolean()
+        .default(false)
+        .describe("Make a second key, which may delete, but under `pgbackrest/` alone."),
+      without: z
+        .array(z.enum(BUCKET_SETTINGS))
+        .default([])
+        .describe(
+          "Settings that are left alone, because the service lacks them or the adopted bucket keeps its own.",
+        ),
+      adopt: z
+        .strictObject({ raise: z.array(z.enum(BUCKET_SETTINGS)).default([]) })
+        .optional()
+        .describe(
+          "Take over the bucket `name`, which exists; `raise` names the weaker settings that are changed.",
+        ),
       objectLock: z
         .strictObject({ mode: z.enum(["GOVERNANCE", "COMPLIANCE"]), days: z.int().min(1) })
         .optional()

@@ -1,12 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import { BackupSidecar } from "./components/backup-sidecar.ts";
-import { lifecycleRules } from "./components/bucket-lifecycle.ts";
 import { BACKUPS_FOLDER, DockerPostgres } from "./components/engines/docker.ts";
 import { Migrations } from "./components/migrations.ts";
 import { readMigrationFiles } from "./components/pending-migrations.ts";
 import { FILES_FOLDER } from "./components/postgres-database.ts";
-import { assertRetention } from "./components/retention-proof.ts";
 import { migrationRules, type StackConfig } from "./config.ts";
+import { createBucket } from "./stack-bucket.ts";
 
 /** A stack on the engine `docker`: containers and named volumes of one Docker host, and a bucket. */
 export async function deploy(config: StackConfig, _root: string) {
@@ -65,22 +64,5 @@ function addressFiles(addresses: { webhook?: string | undefined; ping?: string |
     files: Object.fromEntries(
       given.map(([name, address]) => [file(name), pulumi.secret(address!)]),
     ),
-  };
-}
-
-/** The SDK of AWS is loaded by those who have a bucket. */
-async function createBucket({ bucket, backups }: StackConfig) {
-  if (!bucket) return undefined;
-  const { minBackups, prefix, objectLock } = bucket;
-  const rules = lifecycleRules("backups", prefix, bucket);
-  const lockDays = objectLock?.days;
-  assertRetention(pulumi.getStack(), { ...backups, minBackups, prefix, rules, lockDays });
-  const { BackupBucket } = await import("./components/backup-bucket.ts");
-  const made = new BackupBucket("backups", { ...bucket, bucketName: bucket.name });
-  const credentialsFile = `${FILES_FOLDER}/bucket-key.json`;
-  return {
-    name: made.bucketName,
-    settings: made.settings.apply((settings) => ({ ...settings, credentialsFile })),
-    files: { [credentialsFile]: made.credentials },
   };
 }

@@ -4,7 +4,9 @@
  */
 export { BackupBucket, type BackupBucketArgs } from "./backup-bucket.ts";
 export { BackupSidecar, type BackupSidecarArgs } from "./backup-sidecar.ts";
-export type { Retention } from "./bucket-lifecycle.ts";
+export type { BucketSetting } from "./bucket-features.ts";
+export { lifecycleRules, type Retention } from "./bucket-lifecycle.ts";
+export { assertAdoptable, type SurveyArgs } from "./bucket-survey.ts";
 export { type ClusterFacts, DataVolumes, type DataVolumesArgs } from "./data-volumes.ts";
 export { EmbeddedMigrations, type EmbeddedMigrationsArgs } from "./embedded-migrations.ts";
 export {
@@ -26,6 +28,7 @@ export {
   PostgresImage,
   type PostgresImageArgs,
 } from "./postgres-image.ts";
+export { assertRetention, type RetentionPlan } from "./retention-proof.ts";
 export {
   type ServerSetting,
   type ServerSize,

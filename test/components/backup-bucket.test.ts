@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { BackupBucket as BackupBucketType } from "../../components/backup-bucket.ts";
-import { agentPolicy } from "../../components/bucket-policy.ts";
+import { agentPolicy, pgbackrestPolicy, tlsOnlyPolicy } from "../../components/bucket-policy.ts";
 import {
   isProtected,
   type Recorded,
@@ -32,6 +32,9 @@ beforeAll(async () => {
     [s3("BucketVersioning")]: none,
     [s3("BucketPolicy")]: none,
     [s3("BucketLifecycleConfiguration")]: none,
+    [s3("BucketObjectLockConfiguration")]: none,
+    "aws:kms/key:Key": () => ({ arn: "arn:aws:kms:eu-central-1:1:key/k" }),
+    "aws:iam/rolePolicy:RolePolicy": none,
     "aws:iam/user:User": (_inputs, name) => ({ name: `${name}-5f` }),
     "aws:iam/userPolicy:UserPolicy": none,
     "aws:iam/accessKey:AccessKey": () => ({ secret: "s3cr3t" }),
@@ -46,7 +49,7 @@ beforeEach(() => {
 /** Children are registered late: all are there once the key and the last settings are. */
 async function settled(bucket: BackupBucketType) {
   const { policy, ...nodes } = bucket.nodes;
-  await valueIn(bucket.credentials);
+  if (bucket.credentials) await valueIn(bucket.credentials);
   await Promise.all([...Object.values(nodes), policy].map((node) => node && urnOf(node)));
 }
 
@@ -99,8 +102,8 @@ describe("a bucket with nothing said", () => {
 
   test("is protected, and lies under the component", async () => {
     expect(isProtected(bucket.nodes.bucket)).toBe(true);
-    for (const node of Object.values(bucket.nodes)) {
-      expect(await urnOf(node!)).toContain("pgstead:index:BackupBucket$");
+    for (const node of Object.values(bucket.nodes).filter((one) => one !== undefined)) {
+      expect(await urnOf(node)).toContain("pgstead:index:BackupBucket$");
     }
   });
 
@@ -117,8 +120,8 @@ describe("a bucket with nothing said", () => {
   });
 
   test("S17: keeps the key a secret", async () => {
-    expect(await pulumi.isSecret(bucket.credentials)).toBe(true);
-    expect(JSON.parse(await valueIn(bucket.credentials))).toEqual({
+    expect(await pulumi.isSecret(bucket.credentials!)).toBe(true);
+    expect(JSON.parse(await valueIn(bucket.credentials!))).toEqual({
       accessKeyId: "backups-agent-key-id",
       secretAccessKey: "s3cr3t",
     });
@@ -146,6 +149,80 @@ test("the agent's key may put, get and list below its prefixes, and nothing else
     "arn:aws:s3:::b/team/volumes/*",
     "arn:aws:s3:::b/team/keep/*",
   ]);
+});
+
+test("pgBackRest's key may delete, and only below its own prefix", () => {
+  const { Statement } = JSON.parse(pgbackrestPolicy("arn:aws:s3:::b", "team/"));
+  expect(Statement).toEqual([
+    {
+      Sid: "PutReadAndDelete",
+      Effect: "Allow",
+      Action: ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
+      Resource: ["arn:aws:s3:::b/team/pgbackrest/*"],
+    },
+    {
+      Sid: "List",
+      Effect: "Allow",
+      Action: "s3:ListBucket",
+      Resource: "arn:aws:s3:::b",
+      // The service of the tests takes no notice of this condition.
+      Condition: { StringLike: { "s3:prefix": ["team/pgbackrest/*"] } },
+    },
+  ]);
+});
+
+test("nobody speaks to the bucket without TLS 1.2", () => {
+  const { Statement } = JSON.parse(tlsOnlyPolicy("arn:aws:s3:::b"));
+  for (const one of Statement) {
+    expect(one).toMatchObject({
+      Effect: "Deny",
+      Principal: "*",
+      Action: "s3:*",
+      Resource: ["arn:aws:s3:::b", "arn:aws:s3:::b/*"],
+    });
+  }
+  expect(Statement.map(({ Condition }: { Condition: object }) => Condition)).toEqual([
+    { Bool: { "aws:SecureTransport": "false" } },
+    { NumericLessThan: { "s3:TlsVersion": "1.2" } },
+  ]);
+});
+
+test("a role is given the rights of the key, and no key is made", async () => {
+  const roleArn = "arn:aws:iam::123456789012:role/machines/db-host";
+  const bucket = new BackupBucket("roled", { roleArn });
+  await settled(bucket);
+  await urnOf(bucket.nodes.bucket);
+  expect(bucket.credentials).toBeUndefined();
+  const { role, policy } = inputsOf("roled-agent-policy") as { role: string; policy: string };
+  expect([role, policy]).toEqual(["db-host", agentPolicy("arn:aws:s3:::roled-1a2b", "")]);
+  expect(recorded.filter(({ type }) => /AccessKey|User/.test(type))).toEqual([]);
+});
+
+test("a key of its own for pgBackRest, a KMS key, a lock: when asked for", async () => {
+  const bucket = new BackupBucket("full", {
+    pgbackrest: true,
+    kmsKey: "make",
+    objectLock: { mode: "COMPLIANCE", days: 30 },
+  });
+  await settled(bucket);
+  expect(await pulumi.isSecret(bucket.pgbackrestCredentials!)).toBe(true);
+  await valueIn(bucket.pgbackrestCredentials!);
+  expect(inputsOf("full-pgbackrest-policy")?.policy).toContain("s3:DeleteObject");
+  expect(inputsOf("full-agent-policy")?.policy).not.toContain("Delete");
+  expect(inputsOf("full-agent-policy")?.policy).toContain("kms:GenerateDataKey");
+  expect(isProtected(bucket.nodes.key!)).toBe(true);
+  expect(inputsOf("full-encryption")?.rules).toEqual([
+    {
+      applyServerSideEncryptionByDefault: {
+        sseAlgorithm: "aws:kms",
+        kmsMasterKeyId: "arn:aws:kms:eu-central-1:1:key/k",
+      },
+      bucketKeyEnabled: true,
+    },
+  ]);
+  expect(inputsOf("full-object-lock")?.rule).toEqual({
+    defaultRetention: { mode: "COMPLIANCE", days: 30 },
+  });
 });
 
 test("an endpoint is spoken to by a provider of its own, with the key that is given", async () => {
@@ -185,6 +262,15 @@ describe("fails", () => {
     [
       { retentionDays: 40, coldAfterDays: 30 },
       `"coldAfterDays" of "b" must be at least 30 and at least 30 days before "retentionDays" (40) for STANDARD_IA, got 30`,
+    ],
+    [
+      { objectLock: { mode: "GOVERNANCE" as const, days: 3 }, without: ["versioning" as const] },
+      `"objectLock" of "b" locks versions; take "versioning" out of "without"`,
+    ],
+    [{ adopt: true }, `"b" is to adopt a bucket; give its "name"`],
+    [
+      { roleArn: "arn:aws:iam::1:role/r", accessKey: { id: "i", secret: "s" } },
+      `"b" is given both "accessKey" and "roleArn"; the agent uses one`,
     ],
     [
       { extraRules: [{ id: "logs", prefix: "logs/" }] },

@@ -22,7 +22,7 @@ const checkout = join(import.meta.dirname, "..", "..");
 const COPIED = [
   ..."cli components dist examples migrations operate postgres tools".split(" "),
   ..."Pulumi.yaml config.ts index.ts nearest.ts package.json".split(" "),
-  ..."stack-docker.ts stack-local.ts tsconfig.json".split(" "),
+  ..."stack-bucket.ts stack-docker.ts stack-local.ts tsconfig.json".split(" "),
 ];
 
 export interface Ended {

@@ -7,7 +7,7 @@ import { join } from "node:path";
 const checkout = join(import.meta.dirname, "..", "..");
 const COPIED = [
   ..."cli components dist examples migrations operate postgres tools".split(" "),
-  ..."Pulumi.yaml config.ts index.ts nearest.ts package.json stack-docker.ts stack-local.ts tsconfig.json".split(
+  ..."Pulumi.yaml config.ts index.ts nearest.ts package.json stack-bucket.ts stack-docker.ts stack-local.ts tsconfig.json".split(
     " ",
   ),
 ];

@@ -182,16 +182,7 @@ export const bucketSettings: Record<string, Operations> = {
 
   BucketObjectLockConfiguration: setting({
     fields: { objectLockEnabled: { default: "Enabled", replace: true }, rule: tree, token: {} },
-    put: (Bucket, inputs) =>
-      send(
-        new s3.PutObjectLockConfigurationCommand({
-          Bucket,
-          ObjectLockConfiguration: {
-            ObjectLockEnabled: "Enabled",
-            Rule: toApi(inputs.rule) as never,
-          },
-        }),
-      ),
+    put: (Bucket, inputs) => putLock(Bucket, toApi(inputs.rule) as s3.ObjectLockRule),
     get: async (Bucket) => {
       const found = (await send(new s3.GetObjectLockConfigurationCommand({ Bucket })))
         .ObjectLockConfiguration;
@@ -200,5 +191,16 @@ export const bucketSettings: Record<string, Operations> = {
         rule: fromApi(found?.Rule),
       };
     },
+    // What is locked stays so; only new versions are no longer locked.
+    remove: (Bucket) => putLock(Bucket),
   }),
 };
+
+function putLock(Bucket: string, Rule?: s3.ObjectLockRule) {
+  return send(
+    new s3.PutObjectLockConfigurationCommand({
+      Bucket,
+      ObjectLockConfiguration: { ObjectLockEnabled: "Enabled", ...(Rule && { Rule }) },
+    }),
+  );
+}

@@ -3,6 +3,7 @@ import {
   DeleteBucketCommand,
   DeleteObjectsCommand,
   GetBucketTaggingCommand,
+  GetObjectLockConfigurationCommand,
   HeadBucketCommand,
   ListObjectVersionsCommand,
   PutBucketTaggingCommand,
@@ -46,6 +47,27 @@ async function empty(bucket: string): Promise<void> {
   }
 }
 
+/** In this one region S3 makes a bucket that one has without a word; the official plugin looks first. */
+async function assertAbsent(name: string): Promise<void> {
+  const there = await clients()
+    .s3.send(new HeadBucketCommand({ Bucket: name }))
+    .then(
+      () => true,
+      () => false,
+    );
+  if (there) throw new Error(`creating S3 Bucket (${name}): bucket already exists`);
+}
+
+async function isLockable(Bucket: string): Promise<boolean> {
+  const found = await clients()
+    .s3.send(new GetObjectLockConfigurationCommand({ Bucket }))
+    .catch((error) => {
+      if (isMissing(error)) return undefined;
+      throw error;
+    });
+  return found?.ObjectLockConfiguration?.ObjectLockEnabled === "Enabled";
+}
+
 export const bucket: Operations = {
   fields: {
     bucket: { autoname: true, replace: true },
@@ -60,6 +82,7 @@ export const bucket: Operations = {
   async create(_context, inputs) {
     const { s3, region } = clients();
     const name = text(inputs.bucket);
+    if (region === "us-east-1") await assertAbsent(name);
     const constraint = region === "us-east-1" ? {} : { LocationConstraint: region as never };
     await s3.send(
       new CreateBucketCommand({
@@ -89,7 +112,7 @@ export const bucket: Operations = {
       region,
       tags,
       tagsAll: tags,
-      objectLockEnabled: state.objectLockEnabled ?? false,
+      objectLockEnabled: await isLockable(id),
       forceDestroy: state.forceDestroy ?? false,
     };
   },

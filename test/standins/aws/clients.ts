@@ -1,4 +1,5 @@
 import { IAMClient } from "@aws-sdk/client-iam";
+import { KMSClient } from "@aws-sdk/client-kms";
 import { S3Client } from "@aws-sdk/client-s3";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 
@@ -7,6 +8,7 @@ import { list, objects, type Properties, text } from "../base/properties.ts";
 interface Clients {
   s3: S3Client;
   iam: IAMClient;
+  kms: KMSClient;
   sts: STSClient;
   region: string;
 }
@@ -44,6 +46,7 @@ export async function connect(config: Properties): Promise<void> {
       forcePathStyle: config.s3UsePathStyle === true || config.s3UsePathStyle === "true",
     }),
     iam: new IAMClient(options("iam")),
+    kms: new KMSClient(options("kms")),
     sts: new STSClient(options("sts")),
     region,
   };

@@ -3,6 +3,7 @@ import { GetCallerIdentityCommand } from "@aws-sdk/client-sts";
 import { list, objects, type Properties, text, type Value } from "../base/properties.ts";
 import type { Provider } from "../base/resource.ts";
 import { clients } from "./clients.ts";
+import { getKey } from "./keys.ts";
 
 /** One value stands alone in a policy, several in a list, as the official function writes them. */
 function few(values: Value | undefined): Value | undefined {
@@ -66,5 +67,6 @@ export const invokes: Provider["invokes"] = {
       reverseDnsPrefix: "com.amazonaws",
     };
   },
+  "aws:kms/getKey:getKey": async (_config, args) => getKey(args),
   "aws:iam/getPolicyDocument:getPolicyDocument": async (_config, args) => policyDocument(args),
 };

@@ -8,6 +8,7 @@ import { bucketSettings } from "./bucket-settings.ts";
 import { connect } from "./clients.ts";
 import { invokes } from "./functions.ts";
 import { accessKey, role, rolePolicy, user, userPolicy } from "./identities.ts";
+import { key } from "./keys.ts";
 
 const resources: Record<string, Resource> = {
   "aws:s3/bucket:Bucket": bridged(bucket),
@@ -16,6 +17,7 @@ const resources: Record<string, Resource> = {
   "aws:iam/accessKey:AccessKey": bridged(accessKey),
   "aws:iam/role:Role": bridged(role),
   "aws:iam/rolePolicy:RolePolicy": bridged(rolePolicy),
+  "aws:kms/key:Key": bridged(key),
 };
 for (const [name, operations] of Object.entries(bucketSettings)) {
   const module = `${name[0]!.toLowerCase()}${name.slice(1)}`;
