@@ -196,7 +196,7 @@ class Session {
   }
 
   private kept = () =>
-    `${this.done} statements of ${this.steps.file.version} are done and stay; correct it and run "pgstead migrate ${this.steps.direction}" to carry on`;
+    `${this.done} statements of ${this.steps.file.version} are done and stay; once that is put right, "pgstead migrate ${this.steps.direction}" carries on`;
 
   private hasOwnTimeouts = () =>
     this.units

@@ -1,0 +1,259 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { readHistory } from "../../operate/migrate/history.ts";
+import { up } from "../../operate/migrate/up.ts";
+import type { Settings } from "../../operate/settings.ts";
+import { freePort } from "../support/server.ts";
+import { Line, SmallDisk } from "./harness.ts";
+
+const IMAGE = "pgstead-fixture/postgres:18-trixie";
+const docker = (...args: string[]) =>
+  execFileSync("docker", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
+
+/** A server of its own, which tests may break; its tables lie on a disk that can be filled. */
+class Server {
+  readonly disk = new SmallDisk(24);
+  readonly work = mkdtempSync(join(tmpdir(), "pgstead-trouble-"));
+  readonly said: string[] = [];
+  private id = "";
+  private port = 0;
+  private line?: Line;
+  private made = 0;
+  settings!: Settings;
+
+  async start(): Promise<void> {
+    this.port = await freePort();
+    this.id = docker(
+      ...["run", "--detach", "--publish", `127.0.0.1:${this.port}:5432`],
+      ...[
+        "--env",
+        "POSTGRES_HOST_AUTH_METHOD=trust",
+        "--volume",
+        `${this.disk.folder}:/small`,
+        IMAGE,
+      ],
+    );
+    await this.ready();
+    this.line = await Line.to(this.port);
+    docker("exec", this.id, "sh", "-c", "mkdir /small/data && chown postgres /small/data");
+    await this.query("create tablespace small location '/small/data'", "postgres");
+  }
+
+  /** The next database, with these files; reached over the line. */
+  async database(files: Record<string, string>): Promise<void> {
+    const name = `d${this.made++}`;
+    await this.query(`create database ${name}`, "postgres");
+    await this.query(`alter database ${name} set default_tablespace = small`, "postgres");
+    const folder = join(this.work, name);
+    this.settings = {
+      ...{ stack: "test", engine: "docker", checks: [] },
+      database: { host: "127.0.0.1", port: this.lineOf.port, name, user: "postgres" },
+      migrations: { folder, files: "*", outOfOrder: "refuse", protected: false },
+    };
+    this.said.length = 0;
+    execFileSync("mkdir", [folder]);
+    for (const [file, sql] of Object.entries(files)) writeFileSync(join(folder, file), sql);
+  }
+
+  get lineOf(): Line {
+    if (!this.line) throw new Error("the server was not started");
+    return this.line;
+  }
+
+  up = () =>
+    up(this.settings, {
+      ...{ toolVersion: "test", waitMs: 20_000, lockWaitMs: 20_000 },
+      note: (line) => this.said.push(line),
+    });
+
+  /** Not over the line. */
+  async session<T>(use: (client: pg.Client) => Promise<T>, database?: string): Promise<T> {
+    const client = new pg.Client({
+      ...{ host: "127.0.0.1", port: this.port, user: "postgres" },
+      database: database ?? this.settings.database.name,
+    });
+    client.on("error", () => {});
+    await client.connect();
+    try {
+      return await use(client);
+    } finally {
+      await client.end().catch(() => {});
+    }
+  }
+
+  query = async (sql: string, database?: string) =>
+    (await this.session((client) => client.query(sql), database)).rows;
+
+  states = () =>
+    this.session(async (client) =>
+      [...(await readHistory(client)).rows.values()].map(({ version, state, statementsDone }) => [
+        version,
+        state,
+        statementsDone,
+      ]),
+    );
+
+  /** Until a session of the runner executes something like `sql`. */
+  async running(sql: string): Promise<void> {
+    for (let tries = 0; tries < 200; tries++) {
+      const rows = await this.query(
+        `select from pg_stat_activity where application_name = 'pgstead migrate up'
+           and state = 'active' and query like '%${sql}%'`,
+        "postgres",
+      );
+      if (rows.length > 0) return;
+      await sleep(25);
+    }
+    throw new Error(`nobody runs "${sql}"`);
+  }
+
+  restart(): void {
+    docker("restart", "--time", "1", this.id);
+  }
+
+  async ready(): Promise<void> {
+    for (let tries = 0; ; tries++) {
+      try {
+        await this.query("select 1", "postgres");
+        return;
+      } catch (error) {
+        if (tries > 300) throw error;
+        await sleep(100);
+      }
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.line?.close();
+    if (this.id) docker("rm", "--force", "--volumes", this.id);
+    this.disk.close();
+    rmSync(this.work, { recursive: true, force: true });
+  }
+}
+
+const server = new Server();
+const failure = (exitCode: number, message: RegExp) =>
+  expect.objectContaining({ exitCode, message: expect.stringMatching(message) });
+const rows = (table: string, count: number) =>
+  `insert into ${table} select i, repeat('x', 900) from generate_series(1, ${count}) i;`;
+
+beforeAll(() => server.start());
+afterAll(() => server.stop());
+afterEach(() => {
+  server.disk.free();
+  server.lineOf.mend();
+});
+
+test("a disk that is full fails with it, keeps nothing of the file, and carries on when freed", async () => {
+  await server.database({
+    "0001_a.sql": "create table a (id int, body text);",
+    "0002_b.sql": `create table b (); ${rows("a", 9_000)}`,
+    "0003_c.sql": "create table c ();",
+  });
+  server.disk.fill(2 * 1024 * 1024);
+  await expect(server.up()).rejects.toEqual(
+    failure(
+      3,
+      /^0002_b.sql:1:\d+: could not extend file .*No space left on device.*\(SQLSTATE 53100\)/,
+    ),
+  );
+  expect(await server.states()).toEqual([["0001_a", "applied", 1]]);
+  expect(await server.query("select to_regclass('b') as b")).toEqual([{ b: null }]);
+  server.disk.free();
+  await server.up();
+  expect((await server.states()).map(([version]) => version)).toEqual([
+    "0001_a",
+    "0002_b",
+    "0003_c",
+  ]);
+  expect(await server.query("select count(*)::int as n from a")).toEqual([{ n: 9_000 }]);
+});
+
+test("a disk that is full under a CONCURRENTLY leaves no invalid index, and the rest is done later", async () => {
+  await server.database({
+    "0001_a.sql": `create table a (id int, body text); ${rows("a", 5_000)}`,
+    "0002_b.sql": `-- migrate:no-transaction
+create table b ();
+create index concurrently a_body on a (body, id);
+create table c ();`,
+  });
+  await server.query("select 1");
+  const only = {
+    ...server.settings,
+    migrations: { ...server.settings.migrations, files: "0001*" },
+  };
+  await up(only, { toolVersion: "test" });
+  server.disk.fill(128 * 1024);
+  await expect(server.up()).rejects.toEqual(
+    failure(3, /^0002_b.sql:3:1: .*No space left on device/),
+  );
+  expect(await server.states()).toEqual([
+    ["0001_a", "applied", 2],
+    ["0002_b", "applying", 1],
+  ]);
+  expect(await server.query("select to_regclass('a_body') as i")).toEqual([{ i: null }]);
+  server.disk.free();
+  await server.up();
+  expect((await server.states())[1]).toEqual(["0002_b", "applied", 3]);
+  expect(
+    await server.query("select indisvalid from pg_index where indexrelid = 'a_body'::regclass"),
+  ).toEqual([{ indisvalid: true }]);
+});
+
+test("a deadlock that it loses is tried again, from the start of the file", async () => {
+  await server.database({
+    "0001_a.sql": "create table a (); create table b ();",
+    "0002_b.sql": `-- migrate:timeout lock=20s
+create table c (); lock table a; select pg_sleep(0.5); lock table b;`,
+  });
+  const only = {
+    ...server.settings,
+    migrations: { ...server.settings.migrations, files: "0001*" },
+  };
+  await up(only, { toolVersion: "test" });
+  const running = server.session(async (other) => {
+    // It never looks for deadlocks, so the runner is the one that is ended.
+    await other.query("set deadlock_timeout = '1h'; begin; lock table b");
+    await server.running("pg_sleep");
+    await other.query("lock table a; commit");
+  });
+  await server.up();
+  await running;
+  expect(server.said.join("\n")).toMatch(/deadlock detected.*trying again/);
+  expect((await server.states())[1]).toEqual(["0002_b", "applied", 4]);
+});
+
+test.each([
+  ["a server that is restarted", () => server.restart()],
+  ["a connection that is lost", () => server.lineOf.cut()],
+])("%s ends the run with exit 3, and the next one carries on", async (_, strike) => {
+  await server.database({
+    "0001_a.sql": "create table a (id int);",
+    "0002_b.sql":
+      "-- migrate:no-transaction\ncreate table b ();\ninsert into a values (1);\ndo $$ begin perform pg_sleep(2); insert into a values (2); end $$;",
+    "0003_c.sql": "create table c ();",
+  });
+  const running = server.up().catch((error) => error);
+  await server.running("pg_sleep");
+  strike();
+  const error = await running;
+  server.lineOf.mend();
+  await server.ready();
+  expect(error).toEqual(
+    failure(3, /2 statements of 0002_b are done and stay; .* carries on|run it again to carry on/),
+  );
+  await server.up();
+  expect(await server.states()).toEqual([
+    ["0001_a", "applied", 1],
+    ["0002_b", "applied", 3],
+    ["0003_c", "applied", 1],
+  ]);
+  expect(await server.query("select array_agg(id order by id) as ids from a")).toEqual([
+    { ids: [1, 2] },
+  ]);
+});
