@@ -8,6 +8,7 @@ import { schemaText } from "../../operate/migrate/schema-file.ts";
 import { up } from "../../operate/migrate/up.ts";
 import { verify } from "../../operate/migrate/verify.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
+import { upgradeByAlembic } from "./alembic-project.ts";
 
 let db: TestDatabase;
 const options = { toolVersion: "test", waitMs: 20_000 };
@@ -21,6 +22,12 @@ beforeEach(async () => {
 /** As the database's owner would have made it with whatever tool. */
 const asOwner = (sql: string) => db.query(`set role ${db.settings.database.owner}; ${sql}`);
 
+/** As the superuser. */
+function url(): string {
+  const { host, port, superuser, password } = inject("server");
+  return `postgres://${superuser}:${password}@${host}:${port}/${db.settings.database.name}?sslmode=disable`;
+}
+
 const rich = readFileSync(resolve("test/migrate/rich-schema.sql"), "utf8");
 
 describe("adopt", () => {
@@ -33,11 +40,9 @@ describe("adopt", () => {
       "20240102000000_idx.sql",
       "-- migrate:up transaction:false\ncreate index concurrently users_email on users (lower(email));\n-- migrate:down transaction:false\ndrop index concurrently users_email;\n",
     );
-    const { host, port, superuser, password } = inject("server");
-    const url = `postgres://${superuser}:${password}@${host}:${port}/${db.settings.database.name}?sslmode=disable`;
     execFileSync(
       "node_modules/.bin/dbmate",
-      ["--url", url, "--migrations-dir", db.folder, "--no-dump-schema", "up"],
+      ["--url", url(), "--migrations-dir", db.folder, "--no-dump-schema", "up"],
       { stdio: "pipe" },
     );
     await db.query("grant select on schema_migrations to public");
@@ -58,21 +63,30 @@ describe("adopt", () => {
     );
   });
 
-  test("takes over from golang-migrate, and fails when that is dirty or has no such file", async () => {
-    db.write("000001_a.up.sql", "create table a ();");
-    db.write("000002_b.up.sql", "create table b ();");
-    db.write("000010_c.up.sql", "create table c ();");
-    await asOwner(
-      "create table a (); create table b (); create table schema_migrations (version bigint primary key, dirty boolean not null); insert into schema_migrations values (2, true)",
-    );
+  test("takes over from golang-migrate itself, and fails when that is dirty or has no such file", async () => {
+    db.write("000001_a.up.sql", "create table a (id int); create index on a (id);");
+    db.write("000001_a.down.sql", "drop table a;");
+    db.write("000002_b.up.sql", "create table b (id int primary key);");
+    db.write("000010_c.up.sql", "create table c (;");
+    const program = execFileSync("test/fixture/golang-migrate", { encoding: "utf8" }).trim();
+    const migrate = (...args: string[]) =>
+      execFileSync(
+        program,
+        ["-path", db.folder, "-database", `${url().replace(/^postgres:/, "pgx5:")}`, ...args],
+        { stdio: "pipe" },
+      );
+    expect(() => migrate("up")).toThrow(/syntax error/);
+    await db.query("grant select on schema_migrations to public");
     const from = { ...options, from: "golang-migrate" as const };
-    await expect(adopt(db.settings, from)).rejects.toThrow(/left version 2 dirty/);
-    await db.query("update schema_migrations set dirty = false, version = 3");
+    await expect(adopt(db.settings, from)).rejects.toThrow(/left version 10 dirty/);
+    migrate("force", "3");
     await expect(adopt(db.settings, from)).rejects.toThrow(/has applied what has no file here: 3/);
-    await db.query("update schema_migrations set version = 2");
+    migrate("force", "2");
+    db.write("000010_c.up.sql", "create table c ();");
     expect((await adopt(db.settings, from)).pending).toEqual(["000010_c"]);
     expect(await drift()).toEqual([]);
-  });
+    expect((await up(db.settings, options)).applied).toHaveLength(1);
+  }, 240_000);
 
   test("takes over a custom table with checksums, and fails on an edited file", async () => {
     const files = ["migrate_2026_05_07_a.sql", "migrate_2026_06_01_b.sql"];
@@ -100,15 +114,13 @@ describe("adopt", () => {
     expect(await drift()).toEqual([]);
   });
 
-  test("writes the schema that Alembic made as a baseline, which makes the same schema elsewhere", async () => {
-    await asOwner(
-      `${rich}; create table alembic_version (version_num varchar(32) primary key); insert into alembic_version values ('ab12')`,
-    );
+  test("writes the schema that Alembic itself made as a baseline, which makes the same schema elsewhere", async () => {
+    upgradeByAlembic(url(), db.settings.database.owner!, rich);
     const plan = await adopt(db.settings, { ...options, from: "alembic" });
     expect(plan).toMatchObject({ at: ["ab12"], record: ["0000_baseline"], pending: [] });
     expect(await drift()).toEqual([]);
     expect((await up(db.settings, options)).applied).toEqual([]);
-  });
+  }, 240_000);
 });
 
 describe("verify and schema", () => {
