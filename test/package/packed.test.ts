@@ -128,7 +128,7 @@ test.each(programs)("the example of the docs runs in $kind, and finds its files"
     agentContext: "node_modules/pgstead/dist",
     step: "node node_modules/pgstead/dist/pgstead.cjs step migrate",
     agent: "test-agent",
-    rules: 3,
+    rules: 4,
   });
   const packed = (path: string) => statSync(join(project, "node_modules", "pgstead", path));
   expect(packed("postgres/Dockerfile.debian").isFile()).toBe(true);

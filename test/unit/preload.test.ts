@@ -9,7 +9,7 @@ function evaluate(script: string): unknown {
   return JSON.parse(execFileSync(process.execPath, args, { cwd: root, encoding: "utf8" }));
 }
 
-const LATE = String.raw`Object.keys(require.cache).some((file) => /node_modules.(@npmcli.arborist|typescript).lib/.test(file))`;
+const LATE = `Object.keys(require.cache).some((file) => /node_modules.(@npmcli.arborist|typescript).lib/.test(file))`;
 
 test("the SDK leaves what serialises functions unloaded, until one is serialised", () => {
   const seen = evaluate(`
