@@ -1,4 +1,5 @@
-import { createWriteStream, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { createWriteStream, mkdirSync, rmSync, statSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -32,8 +33,10 @@ export async function withParts<T>(
   }
   const size = parts.reduce((sum, part) => sum + part.size, 0);
   assertScratchRoom(backups.folder, manifest.databaseBytes + size, backups.reserveMegabytes * 1e6);
-  mkdirSync(backups.folder, { recursive: true, mode: 0o700 });
-  const folder = mkdtempSync(join(backups.folder, ".fetched-"));
+  const folder = join(backups.folder, `.fetched-${hostname()}`);
+  // Of a verification that was killed; only one works at a time in one place.
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
   try {
     await fetchParts(backups, parts, folder, options);
     await assertIntact(folder, parts);

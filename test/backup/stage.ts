@@ -1,5 +1,13 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { chownSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -34,6 +42,9 @@ export class Stage {
   readonly backups = join(this.folder, "backups");
   private readonly containers: string[] = [];
   private agent = "";
+  get agentId(): string {
+    return this.agent;
+  }
   server = "";
 
   static async start(settings: Record<string, unknown> = {}, agent: string[] = []): Promise<Stage> {
@@ -64,6 +75,20 @@ export class Stage {
 
   private async startServer(): Promise<void> {
     this.server = this.run("--network", "none", "--env", "POSTGRES_HOST_AUTH_METHOD=trust", IMAGE);
+    await this.untilAnswered();
+    docker("exec", this.server, "createdb", "-U", "postgres", "app");
+  }
+
+  async startServerAgain(): Promise<void> {
+    this.startAgain(this.server);
+    await this.untilAnswered();
+  }
+
+  startAgain(container: string): void {
+    docker("start", container);
+  }
+
+  private async untilAnswered(): Promise<void> {
     for (let tries = 0; ; tries++) {
       // Over TCP: the entrypoint's first, temporary server listens on the socket alone.
       const ready = spawnSync("docker", [
@@ -73,7 +98,6 @@ export class Stage {
       if (tries > 300) throw new Error(`the server did not start: ${ready.stderr}`);
       await sleep(100);
     }
-    docker("exec", this.server, "createdb", "-U", "postgres", "app");
   }
 
   private run(...args: string[]): string {
@@ -129,7 +153,10 @@ export class Stage {
 
   /** Returns its path in the agent. */
   writeFile(name: string, text: string): string {
-    writeFileSync(join(this.folder, "files", name), text);
+    const path = join(this.folder, "files", name);
+    // Nobody reads half of it.
+    writeFileSync(`${path}.new`, text);
+    renameSync(`${path}.new`, path);
     return `/run/pgstead/${name}`;
   }
 
