@@ -1,4 +1,5 @@
 import type { Verb } from "./verb.ts";
+import { adoptVolume } from "./verbs/adopt-volume.ts";
 import { backupGet } from "./verbs/backup-get.ts";
 import { backupList } from "./verbs/backup-list.ts";
 import { backupNow } from "./verbs/backup-now.ts";
@@ -37,7 +38,7 @@ import { vector } from "./verbs/vector.ts";
 
 /** Every verb of `pgstead`, in the order of `--help`. */
 export const verbs: Verb[] = [
-  ...[up, preview, down, outputs, env],
+  ...[up, preview, down, outputs, env, adoptVolume],
   ...[status, check, vector, doctor, logs, psql],
   ...[migrateUp, migrateDown, migrateList, migrateCurrent, migratePending],
   ...[migrateRun, migrateNew, migrateStamp, migrateAdopt, migrateVerify, migrateSchema],

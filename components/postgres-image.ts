@@ -23,6 +23,8 @@ export interface PostgresImageArgs {
   /** The image to build on, for closed networks. @default - postgres:VERSION-alpine, -trixie */
   baseImage?: string;
   pgvector?: PgvectorArgs;
+  /** Id of the image that runs instead of this one, tagged `PREFIX-postgres:pinned`. */
+  pinned?: string | undefined;
   /** Network of the build: `host` where a mirror listens on loopback. @default - the engine's own */
   buildNetwork?: string;
   /** Address of the engine. @default - the docker client's own */
@@ -59,7 +61,7 @@ export const PGVECTOR_FLOOR = "0.8.4";
  * new PostgresImage("image", { prefix: "dev", base: "debian" });
  */
 export class PostgresImage extends pulumi.ComponentResource {
-  /** Id of the server's image. */
+  /** Id of the image that the server runs. */
   readonly server: pulumi.Output<string>;
   /** Id of the agent's image. */
   readonly agent: pulumi.Output<string>;
@@ -76,10 +78,12 @@ export class PostgresImage extends pulumi.ComponentResource {
     const version = args.version ?? "18";
     const pgvector = normalizePgvector(name, base, args.pgvector);
     const server = createServer();
+    const runs = args.pinned ?? server.repoDigest;
+    const pinnedTag = `${args.prefix}-postgres:pinned`;
     const agent = createAgent();
     const versions = createVersions();
 
-    this.server = server.repoDigest;
+    this.server = pulumi.output(runs);
     this.agent = agent.repoDigest;
     const found = versions.stdout.apply((json) => readVersions(json, args.pgvector));
     this.postgresVersion = found.apply(({ postgres }) => postgres);
@@ -117,7 +121,7 @@ export class PostgresImage extends pulumi.ComponentResource {
           context: fromHere(dirname(bundle)),
           dockerfile: fromHere(join(imageFolder, "Dockerfile.agent")),
           // The tag stays when the server's image changes; its content makes this a new build.
-          args: { SERVER_IMAGE: server.imageName, SERVER_ID: server.repoDigest },
+          args: { SERVER_IMAGE: args.pinned ? pinnedTag : server.imageName, SERVER_ID: runs },
           platform: PLATFORM,
           ...(args.buildNetwork && { network: args.buildNetwork }),
         },
@@ -132,7 +136,7 @@ export class PostgresImage extends pulumi.ComponentResource {
     function createVersions() {
       // Asked of the image: a tag or a package says less than what it holds.
       const environment = {
-        PGSTEAD_IMAGE: server.repoDigest,
+        PGSTEAD_IMAGE: runs,
         ...(args.dockerHost && { DOCKER_HOST: args.dockerHost }),
       };
       const create =

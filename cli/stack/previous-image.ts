@@ -17,6 +17,16 @@ export async function previousImage(stack: DockerStack): Promise<string> {
   );
 }
 
+/** A name for the image that is gone back to: the agent's is built on it. */
+export async function pinImage(stack: DockerStack, image: string): Promise<void> {
+  const { code, stderr } = await docker(stack.env, [
+    "tag",
+    image,
+    `${stack.stack}-postgres:pinned`,
+  ]);
+  if (code !== 0) throw engineError(stack.env, stderr);
+}
+
 /** The image itself goes when nothing else refers to it. */
 export async function releasePrevious(stack: DockerStack): Promise<void> {
   const { code, stderr } = await docker(stack.env, ["rmi", previousTag(stack.stack)]);

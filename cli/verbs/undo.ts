@@ -9,7 +9,7 @@ export const undo: Verb = {
   examples: ["pgstead undo --stack prod", "pgstead undo --stack prod --dry-run"],
   writes: true,
   async run(context, { options }) {
-    const { notInContainers, previousImage } = await import("../stack/previous-image.ts");
+    const { notInContainers, pinImage, previousImage } = await import("../stack/previous-image.ts");
     const [root, name] = [await context.root(), await context.stack()];
     const stack = await context.dockerStack();
     if (!stack) throw notInContainers(name);
@@ -20,6 +20,7 @@ export const undo: Verb = {
       const outcome = `would write ${said} to ${file} and run "pgstead up --stack ${name}"`;
       return context.print({ image, dryRun: true }, outcome);
     }
+    await pinImage(stack, image);
     const { writeStackFile } = await import("../stack/stack-file.ts");
     writeStackFile(root, name, ["pgstead:postgres", "image"], image);
     context.note(`${said} stands in ${file} now: commit this`);

@@ -114,7 +114,11 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
     const database = args.database ?? "app";
     const cluster = { major: (args.version ?? "18").split(".")[0]!, base: args.base ?? "alpine" };
     const settings = pulumi.output(args.backups).apply(createSettings);
-    const image = new PostgresImage(`${name}-image`, { prefix, ...args }, { parent });
+    const image = new PostgresImage(
+      `${name}-image`,
+      { prefix, ...args, pinned: args.image },
+      { parent },
+    );
     const volumes = createVolumes();
     const passwords = new Passwords(
       `${name}-passwords`,
@@ -190,7 +194,7 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
           ...args,
           prefix,
           image: pulumi
-            .all([args.image ?? image.server, volumes.cluster])
+            .all([image.server, volumes.cluster])
             .apply(([id, remembered]) => assertSameCluster(remembered, cluster) && id),
           pinned: args.image !== undefined,
           superuser: args.superuser ?? "postgres",

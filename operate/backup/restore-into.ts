@@ -43,11 +43,16 @@ const PSQL = ["--no-psqlrc", "--quiet", "--output=/dev/null", "--set=ON_ERROR_ST
 const runSql = (server: Settings, file: string, signal: AbortSignal) =>
   runTool(server, "psql", [...PSQL, `--file=${file}`], { signal });
 
-/** The folders of tablespaces are not here; without a location they lie in the cluster. */
+/**
+ * The folders of tablespaces are not here; without a location they lie in the cluster. And a role may
+ * be granted in the name of its cluster's first superuser only, who has another name here.
+ */
 function inPlace({ folder, work }: RestoreOptions, globals: Part): string {
   const text = readFileSync(join(folder, globals.file), "utf8");
   const copy = join(work, "globals.sql");
-  const sql = text.replace(/^(CREATE TABLESPACE .* LOCATION) '.*';$/gm, "$1 '';");
+  const sql = text
+    .replace(/^(CREATE TABLESPACE .* LOCATION) '.*';$/gm, "$1 '';")
+    .replace(/^(GRANT .+ TO .+) GRANTED BY [^;]+;$/gm, "$1;");
   writeFileSync(copy, sql, { mode: 0o600 });
   return copy;
 }

@@ -1,8 +1,10 @@
 import { spawnSync } from "node:child_process";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { inspect } from "../contract/docker-cli.ts";
 import { docker } from "../support/server-container.ts";
 import { StackProject } from "./stack-project.ts";
+
+vi.setConfig({ testTimeout: 180_000 });
 
 let project: StackProject;
 const bases: string[] = [];
@@ -25,12 +27,19 @@ const installed = (database: string) =>
 /** The base with a pgvector that calls itself by another number; its library stays the same. */
 function baseWithPgvector(version: string): string {
   const tag = `${project.stack}-base:${version}`;
-  bases.push(tag);
   const folder = "/usr/share/postgresql/18/extension";
   const dockerfile = `FROM ${project.baseImage}
 RUN cd ${folder} && from=$(sed -n "s/^default_version = '\\(.*\\)'/\\1/p" vector.control) \
   && sed -i "s/^default_version.*/default_version = '${version}'/" vector.control \
   && printf -- '-- nothing\\n' >"vector--$from--${version}.sql"`;
+  return build(tag, dockerfile);
+}
+
+/** The base named, but another image. */
+const rebuilt = (base: string) => build(`${base}-again`, `FROM ${base}\nLABEL built=again`);
+
+function build(tag: string, dockerfile: string): string {
+  bases.push(tag);
   const built = spawnSync("docker", ["build", "-q", "-t", tag, "-"], {
     input: dockerfile,
     encoding: "utf8",
@@ -39,6 +48,10 @@ RUN cd ${folder} && from=$(sed -n "s/^default_version = '\\(.*\\)'/\\1/p" vector
   if (built.status !== 0) throw new Error(built.stderr);
   return tag;
 }
+
+/** The agent proves its first backup by itself, some time after it was started. */
+const forgetProofs = () =>
+  docker("exec", `${project.stack}-agent`, "sh", "-c", "rm -f /var/lib/pgstead/backups/*.proof");
 
 // In order: each goes on from where the one before left the stack.
 describe("the image changes under a database", () => {
@@ -96,7 +109,9 @@ describe("the image changes under a database", () => {
       expect.stringContaining(`the new image has pgvector ${before}`),
     ]);
     expect(all).toContain(`postgres.accept to ["pgvector ${before}"]`);
-    expect(all).toMatch(/at stake: about \d+ rows, [\d.]+ MB; no backup has been proven yet/);
+    expect(all).toMatch(
+      /at stake: about \d+ rows, \d+ MB; (no backup has been proven yet|the newest proven backup is \d+ min old)/,
+    );
     expect(serverId()).toBe(running);
   });
 
@@ -120,11 +135,43 @@ describe("the image changes under a database", () => {
     expect(inspect("container", server()).Image).toBe(now);
     expect(project.asSuperuser("select '[1,2,3]'::vector <-> '[1,2,5]'::vector")).toBe("2");
     expect((await project.pgstead(["preview", "--expect-no-changes"])).code).toBe(0);
+    // The agent dumps and restores with what the server is, not with what it was to become.
+    expect(docker("exec", `${project.stack}-agent`, "pgstead-versions")).toContain('"0.9.0"');
     expect((await project.pgstead(["finish"])).code).toBe(0);
     const again = await project.pgstead(["finish"]);
     expect([again.code, again.all]).toEqual([
       1,
       expect.stringContaining("no change of image is open"),
     ]);
+  });
+
+  test("a protected stack is given a proven backup first, once", async () => {
+    project.configure("pgstead:protect", true);
+    project.configurePostgres({ image: undefined, baseImage: rebuilt(bases[0]!) });
+    forgetProofs();
+    const running = inspect("container", server()).Image;
+    const first = await project.pgstead(["up", "--yes"]);
+    expect(first.code, first.all).toBe(0);
+    expect(first.all).toContain("no backup of the last 24 h has been proven; taking one");
+    expect(inspect("container", server()).Image).not.toBe(running);
+    const list = JSON.parse((await project.pgstead(["backup", "list", "--json"])).stdout);
+    expect(list.backups[0].proof.state).toBe("proven");
+    project.configurePostgres({ baseImage: rebuilt(`${bases[0]}-again`) });
+    const second = await project.pgstead(["up", "--yes"]);
+    expect(second.code, second.all).toBe(0);
+    expect(second.all).not.toContain("taking one");
+  });
+
+  test("fails to change the image while no backup can be taken, and the old server goes on", async () => {
+    const running = serverId();
+    project.configurePostgres({ provenWithinHours: 1, baseImage: bases[0] });
+    forgetProofs();
+    docker("stop", "-t", "1", `${project.stack}-agent`);
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    expect([code, all]).toEqual([
+      4,
+      expect.stringContaining("could not be asked for one; start it"),
+    ]);
+    expect(serverId()).toBe(running);
   });
 });

@@ -10,7 +10,11 @@ let server: ServerContainer;
 
 beforeAll(async () => {
   buildServerImage(fixtureBase(), tag);
-  server = new ServerContainer(tag, ["--shm-size", `${sized.shmMb}m`], serverCommand(sized, {}));
+  server = new ServerContainer({
+    image: tag,
+    options: ["--shm-size", `${sized.shmMb}m`],
+    command: serverCommand(sized, {}),
+  });
   await server.answers();
 });
 afterAll(() => {

@@ -8,14 +8,27 @@ export interface Ended {
   all: string;
 }
 
-/** A container of our server's image with a volume of its own, for what needs no stack around it. */
+interface ServerContainerArgs {
+  image: string;
+  /** More arguments of `docker run`. */
+  options?: string[];
+  command?: string[];
+  /** A folder of the host in place of a volume of its own. */
+  folder?: string;
+}
+
+/** A container of a server's image with its data, for what needs no stack around it. */
 export class ServerContainer {
   readonly name = `pgstead-test-${randomBytes(4).toString("hex")}`;
-  readonly volume = this.name;
+  /** What is mounted: the name of a volume, or a folder. */
+  readonly data: string;
+  private readonly hasVolume: boolean;
 
-  constructor(image: string, options: string[] = [], command: string[] = []) {
-    docker("volume", "create", this.volume);
-    const mount = ["-v", `${this.volume}:/var/lib/postgresql`];
+  constructor({ image, options = [], command = [], folder }: ServerContainerArgs) {
+    this.data = folder ?? this.name;
+    this.hasVolume = folder === undefined;
+    if (this.hasVolume) docker("volume", "create", this.data);
+    const mount = ["-v", `${this.data}:/var/lib/postgresql`];
     docker("run", "-d", "--name", this.name, ...mount, ...options, image, ...command);
   }
 
@@ -56,7 +69,7 @@ export class ServerContainer {
 
   remove(): void {
     spawnSync("docker", ["rm", "-fv", this.name]);
-    spawnSync("docker", ["volume", "rm", "-f", this.volume]);
+    if (this.hasVolume) spawnSync("docker", ["volume", "rm", "-f", this.data]);
   }
 
   private psqlCommand(database: string): string[] {

@@ -1,0 +1,139 @@
+import { join } from "node:path";
+import { bytes } from "../../operate/backup/units.ts";
+import { mistake, refused } from "../../operate/error.ts";
+import type { DockerStack } from "../stack/docker-stack.ts";
+import { containerState, docker, engineError } from "../stack/docker-stack.ts";
+import {
+  askCopy,
+  type Copy,
+  copyCluster,
+  dumpOfCopy,
+  prepareTarget,
+  putInPlace,
+  removeTarget,
+} from "./copy-cluster.ts";
+import { assertFits, findCluster, type OldCluster } from "./old-cluster.ts";
+import { findOldVolume, type OldVolume } from "./old-volume.ts";
+import { saveDump } from "./save-dump.ts";
+
+export interface Adoption {
+  root: string;
+  project: string;
+  stack: DockerStack;
+  wanted: { major: string; base: string; image: string };
+  volume: string | undefined;
+  container: string | undefined;
+  cluster: string | undefined;
+  dryRun: boolean;
+  /** Asked before the old server is stopped. */
+  mayStop: (containers: string[]) => Promise<boolean>;
+  note: (line: string) => void;
+}
+
+export interface Adopted {
+  from: string;
+  cluster: OldCluster;
+  to: string;
+  dump: string | null;
+}
+
+/**
+ * Copies a cluster that some compose file has made onto the stack's own volume, in the layout that the
+ * stack's server looks for. The old volume is only ever read.
+ */
+export async function adoptVolume(adoption: Adoption): Promise<Adopted> {
+  const { stack, wanted, note } = adoption;
+  const to = `${stack.stack}-data`;
+  await assertDown(stack);
+  const old = await findOldVolume(stack.env, adoption.volume, adoption.container);
+  if (old.name === to) throw mistake(`"${to}" is the stack's own volume; "pgstead up" takes it up`);
+  const image = old.image ?? wanted.image;
+  const cluster = await findCluster(stack.env, image, old.name, adoption.cluster);
+  assertFits(cluster, wanted);
+  const size = bytes(cluster.kilobytes * 1024);
+  note(`volume "${old.name}": PostgreSQL ${cluster.major} at "${cluster.path}", ${size}`);
+  const adopted = { from: old.name, cluster, to };
+  if (adoption.dryRun) return { ...adopted, dump: null };
+  const dump = join(
+    adoption.root,
+    ".pgstead",
+    stack.stack,
+    `adopted-${old.name}-${stamp()}.sql.gz`,
+  );
+  const isDumped = await dumpRunning(adoption, old, dump);
+  await stopUsers(adoption, old);
+  const copy: Copy = { env: stack.env, image, to };
+  await prepareTarget(copy, labels(adoption));
+  note(`copying ${size} to volume "${to}"`);
+  await copyCluster(copy, old.name, cluster);
+  await assertNames(copy, cluster, stack);
+  if (!isDumped) {
+    note(`dumping the copy to ${dump}`);
+    await saveDump(stack.env, dumpOfCopy(copy, cluster.owner, stack.superuser), dump);
+  }
+  await putInPlace(copy, cluster.major, cluster.owner);
+  return { ...adopted, dump };
+}
+
+const stamp = () => new Date().toISOString().replaceAll(/[-:]|\.\d+/g, "");
+
+const labels = ({ project, stack }: Adoption) => [
+  `pgstead.project=${project}`,
+  `pgstead.stack=${stack.stack}`,
+];
+
+async function assertDown(stack: DockerStack): Promise<void> {
+  if (!(await containerState(stack.env, stack.postgres))) return;
+  throw refused(
+    `stack "${stack.stack}" has a server of its own already (${stack.postgres}); a cluster is adopted before the first "pgstead up"`,
+  );
+}
+
+/** A server that runs is asked itself, before anything is stopped. */
+async function dumpRunning({ stack, note }: Adoption, old: OldVolume, file: string) {
+  const [container, ...others] = old.running;
+  if (!container || others.length > 0) return false;
+  const probe = ["exec", container, "pg_isready", "-q"];
+  if ((await docker(stack.env, probe)).code !== 0) return false;
+  note(`dumping what runs in "${container}" to ${file}`);
+  const dump = ["exec", "-u", "postgres", container, "pg_dumpall", "-U", stack.superuser];
+  await saveDump(stack.env, dump, file).catch((error: Error) => {
+    if (!/role ".*" does not exist/.test(error.message)) throw error;
+    const key = `pgstead:postgres.superuser is "${stack.superuser}"`;
+    throw mistake(
+      `${key}, and the old server has none of that name; set it to the old POSTGRES_USER`,
+    );
+  });
+  return true;
+}
+
+/** Of files that a server writes meanwhile a copy is worth nothing. */
+async function stopUsers({ stack, mayStop, note }: Adoption, { name, running }: OldVolume) {
+  if (running.length === 0) return;
+  const names = running.map((each) => `"${each}"`).join(", ");
+  if (!(await mayStop(running))) {
+    throw refused(`volume "${name}" is in use by ${names}; stop that first, or answer yes (--yes)`);
+  }
+  note(`stopping ${names}`);
+  const { code, stderr } = await docker(stack.env, ["stop", "--time", "120", ...running], 200_000);
+  if (code !== 0) throw engineError(stack.env, stderr);
+}
+
+/** Names are configuration: asked of the copy, for only a server can read them. */
+async function assertNames(copy: Copy, { owner }: OldCluster, stack: DockerStack): Promise<void> {
+  const supers = await askCopy(copy, owner, "select rolname from pg_authid where rolsuper");
+  const names = "select datname from pg_database where datallowconn and not datistemplate";
+  const databases = await askCopy(copy, owner, names);
+  const said = [
+    ...wrong("pgstead:postgres.superuser", stack.superuser, supers),
+    ...wrong("pgstead:database", stack.database, databases),
+  ];
+  if (said.length === 0) return;
+  await removeTarget(copy);
+  throw refused(`the old stack has other names, and nothing was changed: ${said.join("; ")}`);
+}
+
+const wrong = (key: string, configured: string, found: string[]) =>
+  found.includes(configured)
+    ? []
+    : [`${key} is "${configured}", and there is ${found.map((name) => `"${name}"`).join(", ")}`];

@@ -1,0 +1,77 @@
+import { refused } from "../../operate/error.ts";
+import { docker, engineError } from "../stack/docker-stack.ts";
+import { failedIn } from "./failed-in.ts";
+import type { OldCluster } from "./old-cluster.ts";
+
+/**
+ * Where a copy lies until it is whole and has been looked at. No name with a dot: the image's guard
+ * finds it there and makes no cluster beside it.
+ */
+const UNFINISHED = "adopting";
+
+export interface Copy {
+  env: NodeJS.ProcessEnv;
+  image: string;
+  /** The stack's volume. */
+  to: string;
+}
+
+/** A volume that has the stack's labels and holds nothing yet, but perhaps what a killed run has left. */
+export async function prepareTarget(copy: Copy, labels: string[]): Promise<void> {
+  const { env, to } = copy;
+  const made = ["volume", "create", ...labels.flatMap((label) => ["--label", label]), to];
+  const { code, stderr } = await docker(env, made);
+  if (code !== 0) throw engineError(env, stderr);
+  const held = await inVolumes(copy, [], `ls -A /new | grep -vxF ${UNFINISHED} || true`);
+  if (held === "") return;
+  throw refused(
+    `volume "${to}" holds something already (${held.split("\n").slice(0, 3).join(", ")}); a cluster is adopted into a stack that has none. Take another stack, or remove that volume if nobody needs it`,
+  );
+}
+
+export async function copyCluster(copy: Copy, from: string, cluster: OldCluster): Promise<void> {
+  const script = `rm -rf /new/${UNFINISHED} && mkdir /new/${UNFINISHED} && cp -a "/old/${cluster.path}/." /new/${UNFINISHED}/ &&
+    rm -f /new/${UNFINISHED}/postmaster.pid && chmod 0700 /new/${UNFINISHED} &&
+    chown ${cluster.owner}:${cluster.owner} /new /new/${UNFINISHED} && sync`;
+  await inVolumes(copy, ["-v", `${from}:/old:ro`], script);
+}
+
+/** The last step, and one that a kill leaves either undone or done. */
+export async function putInPlace(copy: Copy, major: string, owner: number): Promise<void> {
+  const script = `mkdir -p /new/${major} && chown ${owner}:${owner} /new/${major} && mv /new/${UNFINISHED} /new/${major}/docker && sync`;
+  await inVolumes(copy, [], script);
+}
+
+/** Asks the copy without a network or a password: what single-user mode prints of one column. */
+export async function askCopy(copy: Copy, owner: number, sql: string): Promise<string[]> {
+  const mount = ["-v", `${copy.to}:/new`];
+  const run = ["run", "--rm", "-i", "--network", "none", "--user", String(owner), ...mount];
+  const server = `printf '%s\\n' "$1" | postgres --single -D /new/${UNFINISHED} template1`;
+  const args = [...run, "--entrypoint", "sh", copy.image, "-c", server, "sh", sql];
+  const { code, stdout, stderr } = await docker(copy.env, args, 3_600_000);
+  if (code !== 0) throw failedIn(copy.env, code, stderr);
+  return [...stdout.matchAll(/^\t *1: \w+ = "(.*?)"\t/gm)].map(([, value]) => value as string);
+}
+
+/** A shell line that prints a dump of the copy: a server of its own, which nobody can reach. */
+export function dumpOfCopy(copy: Copy, owner: number, superuser: string): string[] {
+  const mount = ["-v", `${copy.to}:/new`];
+  const run = ["run", "--rm", "--network", "none", "--user", String(owner), ...mount];
+  const script = `echo 'local all all trust' >/tmp/hba && cd /tmp &&
+    pg_ctl -D /new/${UNFINISHED} -w -t 3600 -l /tmp/log -o "-c hba_file=/tmp/hba -c listen_addresses='' -c unix_socket_directories=/tmp -c archive_mode=off" start >&2 || { cat /tmp/log >&2; exit 1; }
+    pg_dumpall -h /tmp -U "$1"; code=$?
+    pg_ctl -D /new/${UNFINISHED} -w -t 3600 -m fast stop >&2 && exit $code`;
+  return [...run, "--entrypoint", "sh", copy.image, "-c", script, "sh", superuser];
+}
+
+export async function removeTarget({ env, to }: Copy): Promise<void> {
+  await docker(env, ["volume", "rm", to]);
+}
+
+async function inVolumes({ env, image, to }: Copy, mounts: string[], script: string) {
+  const run = ["run", "--rm", "--network", "none", "--user", "0", "-v", `${to}:/new`, ...mounts];
+  const line = [...run, "--entrypoint", "sh", image, "-c", script];
+  const { code, stdout, stderr } = await docker(env, line, 24 * 3_600_000);
+  if (code !== 0) throw failedIn(env, code, stderr);
+  return stdout.trim();
+}

@@ -1,0 +1,41 @@
+import { mistake } from "../../operate/error.ts";
+import type { Verb } from "../verb.ts";
+
+export const adoptVolume: Verb = {
+  name: "adopt-volume",
+  group: "stack",
+  summary: "copy the cluster of a compose volume into this stack before its first up; dumps it too",
+  args: "[name]",
+  options: [
+    { flags: "--from-container <name>", description: "the volume in which its cluster lies" },
+    { flags: "--cluster <path>", description: "which one, where a volume holds more than one" },
+    { flags: "--dry-run", description: "look, and say what would be done" },
+  ],
+  examples: [
+    "pgstead adopt-volume myapp_postgres_data --stack prod",
+    "pgstead adopt-volume --from-container myapp-postgres-1 --stack prod",
+  ],
+  writes: true,
+  async run(context, { args, options }) {
+    const [root, name] = [await context.root(), await context.stack()];
+    const stack = await context.dockerStack();
+    if (!stack) throw mistake(`stack "${name}" has no volume: its engine is not "docker"`);
+    const { adoptVolume: adopt } = await import("../adopt-volume/adopt-volume.ts");
+    const { readProjectName, readServerWanted } = await import("../adopt-volume/wanted.ts");
+    const adopted = await adopt({
+      ...{ root, stack, project: readProjectName(root), wanted: readServerWanted(root, name) },
+      volume: args[0],
+      container: options.fromContainer as string | undefined,
+      cluster: options.cluster as string | undefined,
+      dryRun: options.dryRun === true,
+      mayStop: async () => context.yes,
+      note: (line) => context.note(line),
+    });
+    const { from, to, dump, cluster } = adopted;
+    context.print(adopted, () =>
+      dump
+        ? `adopted "${from}" as "${to}" (${cluster.major}/docker); a dump of it is ${dump}\n"${from}" is as it was: stop what would start it again, then "pgstead up --stack ${name}"`
+        : `would dump "${from}" and copy "${cluster.path}" of it to "${to}", as ${cluster.major}/docker`,
+    );
+  },
+};

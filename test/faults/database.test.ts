@@ -1,0 +1,203 @@
+import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { serverCommand, sizeServer } from "../../components/server-settings.ts";
+import { freePort } from "../support/project.ts";
+import { docker, ServerContainer } from "../support/server-container.ts";
+import { buildServerImage, fixtureBase } from "../support/server-image.ts";
+import { type Fault, killContainer, runScenario, SmallDisk, type Step } from "./harness.ts";
+
+const image = `pgstead-faults-${randomBytes(3).toString("hex")}`;
+beforeAll(() => buildServerImage(fixtureBase(), image));
+afterAll(() => ServerContainer.removeImage(image));
+
+/** A server with writers, and what they have been told was committed. */
+class Written {
+  readonly acknowledged: number[] = [];
+  readonly server: ServerContainer;
+  readonly disk: SmallDisk | undefined;
+  private readonly port: number;
+  private next = 0;
+
+  private constructor(server: ServerContainer, port: number, disk?: SmallDisk) {
+    this.server = server;
+    this.port = port;
+    this.disk = disk;
+  }
+
+  static async open(disk?: SmallDisk): Promise<Written> {
+    const port = await freePort();
+    const sized = sizeServer("db", { major: "18", memoryMb: 512 }, { max_wal_size: "128MB" });
+    const server = new ServerContainer({
+      image,
+      options: ["--shm-size", `${sized.shmMb}m`, "--publish", `127.0.0.1:${port}:5432`],
+      command: serverCommand(sized, {
+        hba_file: "/etc/pgstead/pg_hba.conf",
+        ident_file: "/etc/pgstead/pg_ident.conf",
+      }),
+      ...(disk && { folder: disk.folder }),
+    });
+    await server.answers();
+    server.psql(`create extension vector; create extension amcheck;
+      create role app login password 'only-for-tests';
+      create table a (n bigint primary key, v vector(32)); create table b (n bigint primary key);
+      create index on a using hnsw (v vector_l2_ops); grant all on a, b to app`);
+    return new Written(server, port, disk);
+  }
+
+  /** Each transaction writes to both tables; a writer ends with its connection. */
+  async write(milliseconds: number): Promise<void> {
+    const until = Date.now() + milliseconds;
+    await Promise.all([1, 2, 3, 4].map(() => this.writer(until)));
+  }
+
+  private async writer(until: number): Promise<void> {
+    const client = new pg.Client({
+      ...{ host: "127.0.0.1", port: this.port, user: "app", database: "postgres" },
+      ...{ password: "only-for-tests", connectionTimeoutMillis: 5_000 },
+    });
+    client.on("error", () => {});
+    try {
+      await client.connect();
+      while (Date.now() < until) {
+        const n = this.next++;
+        await client.query("begin");
+        await client.query(
+          "insert into a select $1, array_agg(random())::vector(32) from generate_series(1, 32)",
+          [n],
+        );
+        await client.query("insert into b values ($1)", [n]);
+        await client.query("commit");
+        this.acknowledged.push(n);
+      }
+    } catch {
+      // The fault has ended this one; what was acknowledged before it counts.
+    } finally {
+      await client.end().catch(() => {});
+    }
+  }
+
+  async recover(): Promise<void> {
+    docker("start", this.server.name);
+    await this.server.answers();
+  }
+
+  close(): void {
+    this.server.remove();
+    this.disk?.close();
+  }
+}
+
+const writing: Step<Written> = {
+  name: "write",
+  windowMs: 1500,
+  run: (world) => world.write(2500),
+};
+
+const faults: Fault<Written>[] = [
+  {
+    name: "the container is killed",
+    strike: async ({ server }) => {
+      killContainer(server.name);
+      return undefined;
+    },
+  },
+  {
+    name: "one of its processes is killed, as by the kernel for want of memory",
+    strike: async ({ server }) => {
+      const pid = server.psql("select pid from pg_stat_activity where usename = 'app' limit 1");
+      if (pid !== "") docker("exec", "-u", "0", server.name, "kill", "-9", pid);
+      return undefined;
+    },
+  },
+  {
+    name: "it is given no time to stop",
+    strike: async ({ server }) => {
+      docker("stop", "-t", "0", server.name);
+      return undefined;
+    },
+  },
+  {
+    name: "S1 a second server comes to its volume",
+    strike: async ({ server }) => {
+      const mount = ["-v", `${server.data}:/var/lib/postgresql`, "-e", "PGSTEAD_LOCK_SECONDS=1"];
+      const second = spawnSync("docker", ["run", "--rm", ...mount, image], { encoding: "utf8" });
+      expect([second.status, second.stderr]).toEqual([78, expect.stringContaining("refused")]);
+      return undefined;
+    },
+  },
+];
+
+const invariants = [
+  {
+    name: "every acknowledged row is there",
+    check: async ({ server, acknowledged }: Written) => {
+      const found = new Set(server.psql("select n from a").split("\n").map(Number));
+      const lost = acknowledged.filter((n) => !found.has(n));
+      expect(lost).toEqual([]);
+      // Without load the other lines would say nothing.
+      expect(acknowledged.length).toBeGreaterThan(20);
+    },
+  },
+  {
+    name: "no transaction is there by half",
+    check: async ({ server }: Written) => {
+      const half =
+        "select (select count(*) from a where n not in (select n from b)) + (select count(*) from b where n not in (select n from a))";
+      expect(server.psql(half)).toBe("0");
+    },
+  },
+  {
+    name: "tables and indexes are sound, and the vector index finds",
+    check: async ({ server }: Written) => {
+      server.psql(
+        "select bt_index_check(indexrelid, true) from pg_index join pg_class i on i.oid = indexrelid join pg_am on pg_am.oid = relam where indrelid in ('a'::regclass, 'b'::regclass) and amname = 'btree'",
+      );
+      expect(server.psql("select count(*) from verify_heapam('a')")).toBe("0");
+      const search =
+        "set enable_seqscan = off; select count(*) from (select 1 from a order by v <-> (select v from a limit 1) limit 5) x";
+      expect(server.psql(search)).toBe("5");
+    },
+  },
+];
+
+test("S1 no acknowledged write is lost when the server is killed at any moment", async () => {
+  const rounds = Number(process.env.KILLS ?? 4);
+  const seen = await runScenario<Written>({
+    name: "a server under write load",
+    rounds,
+    open: () => Written.open(),
+    close: async (world) => world.close(),
+    steps: [writing],
+    faults,
+    recover: (world) => world.recover(),
+    invariants,
+  });
+  expect(seen).toHaveLength(rounds);
+}, 600_000);
+
+test("a full disk stops the server or its writers, and costs nothing that was acknowledged", async () => {
+  const full: Fault<Written> = {
+    name: "the disk is full",
+    strike: async ({ disk }) => {
+      disk?.fill(64 * 1024);
+      return async () => {
+        await sleep(1000);
+        disk?.free();
+      };
+    },
+  };
+  const seen = await runScenario<Written>({
+    name: "a server on a small disk",
+    rounds: Math.ceil(Number(process.env.KILLS ?? 1) / 4),
+    open: () => Written.open(new SmallDisk(400)),
+    close: async (world) => world.close(),
+    steps: [{ ...writing, windowMs: 800 }],
+    faults: [full],
+    recover: (world) => world.recover(),
+    invariants,
+  });
+  expect(seen.length).toBeGreaterThan(0);
+}, 300_000);
