@@ -25,8 +25,8 @@ export interface Adoption {
   container: string | undefined;
   cluster: string | undefined;
   dryRun: boolean;
-  /** Asked before the old server is stopped. */
-  mayStop: (containers: string[]) => Promise<boolean>;
+  /** What runs on the old volume may be stopped. */
+  mayStop: boolean;
   note: (line: string) => void;
 }
 
@@ -60,6 +60,7 @@ export async function adoptVolume(adoption: Adoption): Promise<Adopted> {
     stack.stack,
     `adopted-${old.name}-${stamp()}.sql.gz`,
   );
+  assertMayStop(adoption, old);
   const isDumped = await dumpRunning(adoption, old, dump);
   await stopUsers(adoption, old);
   const copy: Copy = { env: stack.env, image, to };
@@ -107,13 +108,18 @@ async function dumpRunning({ stack, note }: Adoption, old: OldVolume, file: stri
   return true;
 }
 
+function assertMayStop({ mayStop }: Adoption, { name, running }: OldVolume): void {
+  if (running.length === 0 || mayStop) return;
+  const names = running.map((each) => `"${each}"`).join(", ");
+  throw refused(
+    `volume "${name}" is in use by ${names}; stop that first, or let it be stopped (--yes)`,
+  );
+}
+
 /** Of files that a server writes meanwhile a copy is worth nothing. */
-async function stopUsers({ stack, mayStop, note }: Adoption, { name, running }: OldVolume) {
+async function stopUsers({ stack, note }: Adoption, { running }: OldVolume): Promise<void> {
   if (running.length === 0) return;
   const names = running.map((each) => `"${each}"`).join(", ");
-  if (!(await mayStop(running))) {
-    throw refused(`volume "${name}" is in use by ${names}; stop that first, or answer yes (--yes)`);
-  }
   note(`stopping ${names}`);
   const { code, stderr } = await docker(stack.env, ["stop", "--time", "120", ...running], 200_000);
   if (code !== 0) throw engineError(stack.env, stderr);

@@ -1,6 +1,7 @@
+import { isOlderVersion } from "../../operate/bootstrap/version-order.ts";
 import { ExitCode, ExpectedError, refused } from "../../operate/error.ts";
 import { containerState, docker, engineError } from "./docker-stack.ts";
-import { assertPgvector, changesNothing, updateSql } from "./pgvector-change.ts";
+import { assertPgvector, changesNothing, setBack, updateSql } from "./pgvector-change.ts";
 import { ensureProvenBackup } from "./proven-backup.ts";
 import { reportingExitCode } from "./report-exit-code.ts";
 import { askServer, describeLoss, type ServerFacts, serverFacts } from "./server-facts.ts";
@@ -36,16 +37,21 @@ async function checkChange(step: ChangeStep, note: (line: string) => void): Prom
     return note(`${container} is not running: its databases were not asked before the change`);
   }
   const facts = await serverFacts(step, container);
+  const wanted = await pgvectorOf(step.image);
+  const same = step.pinned ? await withSameSql(step, facts, wanted) : [];
+  const others = Object.entries(facts.pgvector).filter(([database]) => !same.includes(database));
   try {
-    const wanted = await pgvectorOf(step.image);
-    const installed = step.pinned ? await withDifferentSql(step, facts, wanted) : facts.pgvector;
-    assertPgvector({ wanted, installed, accept: step.accept });
+    assertPgvector({ wanted, installed: Object.fromEntries(others), accept: step.accept });
   } catch (error) {
     if (!(error instanceof ExpectedError) || error.exitCode !== ExitCode.refused) throw error;
     throw refused(`${error.message}. ${await describeLoss(step.prefix, facts)}`, error);
   }
   if (step.protect && step.provenWithinHours > 0) await ensureProvenBackup(step, note);
   await keepPrevious(step, running, note);
+  for (const database of same) {
+    await askServer(container, step.superuser, database, setBack(wanted));
+    note(`pgvector in "${database}" is called ${wanted} again: nothing but comments had changed`);
+  }
 }
 
 /** Of a container of ours; to refuse a stranger's of that name is up to who makes it. */
@@ -68,15 +74,16 @@ async function pgvectorOf(image: string): Promise<string> {
   return JSON.parse(stdout).pgvector;
 }
 
-/** Going back: where both versions have the same functions, the older library serves them. */
-async function withDifferentSql(step: ChangeStep, facts: ServerFacts, wanted: string) {
-  const kept: Record<string, string> = {};
+/** Going back: databases whose newer version has the same functions, so the older library serves them. */
+async function withSameSql(step: ChangeStep, facts: ServerFacts, wanted: string) {
+  const same: string[] = [];
   for (const [database, version] of Object.entries(facts.pgvector)) {
+    if (!isOlderVersion(wanted, version)) continue;
     const sql = updateSql(wanted, version);
     const script = await askServer(`${step.prefix}-postgres`, step.superuser, database, sql);
-    if (!changesNothing(script)) kept[database] = version;
+    if (changesNothing(script)) same.push(database);
   }
-  return kept;
+  return same;
 }
 
 async function keepPrevious(step: ChangeStep, image: string, note: (line: string) => void) {

@@ -47,3 +47,10 @@ export function changesNothing(script: string): boolean {
     lines.length > 0 && lines.every((line) => /^(--|\\echo|COMMENT ON .*;$)/i.test(line.trim()))
   );
 }
+
+/**
+ * There are no scripts down. Left at the newer number, a restore for trial would make the older one and
+ * find it different, and the next step up would pass over the scripts between.
+ */
+export const setBack = (wanted: string) =>
+  `update pg_extension set extversion = '${wanted}' where extname = 'vector'`;

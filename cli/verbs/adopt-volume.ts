@@ -28,7 +28,7 @@ export const adoptVolume: Verb = {
       container: options.fromContainer as string | undefined,
       cluster: options.cluster as string | undefined,
       dryRun: options.dryRun === true,
-      mayStop: async () => context.yes,
+      mayStop: context.yes,
       note: (line) => context.note(line),
     });
     const { from, to, dump, cluster } = adopted;

@@ -174,9 +174,7 @@ describe("a compose volume comes into a stack", () => {
     expect(second.code, second.all).toBe(0);
     const late = await adopt(old.volume);
     expect([late.code, late.all]).toEqual([4, expect.stringContaining("has a server of its own")]);
-    const kept = readdirSync(join(project.root, ".pgstead", project.stack));
-    expect(kept.filter((name) => name.startsWith("adopted-") && name.endsWith(".gz"))).toHaveLength(
-      4,
-    );
+    const left = readdirSync(join(project.root, ".pgstead", project.stack));
+    expect(left.filter((name) => name.endsWith(".part"))).toEqual([]);
   });
 });
