@@ -30,6 +30,7 @@ import { psql } from "./verbs/psql.ts";
 import { restart } from "./verbs/restart.ts";
 import { serve } from "./verbs/serve.ts";
 import { status } from "./verbs/status.ts";
+import { stepAtStake } from "./verbs/step-at-stake.ts";
 import { stepChange } from "./verbs/step-change.ts";
 import { stepMigrate } from "./verbs/step-migrate.ts";
 import { undo } from "./verbs/undo.ts";
@@ -53,5 +54,5 @@ export const verbs: Verb[] = [
     backupUpload,
   ],
   ...[undo, finish],
-  ...[restart, serve, bootstrap, stepMigrate, stepChange],
+  ...[restart, serve, bootstrap, stepMigrate, stepChange, stepAtStake],
 ];

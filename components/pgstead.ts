@@ -7,16 +7,21 @@ export interface RunOptions {
   stdin?: string;
   /** Exit codes that are an answer and no failure. */
   accept?: number[];
+  /** On top of this process's own. */
+  env?: Record<string, string>;
 }
 
 /** Runs a verb of `pgstead` in a process of its own and returns what it printed. */
 export function runPgstead(args: string[], options: RunOptions = {}): Promise<string> {
-  const { stdin = "", accept = [0] } = options;
+  const { stdin = "", accept = [0], env } = options;
   if (!existsSync(bundle)) {
     throw new ConfigError(`${bundle} is missing; "npm run build" makes it`);
   }
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [bundle, ...args], { stdio: "pipe" });
+    const child = spawn(process.execPath, [bundle, ...args], {
+      stdio: "pipe",
+      env: { ...process.env, ...env },
+    });
     child.stdin.end(stdin);
     let stdout = "";
     let stderr = "";

@@ -4,6 +4,7 @@ import { ChangeGuard } from "../change-guard.ts";
 import { type ClusterFacts, DataVolumes } from "../data-volumes.ts";
 import { ConfigError } from "../error.ts";
 import { generatePassword, type LoginRole, Passwords, type PasswordsArgs } from "../passwords.ts";
+import { runPgstead } from "../pgstead.ts";
 import { FILES_FOLDER, PostgresDatabase, SOCKET_FOLDER } from "../postgres-database.ts";
 import { type Base, type PgvectorArgs, PostgresImage } from "../postgres-image.ts";
 import type { SettingValue } from "../server-settings.ts";
@@ -193,15 +194,28 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
         {
           ...args,
           prefix,
-          image: pulumi
-            .all([image.server, volumes.cluster])
-            .apply(([id, remembered]) => assertSameCluster(remembered, cluster) && id),
+          image: pulumi.all([image.server, volumes.cluster]).apply(async ([id, remembered]) => {
+            await refuseOtherCluster(remembered);
+            return id;
+          }),
           pinned: args.image !== undefined,
           superuser: args.superuser ?? "postgres",
           protect: args.protect ?? true,
         },
         { parent },
       );
+    }
+
+    /** With what is at stake, which is asked only then. */
+    async function refuseOtherCluster(remembered: ClusterFacts) {
+      try {
+        assertSameCluster(remembered, cluster);
+      } catch (error) {
+        const stdin = JSON.stringify({ prefix, superuser: args.superuser ?? "postgres" });
+        const env: Record<string, string> = args.dockerHost ? { DOCKER_HOST: args.dockerHost } : {};
+        const stake = await runPgstead(["step", "at-stake"], { stdin, env });
+        throw new ConfigError(`${(error as Error).message}. ${stake}`);
+      }
     }
 
     function createServer() {
@@ -252,8 +266,8 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
   }
 }
 
-/** True, or an error: a server of another major or base finds no cluster, or a broken one. */
-export function assertSameCluster(remembered: ClusterFacts, wanted: ClusterFacts): true {
+/** A server of another major or base finds no cluster, or a broken one. */
+export function assertSameCluster(remembered: ClusterFacts, wanted: ClusterFacts): void {
   if (remembered.major !== wanted.major) {
     throw new ConfigError(
       `this stack's cluster is of PostgreSQL ${remembered.major}, and postgres.version asks for ${wanted.major}, which cannot read it; set it back to "${remembered.major}"`,
@@ -264,5 +278,4 @@ export function assertSameCluster(remembered: ClusterFacts, wanted: ClusterFacts
       `this stack's cluster was made on ${remembered.base}, and postgres.base asks for ${wanted.base}: users and collations differ between them; set it back to "${remembered.base}"`,
     );
   }
-  return true;
 }

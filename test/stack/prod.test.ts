@@ -74,6 +74,7 @@ describe("stack prod", () => {
     expect(all).toContain(
       "this stack's cluster is of PostgreSQL 18, and postgres.version asks for 17",
     );
+    expect(all).toMatch(/at stake: about \d+ rows, \d+ MB; /);
     expect(inspect("container", server()).Id).toBe(before);
     project.configurePostgres({ version: "18" });
   });

@@ -1,0 +1,14 @@
+import { readFileSync } from "node:fs";
+import type { Verb } from "../verb.ts";
+
+export const stepAtStake: Verb = {
+  name: "step at-stake",
+  group: "stack",
+  summary: "what a refusal of `pulumi up` says of the data; reads its parameters from stdin",
+  examples: ["pulumi up --stack prod"],
+  async run() {
+    const { atStake } = await import("../stack/server-facts.ts");
+    const { prefix, superuser } = JSON.parse(readFileSync(0, "utf8"));
+    process.stdout.write(await atStake(prefix, superuser));
+  },
+};
