@@ -5,6 +5,7 @@ import { isFree } from "../../operate/embedded/port-holder.ts";
 import { readSettings } from "../../operate/settings.ts";
 import { backendUrl } from "../stack/environment.ts";
 import { findPulumi, isOlder, PULUMI_VERSION } from "../stack/find-pulumi.ts";
+import { bucket } from "./bucket.ts";
 
 export interface Finding {
   name: string;
@@ -14,17 +15,23 @@ export interface Finding {
   fix?: string;
 }
 
-type Examination = (root: string, stack: string) => Finding | Promise<Finding>;
+type Examination = (
+  root: string,
+  stack: string,
+) => Finding | undefined | Promise<Finding | undefined>;
 
 const OLDEST_NODE = "20.19.0";
 const LOW_DISK_BYTES = 1024 ** 3;
 
 /** One function a finding; a later capability adds its own. */
-const examinations: Examination[] = [node, pulumi, backend, folder, disk, server, psql];
+const examinations: Examination[] = [node, pulumi, backend, folder, disk, server, bucket, psql];
 
 export async function examine(root: string, stack: string): Promise<Finding[]> {
   const findings: Finding[] = [];
-  for (const examination of examinations) findings.push(await examination(root, stack));
+  for (const examination of examinations) {
+    const finding = await examination(root, stack);
+    if (finding) findings.push(finding);
+  }
   return findings;
 }
 

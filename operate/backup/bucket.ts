@@ -80,6 +80,9 @@ function readCredentials(file: string) {
   );
 }
 
+const KMS_HINT =
+  "the key may not use the bucket's KMS key (kms:GenerateDataKey, kms:Decrypt), or that key is disabled; compare with docs/bucket.md";
+
 const HINTS: Record<string, string> = {
   NoSuchBucket: `it does not exist; "pgstead up" makes it`,
   AccessDenied: "the key may not do that; compare its policy with docs/bucket.md",
@@ -100,7 +103,9 @@ export function bucketError(settings: BucketSettings, error: Error): Error {
   };
   const isOurs = (error as ExpectedError).exitCode !== undefined;
   if (isOurs || error.name === "AbortError" || (!$metadata && !code)) return error;
-  const what = HINTS[error.name] ?? HINTS[code ?? ""] ?? (error.message || code);
+  const what = /kms:/i.test(error.message)
+    ? KMS_HINT
+    : (HINTS[error.name] ?? HINTS[code ?? ""] ?? (error.message || code));
   const status = $metadata?.httpStatusCode;
   const at = settings.endpoint ? ` at ${settings.endpoint}` : "";
   return unreachable(

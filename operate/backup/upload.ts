@@ -42,7 +42,9 @@ export async function uploadBackup(
 export async function putJson(bucket: Bucket, name: string, text: string): Promise<void> {
   const { PutObjectCommand } = await import("@aws-sdk/client-s3");
   const object = { Bucket: bucket.name, Key: bucket.key(name), Body: text };
-  await bucket.client.send(new PutObjectCommand({ ...object, ContentType: "application/json" }));
+  // A bucket with Object Lock takes nothing that comes without a checksum.
+  const how = { ContentType: "application/json", ChecksumAlgorithm: "SHA256" } as const;
+  await bucket.client.send(new PutObjectCommand({ ...object, ...how }));
 }
 
 async function uploadFile(

@@ -74,6 +74,15 @@ export class Bench {
     });
   }
 
+  /** As `options.refresh: always` has it: what was changed by hand shows. */
+  refreshed(program: Program, watch: string): Promise<Outcome> {
+    return this.#run(watch, async (options) => {
+      this.#stack.workspace.program = program;
+      await this.#stack.preview({ ...options, refresh: true });
+      return {};
+    });
+  }
+
   refresh(program: Program, watch: string): Promise<Outcome> {
     return this.#run(watch, async (options) => {
       this.#stack.workspace.program = program;

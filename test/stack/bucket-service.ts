@@ -69,6 +69,15 @@ export class BucketService {
     return Contents.map(({ Key }) => Key as string);
   }
 
+  /** What a tired person may do in a console. */
+  async expireEverythingTomorrow(): Promise<void> {
+    const rule = { ID: "tidy", Status: "Enabled", Filter: { Prefix: "" } } as const;
+    const LifecycleConfiguration = { Rules: [{ ...rule, Expiration: { Days: 1 } }] };
+    await this.client.send(
+      new s3.PutBucketLifecycleConfigurationCommand({ ...this.on, LifecycleConfiguration }),
+    );
+  }
+
   /** Of what the bucket gives back. */
   async sha256(Key: string): Promise<string> {
     const { Body } = await this.client.send(new s3.GetObjectCommand({ ...this.on, Key }));

@@ -30,6 +30,51 @@ const inAgent = (...args: string[]) => docker("exec", agent(), ...args);
 
 // What fails here leaves a stack that comes up below: nothing is cleaned up by hand in between.
 describe("stack prod whose bucket cannot be had", () => {
+  test("is warned at preview while it has none", async () => {
+    project.configure("pgstead:bucket", undefined);
+    const { code, all } = await project.pgstead(["preview"]);
+    expect([code, all]).toEqual([
+      0,
+      expect.stringMatching(/warning: stack "prod-\w+" is protected and has no bucket/),
+    ]);
+    const doctor = await project.pgstead(["doctor", "--json"]);
+    expect(JSON.parse(doctor.stdout).findings).toContainEqual(
+      expect.objectContaining({ name: "bucket", state: "note", fix: expect.any(String) }),
+    );
+  });
+
+  test("S16: fails at preview with a retention that does not hold, on the day it breaks", async () => {
+    project.configure("pgstead:bucket", { ...service.section, retentionDays: 2, minBackups: 4 });
+    const { code, all } = await project.pgstead(["preview"]);
+    expect([code, all]).toEqual([
+      1,
+      expect.stringContaining("day 3: the dump of day 0 has expired, and fewer than 4"),
+    ]);
+    expect(all).toContain("set bucket.retentionDays to 4 or more");
+  });
+
+  test("fails to adopt a bucket that is not there", async () => {
+    const name = `${service.name}-nowhere`;
+    project.configure("pgstead:bucket", { ...service.section, name, adopt: {} });
+    const { code, all } = await project.pgstead(["preview"]);
+    expect([code, all]).toEqual([
+      1,
+      expect.stringContaining(`there is no bucket "${name}" at ${service.url} to take over`),
+    ]);
+  });
+
+  test("fails at preview with a KMS key that is not there", async () => {
+    const kmsKey = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555";
+    const kmsEndpoint = service.url;
+    project.configure("pgstead:bucket", { ...service.section, kmsKey, kmsEndpoint });
+    const { code, all } = await project.pgstead(["preview"]);
+    project.configure("pgstead:bucket", service.section);
+    expect([code, all]).toEqual([
+      1,
+      expect.stringContaining(`the KMS key ${kmsKey} cannot be used`),
+    ]);
+  });
+
   test("fails with credentials that the service refuses", async () => {
     const strict = { PGSTEAD_S3_PORT: "15119", INITIAL_NO_AUTH_ACTION_COUNT: "0" };
     const { section, stop } = BucketService.start(service.name, strict);
@@ -93,6 +138,25 @@ describe("stack prod with its bucket", () => {
     const { code, all } = await project.pulumi("refresh --yes");
     expect(code, all).toBe(0);
     expect(all).not.toMatch(/[~+-] \d+ (updated|created|deleted)/);
+  });
+
+  test("S16: a lifecycle edited by hand shows at preview and in doctor, and up puts it right", async () => {
+    const doctor = async () => {
+      const { stdout } = await project.pgstead(["doctor", "--json"]);
+      const { findings } = JSON.parse(stdout) as { findings: { name: string; state: string }[] };
+      return findings.find(({ name }) => name === "bucket");
+    };
+    expect(await doctor()).toMatchObject({ state: "ok" });
+    await service.expireEverythingTomorrow();
+    expect(await doctor()).toMatchObject({
+      state: "missing",
+      detail: "changed since the last up: backups-lifecycle (rules)",
+    });
+    const preview = await project.pgstead(["preview", "--expect-no-changes"]);
+    expect([preview.code, preview.all]).toEqual([2, expect.stringContaining("backups-lifecycle")]);
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    expect(code, all).toBe(0);
+    expect(await doctor()).toMatchObject({ state: "ok" });
   });
 
   test("fails without credentials on a stack that runs, which goes on", async () => {

@@ -1,0 +1,81 @@
+import type { ExpectedError } from "../../operate/error.ts";
+import { readDockerStack } from "../stack/docker-stack.ts";
+import { pulumiEnvironment } from "../stack/environment.ts";
+import { findPulumi } from "../stack/find-pulumi.ts";
+import { captured } from "../stack/run-pulumi.ts";
+import { readStackFile } from "../stack/stack-file.ts";
+import { stackExists } from "../stack/state-folder.ts";
+import type { Finding } from "./examine.ts";
+
+const name = "bucket";
+
+/** Whether the bucket still is what `up` left: asked of the service, through the provider itself. */
+export async function bucket(root: string, stack: string): Promise<Finding | undefined> {
+  const declared = readDockerStack(root, stack);
+  if (!declared) return undefined;
+  if (!readStackFile(root, stack).config?.["pgstead:bucket"]) return without(declared.isProtected);
+  try {
+    return await compared(root, stack);
+  } catch (error) {
+    // Without a backend or a passphrase the state cannot be read; its own finding says so.
+    if ((error as ExpectedError).exitCode === undefined) throw error;
+    return { name, state: "note", detail: `not looked at: ${(error as Error).message}` };
+  }
+}
+
+function without(isProtected: boolean): Finding {
+  const detail = "none; the backups lie on the machine that may burn";
+  if (!isProtected) return { name, state: "ok", detail };
+  return { name, state: "note", detail, fix: `set pgstead:bucket; "{}" makes one` };
+}
+
+async function compared(root: string, stack: string): Promise<Finding> {
+  const cli = findPulumi(() => {});
+  if (!cli) return { name, state: "note", detail: "not looked at without the Pulumi CLI" };
+  const env = pulumiEnvironment(root, stack, cli.program);
+  if (!stackExists(env.PULUMI_BACKEND_URL as string, stack)) {
+    return { name, state: "note", detail: `stack "${stack}" has not been brought up` };
+  }
+  const target = `urn:pulumi:${stack}::*::pgstead:index:BackupBucket$**`;
+  const { code, stdout, stderr } = await captured({ program: cli.program, env, root, stack }, [
+    ...["refresh", "--preview-only", "--json", "--stack", stack, "--target", target],
+  ]);
+  const answer = parsed(stdout);
+  if (code !== 0 || !answer.steps) {
+    const detail = `cannot be looked at: ${firstError(answer) ?? stderr.trim().split("\n").at(-1)}`;
+    return { name, state: "missing", detail, fix: "see docs/bucket.md, What goes wrong" };
+  }
+  const changes = answer.steps.filter(({ op }) => op !== "refresh" && op !== "same");
+  if (changes.length === 0) return { name, state: "ok", detail: "as the last up left it" };
+  return {
+    name,
+    state: "missing",
+    detail: `changed since the last up: ${changes.map(describe).join(", ")}`,
+    fix: `"pgstead preview --diff --stack ${stack}" shows it, "pgstead up" puts it back`,
+  };
+}
+
+interface Answer {
+  steps?: { op: string; urn: string; diffReasons?: string[] }[];
+  diagnostics?: { severity: string; message: string }[];
+}
+
+function parsed(stdout: string): Answer {
+  try {
+    return JSON.parse(stdout);
+  } catch {
+    return {};
+  }
+}
+
+const firstError = ({ diagnostics }: Answer) =>
+  diagnostics
+    ?.find(({ severity }) => severity === "error")
+    ?.message.trim()
+    .split("\n")[0];
+
+/** `backups-lifecycle (rules)`, as the preview names it. */
+function describe({ op, urn, diffReasons = [] }: NonNullable<Answer["steps"]>[number]): string {
+  const resource = urn.split("::").at(-1);
+  return `${resource} (${op === "delete" ? "gone" : diffReasons.join(", ")})`;
+}

@@ -1,0 +1,447 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { BackupBucket, type BackupBucketArgs } from "../../components/backup-bucket.ts";
+import { lifecycleRules } from "../../components/bucket-lifecycle.ts";
+import { assertAdoptable, type SurveyArgs } from "../../components/bucket-survey.ts";
+import { withBucket } from "../../operate/backup/bucket.ts";
+import { putJson } from "../../operate/backup/upload.ts";
+import type { BackupSettings } from "../../operate/settings.ts";
+import { Bench } from "../contract/stack.ts";
+import { FaultyS3 } from "../faults/harness.ts";
+import { iam, kms, ownService, removeBucket, s3, s3Of, service } from "./bucket-api.ts";
+
+const admin = s3Of(service);
+const nameOf = (what: string) => `${what}-${process.pid}-${Date.now().toString(36)}`;
+
+const program = (args: BackupBucketArgs) => async () => {
+  const made = new BackupBucket("backups", {
+    ...{ endpoint: service, iamEndpoint: service, kmsEndpoint: service, requireTls: true },
+    ...{ protect: false },
+    ...args,
+  });
+  return {
+    credentials: made.credentials ?? "",
+    pgbackrest: made.pgbackrestCredentials ?? "",
+    key: made.nodes.key?.arn ?? "",
+  };
+};
+
+describe("a bucket with a KMS key, a lock and colder storage", () => {
+  const bucketName = nameOf("locked");
+  const on = { Bucket: bucketName };
+  const lock = (days: number) => ({ objectLock: { mode: "GOVERNANCE" as const, days } });
+  const full = {
+    // This API takes a denial under a condition for a denial, and so would refuse everybody.
+    without: ["policy" as const],
+    ...{ bucketName, kmsKey: "make", retentionDays: 120, coldAfterDays: 20 },
+    ...{
+      coldClass: "GLACIER_IR" as const,
+      extraRules: [{ id: "logs", prefix: "logs/", expireDays: 9 }],
+    },
+  };
+  let bench: Bench;
+  let key: string;
+  beforeAll(async () => {
+    bench = await Bench.open("pgstead-locked");
+    const { error, outputs } = await bench.up(program({ ...full, ...lock(120) }), "backups");
+    expect(error).toBe("");
+    key = outputs.key as string;
+  });
+  afterAll(async () => {
+    await removeBucket(admin, bucketName);
+    await bench?.close();
+  });
+
+  test("every property is read back from the API", async () => {
+    const [encryption, found, lifecycle, rotation] = await Promise.all([
+      admin.send(new s3.GetBucketEncryptionCommand(on)),
+      admin.send(new s3.GetObjectLockConfigurationCommand(on)),
+      admin.send(new s3.GetBucketLifecycleConfigurationCommand(on)),
+      kms.rotation(key),
+    ]);
+    expect(encryption.ServerSideEncryptionConfiguration?.Rules?.[0]).toMatchObject({
+      ApplyServerSideEncryptionByDefault: { SSEAlgorithm: "aws:kms", KMSMasterKeyID: key },
+      BucketKeyEnabled: true,
+    });
+    expect(found.ObjectLockConfiguration).toMatchObject({
+      ObjectLockEnabled: "Enabled",
+      Rule: { DefaultRetention: { Mode: "GOVERNANCE", Days: 120 } },
+    });
+    expect(rotation).toBe(true);
+    const rules = Object.fromEntries((lifecycle.Rules ?? []).map((rule) => [rule.ID, rule]));
+    for (const id of ["dumps", "volumes"]) {
+      expect(rules[id]).toMatchObject({
+        Filter: { Prefix: `${id}/` },
+        Expiration: { Days: 120 },
+        Transitions: [{ Days: 20, StorageClass: "GLACIER_IR" }],
+      });
+    }
+    expect(rules.logs).toMatchObject({ Filter: { Prefix: "logs/" }, Expiration: { Days: 9 } });
+  });
+
+  test("another retention and a longer lock change in place", async () => {
+    const longer = program({ ...full, retentionDays: 150, ...lock(150) });
+    expect((await bench.up(longer, "backups-object-lock")).op).toBe("update");
+    const again = await bench.up(longer, "backups");
+    expect([again.error, again.op]).toEqual(["", "same"]);
+    const { ObjectLockConfiguration } = await admin.send(
+      new s3.GetObjectLockConfigurationCommand(on),
+    );
+    expect(ObjectLockConfiguration?.Rule?.DefaultRetention?.Days).toBe(150);
+  });
+
+  test("S17: what the agent uploads there cannot be deleted, whoever asks", async () => {
+    const settings = { name: bucketName, region: "us-east-1", endpoint: service, pathStyle: true };
+    const folder = mkdtempSync(join(tmpdir(), "pgstead-locked-"));
+    await withBucket({ folder, bucket: { ...settings, prefix: "" } } as BackupSettings, (bucket) =>
+      putJson(bucket, "dumps/a.json", "{}"),
+    );
+    rmSync(folder, { recursive: true });
+    const one = { ...on, Key: "dumps/a.json" };
+    const { VersionId } = await admin.send(new s3.HeadObjectCommand(one));
+    await expect(
+      admin.send(new s3.DeleteObjectCommand({ ...one, VersionId })),
+    ).rejects.toMatchObject({ name: "AccessDenied" });
+  });
+
+  test("a given key is used", async () => {
+    const given = { ...full, ...lock(150), kmsKey: await kms.make() };
+    const { error, op } = await bench.up(program(given), "backups-encryption");
+    expect([error, op]).toEqual(["", "update"]);
+  });
+});
+
+describe("a bucket that is changed by hand", () => {
+  const bucketName = nameOf("drifted");
+  const on = { Bucket: bucketName };
+  const declared = program({ bucketName });
+  let bench: Bench;
+  beforeAll(async () => {
+    bench = await Bench.open("pgstead-drift");
+    expect((await bench.up(declared, "backups")).error).toBe("");
+  });
+  afterAll(async () => {
+    await removeBucket(admin, bucketName);
+    await bench?.close();
+  });
+
+  test("S16: a lifecycle that was edited shows at preview, and is put right", async () => {
+    const { Rules = [] } = await admin.send(new s3.GetBucketLifecycleConfigurationCommand(on));
+    const edited = Rules.map((rule) =>
+      rule.ID === "dumps" ? { ...rule, Expiration: { Days: 1 } } : rule,
+    );
+    await admin.send(
+      new s3.PutBucketLifecycleConfigurationCommand({
+        ...on,
+        LifecycleConfiguration: { Rules: edited },
+      }),
+    );
+    const seen = await bench.refreshed(declared, "backups-lifecycle");
+    expect([seen.error, seen.op]).toEqual(["", "update"]);
+    await bench.refresh(declared, "backups-lifecycle");
+    await bench.up(declared, "backups-lifecycle");
+    const after = await admin.send(new s3.GetBucketLifecycleConfigurationCommand(on));
+    expect(after.Rules?.find(({ ID }) => ID === "dumps")?.Expiration?.Days).toBe(30);
+  });
+
+  test("S17: so does a policy", async () => {
+    await admin.send(
+      new s3.PutBucketPolicyCommand({
+        ...on,
+        Policy: JSON.stringify({ Version: "2012-10-17", Statement: [] }),
+      }),
+    );
+    const seen = await bench.refreshed(declared, "backups-policy");
+    expect([seen.error, seen.op]).toEqual(["", "update"]);
+  });
+});
+
+describe("a bucket that exists", () => {
+  const bucketName = nameOf("adopted");
+  const on = { Bucket: bucketName };
+  const survey = (args: Partial<SurveyArgs> = {}) =>
+    assertAdoptable({
+      ...{ bucketName, stack: "prod", prefix: "prod/", endpoint: service, without: [], raise: [] },
+      ruleIds: lifecycleRules("backups", "prod/", {}).map(({ id }) => id),
+      ...args,
+    });
+  const raise = ["publicAccess", "ownership", "encryption", "versioning"] as const;
+  let bench: Bench;
+  beforeAll(async () => {
+    bench = await Bench.open("pgstead-adopt");
+    await admin.send(new s3.CreateBucketCommand({ ...on, ObjectOwnership: "ObjectWriter" }));
+    await admin.send(new s3.DeleteBucketEncryptionCommand(on));
+    await admin.send(new s3.PutObjectCommand({ ...on, Key: "pictures/cat.png", Body: "cat" }));
+    const rule = { ID: "their-logs", Status: "Enabled", Filter: { Prefix: "logs/" } } as const;
+    await admin.send(
+      new s3.PutBucketLifecycleConfigurationCommand({
+        ...on,
+        LifecycleConfiguration: { Rules: [{ ...rule, Expiration: { Days: 9 } }] },
+      }),
+    );
+  });
+  afterAll(async () => {
+    await bench?.close();
+    await removeBucket(admin, bucketName);
+  });
+
+  test("fails with each weaker setting by its name", async () => {
+    const error = await survey().then(String, (failure: Error) => failure.message);
+    expect(error.split("\n").map((line) => line.trim().replace(/; add it.*/, ""))).toEqual([
+      `the bucket "${bucketName}" cannot be taken over as it is:`,
+      "publicAccess: objects can be made public (BlockPublicAcls, BlockPublicPolicy, IgnorePublicAcls, RestrictPublicBuckets off)",
+      "ownership: ACLs are in force (ObjectWriter)",
+      "encryption: objects are not encrypted by default",
+      "versioning: old versions are not kept (never enabled)",
+      "policy: plain http is allowed",
+      `lifecycle: the rule "their-logs" on "logs/" (9 days) is not in bucket.extraRules and would go`,
+    ]);
+    expect(error).toContain("add it to bucket.adopt.raise to have it changed");
+  });
+
+  test("fails with objects of somebody else, unless it has a folder of its own", async () => {
+    await expect(survey({ prefix: "" })).rejects.toThrow(
+      /objects of somebody else lie there \(pictures\/\).*set bucket.prefix to .* "prod\/"/,
+    );
+    const Body = JSON.stringify({ stack: "other" });
+    await admin.send(new s3.PutObjectCommand({ ...on, Key: "prod/dumps/a.json", Body }));
+    await expect(survey()).rejects.toThrow(`the backups of stack "other" lie there`);
+    await removeBucket(admin, bucketName, "prod/");
+  });
+
+  test("is taken over: what is named is raised, what is accepted stays, nothing of theirs goes", async () => {
+    const extraRules = [{ id: "their-logs", prefix: "logs/", expireDays: 9 }];
+    const ruleIds = lifecycleRules("backups", "prod/", { extraRules }).map(({ id }) => id);
+    const args = { raise, without: ["policy"] as const, ruleIds };
+    await survey(args);
+    const adopting = program({
+      ...{ bucketName, prefix: "prod/", adopt: true, extraRules, without: ["policy"] },
+    });
+    const { error } = await bench.up(adopting, "backups-versioning");
+    expect(error).toBe("");
+    expect((await admin.send(new s3.GetBucketVersioningCommand(on))).Status).toBe("Enabled");
+    const { Rules = [] } = await admin.send(new s3.GetBucketLifecycleConfigurationCommand(on));
+    expect(Rules.map(({ ID, Filter }) => [ID, Filter?.Prefix]).sort()).toEqual([
+      ["broken-uploads", "prod/"],
+      ["dumps", "prod/dumps/"],
+      ["old-versions", "prod/"],
+      ["their-logs", "logs/"],
+      ["volumes", "prod/volumes/"],
+    ]);
+    await expect(admin.send(new s3.GetBucketPolicyCommand(on))).rejects.toThrow();
+    // Now it is as strong as one of ours, and needs nobody's word.
+    await survey({ ...args, raise: [] });
+    expect((await bench.up(adopting, "backups-versioning")).op).toBe("same");
+  });
+
+  test("is left as it is when the stack goes", async () => {
+    expect((await bench.up(async () => {}, "backups-versioning")).error).toBe("");
+    expect((await admin.send(new s3.GetBucketVersioningCommand(on))).Status).toBe("Enabled");
+    await admin.send(new s3.HeadObjectCommand({ ...on, Key: "pictures/cat.png" }));
+  });
+
+  test("fails where there is none, or it is somebody else's", async () => {
+    await expect(survey({ bucketName: "no-such-bucket-here" })).rejects.toThrow(
+      `there is no bucket "no-such-bucket-here" at ${service} to take over`,
+    );
+    const proxy = await FaultyS3.before(service);
+    proxy.inject({ method: "HEAD", with: { status: 403, code: "Forbidden" } });
+    await expect(survey({ endpoint: proxy.url })).rejects.toThrow("belongs to another account");
+    proxy.clear();
+    proxy.inject({ path: /versioning/, with: { status: 501, code: "NotImplemented" } });
+    await expect(survey({ endpoint: proxy.url })).rejects.toThrow(
+      "versioning: the service does not know it; add it to bucket.without",
+    );
+    await proxy.close();
+  });
+});
+
+describe("a service that lacks what is asked for", () => {
+  test.each([
+    [
+      "versioning",
+      /[?&]versioning/,
+      {},
+      /lacks what "versioning" needs; add "versioning" to bucket.without/,
+    ],
+    [
+      "lifecycle",
+      /[?&]lifecycle/,
+      {},
+      /add "lifecycle" to bucket.without to do without it \(nothing expires/,
+    ],
+    [
+      "a lock",
+      /[?&]object-lock/,
+      { objectLock: { mode: "COMPLIANCE" as const, days: 30 } },
+      /does not lock objects in this bucket; take bucket.objectLock away/,
+    ],
+  ])("fails for %s, with the way out", async (_, path, args, message) => {
+    const bucketName = nameOf("lacking");
+    const proxy = await FaultyS3.before(service);
+    proxy.inject({ method: "PUT", path, with: { status: 501, code: "NotImplemented" } });
+    const bench = await Bench.open("pgstead-lacking");
+    // What a hook of a program inside the test has to say.
+    const told = vi.spyOn(console, "error").mockImplementation(() => {});
+    try {
+      const { error } = await bench.up(
+        program({ bucketName, endpoint: proxy.url, ...args }),
+        "backups",
+      );
+      expect(error).toContain("NotImplemented");
+      const said = told.mock.calls.join("\n");
+      expect(said).toMatch(message);
+      expect(said).toContain(proxy.url);
+    } finally {
+      told.mockRestore();
+      proxy.clear();
+      await bench.close();
+      await proxy.close();
+    }
+  });
+
+  test("does without what is named", async () => {
+    const bucketName = nameOf("without");
+    const proxy = await FaultyS3.before(service);
+    proxy.inject({
+      path: /versioning|publicAccessBlock|ownershipControls/,
+      with: { status: 501, code: "NotImplemented" },
+    });
+    const bench = await Bench.open("pgstead-without");
+    const without = ["versioning", "publicAccess", "ownership"] as const;
+    const { error } = await bench.up(
+      program({ bucketName, endpoint: proxy.url, without: [...without] }),
+      "backups",
+    );
+    expect([error, proxy.hits]).toEqual(["", 0]);
+    proxy.clear();
+    await bench.close();
+    await proxy.close();
+  });
+});
+
+describe("a service that asks for permissions", () => {
+  const bucketName = nameOf("guarded");
+  const on = { Bucket: bucketName };
+  let bench: Bench;
+  let strict: Awaited<ReturnType<typeof ownService>>;
+  let agent: InstanceType<typeof s3.S3Client>;
+  let pgbackrest: InstanceType<typeof s3.S3Client>;
+  beforeAll(async () => {
+    strict = await ownService();
+    bench = await Bench.open("pgstead-guarded");
+    const { error, outputs } = await bench.up(
+      program({
+        ...{ bucketName, endpoint: strict.url, iamEndpoint: strict.url, pgbackrest: true },
+        // It takes a denial under a condition for a denial, and so would refuse everybody.
+        without: ["policy"],
+      }),
+      "backups",
+    );
+    expect(error).toBe("");
+    const root = s3Of(strict.url);
+    for (const Key of ["dumps/old", "keep/a/backup.dump", "pgbackrest/old", "secret"]) {
+      await root.send(new s3.PutObjectCommand({ ...on, Key, Body: "old" }));
+    }
+    agent = s3Of(strict.url, JSON.parse(outputs.credentials as string));
+    pgbackrest = s3Of(strict.url, JSON.parse(outputs.pgbackrest as string));
+    await strict.ask(true);
+  });
+  afterAll(async () => {
+    await strict?.ask(false);
+    if (strict) await removeBucket(s3Of(strict.url), bucketName);
+    await bench?.close();
+    strict?.stop();
+  });
+
+  const denied = { name: "AccessDenied" };
+
+  test("S17: the agent's key puts and reads, and deletes neither object nor version", async () => {
+    for (const prefix of ["dumps", "volumes", "keep"]) {
+      const Key = `${prefix}/new`;
+      const { VersionId } = await agent.send(new s3.PutObjectCommand({ ...on, Key, Body: "new" }));
+      const { Body } = await agent.send(new s3.GetObjectCommand({ ...on, Key }));
+      expect(await Body?.transformToString()).toBe("new");
+      for (const version of [{}, { VersionId }]) {
+        const gone = new s3.DeleteObjectCommand({ ...on, Key, ...version });
+        await expect(agent.send(gone)).rejects.toMatchObject(denied);
+      }
+    }
+  });
+
+  test("S17: what it overwrites is still there", async () => {
+    await agent.send(new s3.PutObjectCommand({ ...on, Key: "dumps/old", Body: "ransom" }));
+    await strict.ask(false);
+    const root = s3Of(strict.url);
+    const { Versions = [] } = await root.send(
+      new s3.ListObjectVersionsCommand({ ...on, Prefix: "dumps/old" }),
+    );
+    const first = Versions.find(({ IsLatest }) => !IsLatest);
+    const { Body } = await root.send(
+      new s3.GetObjectCommand({ ...on, Key: "dumps/old", VersionId: first!.VersionId }),
+    );
+    expect(await Body?.transformToString()).toBe("old");
+    await strict.ask(true);
+  });
+
+  test.each([
+    ["reads elsewhere", () => new s3.GetObjectCommand({ ...on, Key: "secret" })],
+    ["puts elsewhere", () => new s3.PutObjectCommand({ ...on, Key: "other/x", Body: "x" })],
+    [
+      "puts where pgBackRest does",
+      () => new s3.PutObjectCommand({ ...on, Key: "pgbackrest/x", Body: "x" }),
+    ],
+    [
+      "suspends versioning",
+      () =>
+        new s3.PutBucketVersioningCommand({
+          ...on,
+          VersioningConfiguration: { Status: "Suspended" },
+        }),
+    ],
+    ["changes the lifecycle", () => new s3.DeleteBucketLifecycleCommand(on)],
+    ["changes the policy", () => new s3.DeleteBucketPolicyCommand(on)],
+    ["opens the bucket", () => new s3.DeletePublicAccessBlockCommand(on)],
+    ["deletes the bucket", () => new s3.DeleteBucketCommand(on)],
+  ])("S17: the agent's key never %s", async (_, command) => {
+    await expect(agent.send(command() as never)).rejects.toMatchObject(denied);
+  });
+
+  test("S17: pgBackRest's key deletes below its prefix, and nowhere else", async () => {
+    await pgbackrest.send(new s3.PutObjectCommand({ ...on, Key: "pgbackrest/new", Body: "x" }));
+    await pgbackrest.send(new s3.DeleteObjectCommand({ ...on, Key: "pgbackrest/old" }));
+    for (const Key of ["dumps/old", "keep/a/backup.dump", "secret"]) {
+      for (const command of [
+        new s3.DeleteObjectCommand({ ...on, Key }),
+        new s3.GetObjectCommand({ ...on, Key }),
+      ]) {
+        await expect(pgbackrest.send(command as never)).rejects.toMatchObject(denied);
+      }
+    }
+    const { Versions = [] } = await agent
+      .send(new s3.ListObjectVersionsCommand({ ...on }))
+      .catch(() => ({ Versions: undefined }));
+    expect(Versions).toEqual([]);
+  });
+
+  test("a role of the machine is given what the key would be", async () => {
+    await strict.ask(false);
+    const client = iam(strict.url);
+    const roleArn = await client.makeRole("db-host");
+    const roled = program({
+      ...{ bucketName, endpoint: strict.url, iamEndpoint: strict.url, roleArn },
+      without: ["policy"],
+    });
+    const { error, outputs } = await bench.up(roled, "backups-agent-policy");
+    expect([error, outputs.credentials]).toEqual(["", ""]);
+    expect(await client.policiesOf("db-host")).toEqual([
+      expect.objectContaining({
+        Statement: expect.arrayContaining([
+          expect.objectContaining({ Sid: "PutAndRead", Action: ["s3:GetObject", "s3:PutObject"] }),
+        ]),
+      }),
+    ]);
+  });
+});
