@@ -63,7 +63,7 @@ test: setup ## every check and test
 	@npm run --silent test
 
 faults: setup ## every fault row, many seeded kills (SEED, KILLS, KILL_RUNS)
-	@KILLS=$${KILLS:-12} KILL_RUNS=$${KILL_RUNS:-40} BACKUP_STRIKES=$${BACKUP_STRIKES:-25} npm run --silent test -- faults migrate "front door" stack backup
+	@KILLS=$${KILLS:-12} KILL_RUNS=$${KILL_RUNS:-40} BACKUP_STRIKES=$${BACKUP_STRIKES:-25} PGSTEAD_FAULTS=all npm run --silent test -- faults migrate "front door" stack backup
 
 lint: setup ## types, style, dead code
 	@npm run --silent typecheck && npm run --silent lint

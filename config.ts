@@ -236,6 +236,12 @@ const sections = {
         .describe(
           "Address of a dead man's switch, asked after each proven backup; may be a secret.",
         ),
+      recipients: z
+        .array(z.string().regex(/^age1[a-z0-9]+$/, { error: "a public key of age: age1..." }))
+        .default([])
+        .describe(
+          "Public keys of `age` that the bucket's copies are encrypted to; keep the private one elsewhere.",
+        ),
       verify: z
         .enum(["each", "daily", "weekly"])
         .default("each")

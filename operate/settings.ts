@@ -78,6 +78,8 @@ const BackupSettings = z.strictObject({
   pingFile: z.string().optional(),
   /** Where the agent answers `/metrics` and `/healthz`; any free port with 0. */
   metricsPort: z.int().min(0).max(65535).default(9464),
+  /** Keys of `age` that the bucket's copies are encrypted to; nobody else can read them. */
+  recipients: z.array(z.string().regex(/^age1[a-z0-9]+$/)).default([]),
   /** How often the newest backup is restored into a scratch server and compared. */
   verify: z.enum(["each", "daily", "weekly"]).default("each"),
   bucket: BucketSettings.optional(),

@@ -37,5 +37,15 @@ export const backupGet: Verb = {
   },
 };
 
-const describe = ({ manifest, where, out }: GetResult) =>
+const describe = (result: GetResult) =>
+  result.encrypted ? describeEncrypted(result) : describePlain(result);
+
+const describeEncrypted = ({ manifest, out }: GetResult) =>
+  [
+    `${out}: from the bucket, encrypted; with your key:`,
+    `  age --decrypt --identity KEY --output ${manifest.dump.file} ${out}`,
+    `  echo "${manifest.dump.sha256}  ${manifest.dump.file}" | sha256sum --check`,
+  ].join("\n");
+
+const describePlain = ({ manifest, where, out }: GetResult) =>
   `${out}: ${bytes(manifest.dump.size)}, from ${where === "local" ? "the folder" : "the bucket"}, checksum right`;

@@ -35,10 +35,12 @@ function line(backup: Listed, width: number, now: Date): string {
     backup.id.padEnd(width),
     age(backup.startedAt, now).padStart(8),
     bytes(backup.size).padStart(8),
-    backup.copies.join(" + ").padEnd("local + bucket".length),
+    copiesOf(backup).padEnd("local + bucket".length),
     proofOf(backup, now).padEnd("proven 59 min ago".length),
     backup.schemaVersion ?? "-",
   ];
+  // Allowed, for a database begins so; and what a wrong name of the database looks like.
+  if (backup.tables === 0) columns.push("NO TABLES");
   if (!backup.good && backup.standing !== "broken") columns.push("NOT WHOLE");
   if (backup.bucketProof?.state === "failed" && backup.proof?.state !== "failed") {
     columns.push("THE BUCKET'S COPY FAILED TO RESTORE");
@@ -48,6 +50,9 @@ function line(backup: Listed, width: number, now: Date): string {
   if (backup.problem) columns.push(`DAMAGED: ${backup.problem}`);
   return columns.join("  ");
 }
+
+const copiesOf = ({ copies, encrypted }: Listed) =>
+  copies.map((copy) => (copy === "bucket" && encrypted ? "bucket (encrypted)" : copy)).join(" + ");
 
 export function proofOf({ proof }: Pick<Listed, "proof">, now: Date): string {
   if (!proof) return "not proven";

@@ -85,7 +85,7 @@ function readCompression(how: unknown): { compress?: Compression } {
 function describe({ manifest, uploaded, uploadError, pruned }: BackupResult): string {
   const tables = Object.keys(manifest.rows).length;
   const lines = [
-    `${manifest.id}: ${bytes(manifest.dump.size)}${tables > 0 ? ` of ${tables} tables` : ""} in ${(manifest.durationMs / 1000).toFixed(1)} s`,
+    `${manifest.id}: ${bytes(manifest.dump.size)} of ${tables} tables in ${(manifest.durationMs / 1000).toFixed(1)} s`,
   ];
   if (!manifest.complete) {
     lines.push("NOT WHOLE, and so it does not count as a backup:");

@@ -1,4 +1,5 @@
 import type { Bucket } from "./bucket.ts";
+import { encryptedName } from "./encrypt.ts";
 import { type Manifest, parseManifest } from "./manifest.ts";
 import { type Proof, parseProof, proofName } from "./proof.ts";
 
@@ -27,6 +28,12 @@ export const idsOf = (names: Set<string>): Set<string> =>
       .filter((name) => name.endsWith(".json"))
       .map((name) => name.slice(0, -".json".length)),
   );
+
+/** Under which name a part lies there: its own, or that of one that is encrypted. */
+export function storedName(names: Set<string>, file: string): string {
+  const encrypted = encryptedName(file);
+  return names.has(encrypted) && !names.has(file) ? encrypted : file;
+}
 
 /** Ids end in their time, which is how they are sorted: newest first. */
 export const newestFirst = (ids: Iterable<string>): string[] =>

@@ -7,6 +7,7 @@ import { mistake, unreachable } from "../error.ts";
 import { type Note, withProgress } from "../progress.ts";
 import type { Settings } from "../settings.ts";
 import { withBucket } from "./bucket.ts";
+import { bucketNames, storedName } from "./bucket-list.ts";
 import { type Found, findBackup } from "./find.ts";
 import { backupSettings } from "./settings.ts";
 import { bytes } from "./units.ts";
@@ -19,6 +20,8 @@ export interface GetOptions {
 
 export interface GetResult extends Found {
   out: string;
+  /** What was written can be read with the owner's key only. */
+  encrypted: boolean;
 }
 
 /** Copies the dump of a backup out of the folder or the bucket, and checks it on the way. */
@@ -28,26 +31,37 @@ export async function getBackup(
   { out, note }: GetOptions,
 ): Promise<GetResult> {
   const found = await findBackup(settings, id);
-  const { dump } = found.manifest;
-  const target = out ?? dump.file;
+  const stored = await nameOf(settings, found);
+  const encrypted = stored !== found.manifest.dump.file;
+  const target = out ?? stored;
   if (target === "-") {
-    await copy(settings, found, process.stdout, note);
+    await copy(settings, found, stored, process.stdout, note);
   } else {
     const partial = `${target}.partial`;
     try {
-      await copy(settings, found, createWriteStream(partial, { mode: 0o600 }), note);
+      await copy(settings, found, stored, createWriteStream(partial, { mode: 0o600 }), note);
       renameSync(partial, target);
     } catch (error) {
       rmSync(partial, { force: true });
       throw error;
     }
   }
-  return { ...found, out: target };
+  return { ...found, out: target, encrypted };
+}
+
+/** The dump's own, or in a bucket that nobody else shall read, that of the encrypted one. */
+async function nameOf(settings: Settings, { manifest, where }: Found): Promise<string> {
+  const { file } = manifest.dump;
+  if (where === "local") return file;
+  return withBucket(backupSettings(settings), async (bucket) =>
+    storedName(await bucketNames(bucket, "dumps/"), file),
+  );
 }
 
 async function copy(
   settings: Settings,
   { manifest, where }: Found,
+  stored: string,
   target: Writable,
   note: Note | undefined,
 ): Promise<void> {
@@ -62,14 +76,15 @@ async function copy(
     },
   });
   const told = () => `${bytes(passed)} of ${bytes(dump.size)}`;
-  await withSource(settings, where, dump.file, (source) =>
+  await withSource(settings, where, stored, (source) =>
     withProgress(note, told, () =>
       pipeline(source, sum, target, { end: target !== process.stdout }).catch((error) => {
         throw mistake(`cannot copy ${dump.file}: ${(error as Error).message}`, error);
       }),
     ),
   );
-  if (hash.digest("hex") !== dump.sha256) {
+  // age checks what it decrypts by itself.
+  if (stored === dump.file && hash.digest("hex") !== dump.sha256) {
     throw unreachable(
       `the copy of ${dump.file} (${where}) differs from its manifest; it is damaged, take another`,
     );

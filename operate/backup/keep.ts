@@ -1,5 +1,5 @@
 import type { Bucket } from "./bucket.ts";
-import { bucketManifest, bucketNames, bucketText } from "./bucket-list.ts";
+import { bucketManifest, bucketNames, bucketText, storedName } from "./bucket-list.ts";
 import { type Manifest, partsOf } from "./manifest.ts";
 import { parseProof, proofName } from "./proof.ts";
 
@@ -50,9 +50,11 @@ async function readSlot(bucket: Bucket, there: Set<string>, slot: string) {
 }
 
 async function copyBackup(bucket: Bucket, newest: Manifest, slot: string): Promise<void> {
+  const names = await bucketNames(bucket, "dumps/");
   for (const { file, size } of partsOf(newest)) {
-    const suffix = file.slice(newest.id.length);
-    await copy(bucket, `dumps/${file}`, `keep/${slot}/backup${suffix}`, size);
+    const stored = storedName(names, file);
+    const suffix = stored.slice(newest.id.length);
+    await copy(bucket, `dumps/${stored}`, `keep/${slot}/backup${suffix}`, size);
   }
   await copy(bucket, `dumps/${newest.id}.json`, `keep/${slot}/backup.json`, 0);
 }

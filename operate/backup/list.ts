@@ -4,6 +4,7 @@ import { ExpectedError } from "../error.ts";
 import type { BackupSettings, Settings } from "../settings.ts";
 import { withBucket } from "./bucket.ts";
 import { bucketManifest, bucketNames, bucketProof, idsOf } from "./bucket-list.ts";
+import { encryptedName } from "./encrypt.ts";
 import { localManifests } from "./folder.ts";
 import { isGood, type Manifest, partsOf } from "./manifest.ts";
 import { localProof, type Proof, proofName } from "./proof.ts";
@@ -17,9 +18,12 @@ export interface Listed {
   startedAt: string;
   size: number;
   schemaVersion: string | null;
+  tables: number;
   good: boolean;
   /** Where copies lie. */
   copies: ("local" | "bucket")[];
+  /** The bucket's copy can be read with its owner's key only. */
+  encrypted: boolean;
   /** What is wrong with the local copy. */
   problem: string | null;
   /** What came of restoring it; null until it was tried. */
@@ -43,7 +47,7 @@ export interface ListResult {
 export async function listBackups(settings: Settings): Promise<ListResult> {
   const backups = backupSettings(settings);
   const local = localManifests(backups);
-  const { manifests, ids, proofs, error } = await inBucket(backups, local);
+  const { manifests, ids, proofs, encrypted, error } = await inBucket(backups, local);
   const known = new Map([...manifests, ...local].map((manifest) => [manifest.id, manifest]));
   const localIds = new Set(local.map(({ id }) => id));
   return {
@@ -58,11 +62,13 @@ export async function listBackups(settings: Settings): Promise<ListResult> {
         startedAt: manifest.startedAt,
         size: manifest.dump.size,
         schemaVersion: manifest.schemaVersion,
+        tables: Object.keys(manifest.rows).length,
         good: isGood(manifest),
         copies: [
           ...(localIds.has(manifest.id) ? (["local"] as const) : []),
           ...(ids.has(manifest.id) ? (["bucket"] as const) : []),
         ],
+        encrypted: encrypted.has(manifest.id),
         problem: localIds.has(manifest.id) ? localProblem(backups.folder, manifest) : null,
         proof: localProof(backups, manifest) ?? proofs.get(manifest.id) ?? null,
         standing: manifest.standing ?? "none",
@@ -78,6 +84,7 @@ async function inBucket(backups: BackupSettings, local: Manifest[]) {
     manifests: [] as Manifest[],
     ids: new Set<string>(),
     proofs: new Map<string, Proof>(),
+    encrypted: new Set<string>(),
   };
   if (!backups.bucket) return { ...nothing, error: null };
   try {
@@ -88,7 +95,16 @@ async function inBucket(backups: BackupSettings, local: Manifest[]) {
       const wanted = [...ids].filter((id) => !have.has(id));
       const manifests = await eachOf(wanted, (id) => bucketManifest(bucket, "dumps/", id));
       const proofs = await eachOf([...ids], (id) => bucketProof(bucket, "dumps/", names, id));
-      return { ids, manifests, proofs: new Map(proofs.map((one) => [one.id, one])), error: null };
+      const isEncrypted = (id: string) =>
+        [".dump", ".sql.gz"].some((ending) => names.has(encryptedName(id + ending)));
+      const encrypted = new Set([...ids].filter(isEncrypted));
+      return {
+        ids,
+        manifests,
+        encrypted,
+        proofs: new Map(proofs.map((one) => [one.id, one])),
+        error: null,
+      };
     });
   } catch (error) {
     // The local copies can be listed, and one who looks for a backup needs them now.

@@ -7,6 +7,7 @@ import { ExpectedError, unreachable } from "../error.ts";
 import { type Note, withProgress } from "../progress.ts";
 import type { BackupSettings } from "../settings.ts";
 import { withBucket } from "./bucket.ts";
+import { bucketNames, storedName } from "./bucket-list.ts";
 import { CannotVerify } from "./cannot-verify.ts";
 import { measure } from "./check-dump.ts";
 import type { Found } from "./find.ts";
@@ -55,6 +56,9 @@ async function assertIntact(folder: string, parts: Part[]): Promise<void> {
   }
 }
 
+const ENCRYPTED =
+  "the bucket's copy is encrypted to a key that the agent does not have; what was proven is the copy on the volume";
+
 async function fetchParts(
   backups: BackupSettings,
   parts: Part[],
@@ -64,7 +68,9 @@ async function fetchParts(
   try {
     await withBucket(backups, async (bucket) => {
       const { GetObjectCommand } = await import("@aws-sdk/client-s3");
+      const names = await bucketNames(bucket, "dumps/");
       for (const { file, size } of parts) {
+        if (storedName(names, file) !== file) throw new CannotVerify(ENCRYPTED);
         const path = join(folder, file);
         const Key = bucket.key(`dumps/${file}`);
         const told = () =>

@@ -23,7 +23,6 @@ export async function uploadMissing(
   backups: BackupSettings,
   options: UploadOptions,
 ): Promise<Uploaded> {
-  const { folder } = backups;
   if (!backups.bucket) return { uploaded: [], error: null };
   const uploaded: string[] = [];
   try {
@@ -36,12 +35,17 @@ export async function uploadMissing(
         // What is kept longer here has been there and was expired; it need not come back each night.
         const isDue = manifest.startedAt >= young || manifest === good[0];
         if (isDue && !there.has(manifest.id)) {
-          await uploadBackup(bucket, folder, manifest, options);
+          await uploadBackup(bucket, backups, manifest, options);
           uploaded.push(manifest.id);
         }
         if (isDue) await uploadProof(bucket, backups, manifest, names);
       }
-      await keep(bucket, backups, good);
+      const left = new Set([...there, ...uploaded]);
+      await keep(
+        bucket,
+        backups,
+        good.filter(({ id }) => left.has(id)),
+      );
     });
     return { uploaded, error: null };
   } catch (error) {

@@ -3,8 +3,10 @@ import { createReadStream, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { unreachable } from "../error.ts";
 import { type Note, withProgress } from "../progress.ts";
+import type { BackupSettings } from "../settings.ts";
 import type { Bucket } from "./bucket.ts";
 import { compositeSum } from "./composite-sum.ts";
+import { withOutgoing } from "./encrypt.ts";
 import { manifestFile } from "./folder.ts";
 import { type Manifest, type Part, partsOf } from "./manifest.ts";
 import { bytes } from "./units.ts";
@@ -25,17 +27,19 @@ export interface UploadOptions {
 /** The manifest last: what the bucket holds without one is no backup. */
 export async function uploadBackup(
   bucket: Bucket,
-  folder: string,
+  backups: BackupSettings,
   manifest: Manifest,
   options: UploadOptions,
 ): Promise<void> {
   for (const part of partsOf(manifest)) {
-    const [path, key] = [join(folder, part.file), bucket.key(`dumps/${part.file}`)];
-    await uploadFile(bucket, path, key, options);
-    await assertStored(bucket, path, key, part);
+    await withOutgoing(backups, part, options.signal, async (folder, outgoing) => {
+      const [path, key] = [join(folder, outgoing.file), bucket.key(`dumps/${outgoing.file}`)];
+      await uploadFile(bucket, path, key, options);
+      await assertStored(bucket, path, key, outgoing);
+    });
   }
   options.signal?.throwIfAborted();
-  const text = readFileSync(manifestFile(folder, manifest.id), "utf8");
+  const text = readFileSync(manifestFile(backups.folder, manifest.id), "utf8");
   await putJson(bucket, `dumps/${manifest.id}.json`, text);
 }
 

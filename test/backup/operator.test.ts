@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -48,6 +48,28 @@ describe.runIf(canRun)("from the operator's machine", () => {
     expect(gunzipSync(readFileSync(join(project, "x.sql.gz"))).toString()).toContain(
       "COPY public.t",
     );
+  });
+
+  test("at 3 a.m. the engine is enough: no checkout, no Pulumi, no state, no passphrase", () => {
+    rmSync(project, { recursive: true });
+    const docker = spawnSync("sh", ["-c", "command -v docker"], { encoding: "utf8" }).stdout.trim();
+    const inAgent = (...verb: string[]) => {
+      const args = ["exec", `${STACK}-agent`, "pgstead", ...verb];
+      const env = { DOCKER_HOST: process.env.DOCKER_HOST, PATH: "/nowhere" };
+      const { status, stdout, stderr } = spawnSync(docker, args, { encoding: "utf8", env });
+      expect(status, stderr).toBe(0);
+      return stdout;
+    };
+    expect(inAgent("backup", "now")).toMatch(/^app-\d{8}T\d{6}Z: /);
+    expect(inAgent("backup", "verify")).toMatch(/: proven, from the copy on the volume/);
+    expect(inAgent("backup", "list")).toContain("proven 0 min ago");
+    expect(inAgent("backup", "show")).toContain("public.t: 1000 rows");
+    expect(inAgent("backup", "prune", "--dry-run")).toContain("the newest good one");
+    expect(inAgent("backup", "schedule")).toContain("in UTC");
+    mkdirSync(project);
+    writeFileSync(join(project, "Pulumi.yaml"), "name: pgstead\nruntime: nodejs\n");
+    writeFileSync(join(project, `Pulumi.${STACK}.yaml`), "config:\n  pgstead:engine: docker\n");
+    cpSync("migrations", join(project, "migrations"), { recursive: true });
   });
 
   test("fails without leaving a file", () => {

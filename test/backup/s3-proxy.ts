@@ -5,10 +5,16 @@ import type { AddressInfo } from "node:net";
 export interface Fault {
   method: string;
   times: number;
-  kind: "status" | "cut" | "truncate";
+  kind: "status" | "cut" | "truncate" | "corrupt" | "slow";
   status?: number;
   code?: string;
 }
+
+/** What reaches the bucket instead of what was sent. */
+const DAMAGE: Partial<Record<Fault["kind"], (body: Buffer) => Buffer>> = {
+  truncate: (body) => body.subarray(0, body.length / 2),
+  corrupt: (body) => body.map((byte, at) => (at === body.length >> 1 ? byte ^ 1 : byte)) as Buffer,
+};
 
 /** Stands between the agent and the S3 fixture, on loopback, and breaks what it is told to. */
 export async function startProxy(target: string) {
@@ -23,7 +29,11 @@ export async function startProxy(target: string) {
       incoming.once("data", () => incoming.socket.destroy());
       return;
     }
-    forward(target, incoming, outgoing, fault?.kind === "truncate");
+    if (fault?.kind === "slow") {
+      setTimeout(() => forward(target, incoming, outgoing), 3_000);
+      return;
+    }
+    forward(target, incoming, outgoing, fault && DAMAGE[fault.kind]);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
@@ -54,13 +64,12 @@ function forward(
   target: string,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
-  truncate: boolean,
+  damage: (body: Buffer) => Buffer = (body) => body,
 ) {
   const body: Buffer[] = [];
   incoming.on("data", (chunk) => body.push(chunk));
   incoming.once("end", () => {
-    const whole = Buffer.concat(body);
-    const sent = truncate ? whole.subarray(0, whole.length / 2) : whole;
+    const sent = damage(Buffer.concat(body));
     const { "transfer-encoding": _, ...headers } = incoming.headers;
     const upstream = request(
       `${target}${incoming.url}`,

@@ -42,6 +42,10 @@ export class Stage {
   readonly backups = join(this.folder, "backups");
   private readonly containers: string[] = [];
   private agent = "";
+  useAgent(container: string): void {
+    this.agent = container;
+  }
+
   get agentId(): string {
     return this.agent;
   }
