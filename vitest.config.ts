@@ -4,8 +4,9 @@ const onServer = ["test/migrate/**/*.test.ts", "test/vector/**/*.test.ts"];
 
 export default defineConfig({
   test: {
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // Against hanging, not against being slow: a busy machine must not turn a test red.
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
     // Suites start servers and whole programs; more than two at a time only wait for each other.
     maxWorkers: 2,
     projects: [

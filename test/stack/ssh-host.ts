@@ -26,6 +26,8 @@ export class SshHost {
       "StrictModes no",
       "PermitRootLogin prohibit-password",
       "PidFile none",
+      // One connection a resource; the usual ten at once would be turned away at random.
+      "MaxStartups 200",
     ];
     writeFileSync(this.#file("sshd_config"), `${server.join("\n")}\n`);
     const client = [
