@@ -60,7 +60,7 @@ async function assertFound(client: s3.S3Client, { bucketName, region, endpoint }
       if (!BucketRegion || !region || BucketRegion === region) return;
       throw elsewhere(bucketName, BucketRegion);
     },
-    (error: Error & { $metadata?: { httpStatusCode?: number }; $response?: Response }) => {
+    async (error: Error & { $metadata?: { httpStatusCode?: number }; $response?: Response }) => {
       const status = error.$metadata?.httpStatusCode;
       const found = error.$response?.headers?.["x-amz-bucket-region"];
       if (status === 301 || (status === 400 && found)) throw elsewhere(bucketName, found);
@@ -69,13 +69,23 @@ async function assertFound(client: s3.S3Client, { bucketName, region, endpoint }
           `there is no bucket "${bucketName}"${at} to take over; leave bucket.adopt out, and it is made`,
         );
       }
-      if (status === 403) {
-        throw new ConfigError(
-          `the bucket "${bucketName}"${at} belongs to another account, or these credentials may not look at it (s3:ListBucket)`,
-        );
-      }
-      throw error;
+      throw await forbidden(client, bucketName, at);
     },
+  );
+}
+
+/** The answer to a HEAD has no words; those to a listing tell wrong credentials from missing rights. */
+async function forbidden(client: s3.S3Client, Bucket: string, at: string): Promise<Error> {
+  const { ListObjectsV2Command } = await import("@aws-sdk/client-s3");
+  const { name, message } = await client
+    .send(new ListObjectsV2Command({ Bucket, MaxKeys: 1 }))
+    .then(
+      () => ({ name: "AccessDenied", message: "" }),
+      (error: Error) => error,
+    );
+  if (name !== "AccessDenied") return Object.assign(new Error(message), { name });
+  return new ConfigError(
+    `the bucket "${Bucket}"${at} belongs to another account, or these credentials may not look at it (s3:ListBucket)`,
   );
 }
 

@@ -22,9 +22,13 @@ const run = (word: "start" | "stop", env: NodeJS.ProcessEnv = {}) =>
 export const service = run("start");
 
 const region = "us-east-1";
-export const s3Of = (endpoint: string, credentials?: s3.S3ClientConfig["credentials"]) =>
+export const s3Of = (
+  endpoint: string,
+  credentials?: s3.S3ClientConfig["credentials"],
+  at = region,
+) =>
   new s3.S3Client({
-    ...{ endpoint, region, forcePathStyle: true },
+    ...{ endpoint, region: at, forcePathStyle: true },
     // As the agent has it; signatures over parts are not known to the service of the tests.
     requestChecksumCalculation: "WHEN_REQUIRED",
     ...(credentials && { credentials }),

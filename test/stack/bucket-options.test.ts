@@ -247,8 +247,11 @@ describe("a bucket that exists", () => {
       `there is no bucket "no-such-bucket-here" at ${service} to take over`,
     );
     const proxy = await FaultyS3.before(service);
-    proxy.inject({ method: "HEAD", with: { status: 403, code: "Forbidden" } });
+    proxy.inject({ with: { status: 403, code: "AccessDenied" } });
     await expect(survey({ endpoint: proxy.url })).rejects.toThrow("belongs to another account");
+    proxy.clear();
+    proxy.inject({ with: { status: 400, code: "ExpiredToken" } });
+    await expect(survey({ endpoint: proxy.url })).rejects.toThrow("have expired or are not valid");
     proxy.clear();
     proxy.inject({ path: /versioning/, with: { status: 501, code: "NotImplemented" } });
     await expect(survey({ endpoint: proxy.url })).rejects.toThrow(
@@ -256,6 +259,20 @@ describe("a bucket that exists", () => {
     );
     await proxy.close();
   });
+});
+
+test("fails for a bucket that lies in another region", async () => {
+  const Bucket = nameOf("elsewhere");
+  const region = "eu-west-1" as const;
+  const CreateBucketConfiguration = { LocationConstraint: region };
+  await s3Of(service, undefined, region).send(
+    new s3.CreateBucketCommand({ Bucket, CreateBucketConfiguration }),
+  );
+  const args = { bucketName: Bucket, stack: "prod", prefix: "", endpoint: service };
+  await expect(
+    assertAdoptable({ ...args, region: "us-east-1", without: [], raise: [], ruleIds: [] }),
+  ).rejects.toThrow(`lies in another region; set bucket.region to "${region}"`);
+  await admin.send(new s3.DeleteBucketCommand({ Bucket }));
 });
 
 describe("a service that lacks what is asked for", () => {
