@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { z } from "zod";
+import * as z from "zod";
 import { type Seal, SealRecord, type Standing } from "./seal.ts";
 
 /** A file of the backup, by its name in the backup folder and under `dumps/` of the bucket. */

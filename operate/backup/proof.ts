@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { type Sealed, writeDurably } from "./folder.ts";
 import type { Manifest } from "./manifest.ts";
 import { Seal, SealRecord } from "./seal.ts";
