@@ -4,7 +4,7 @@ export PGSTEAD_STACK := $(or $(STACK),$(PGSTEAD_STACK))
 ifeq ($(PGSTEAD_STACK),)
 unexport PGSTEAD_STACK
 endif
-PGSTEAD := node dist/pgstead.cjs
+PGSTEAD := node dist/start.cjs
 SOURCES := $(shell find cli operate -name '*.ts' 2>/dev/null)
 
 .PHONY: help setup up down preview outputs status check doctor logs psql restart migrate backup test faults lint format bench clean

@@ -117,7 +117,7 @@ function pgstead(on: TestServer, { plain }: Files, verb: string): Run {
       database: { ...database, passwordFile },
     }),
   );
-  const bundle = resolve("dist/pgstead.cjs");
+  const bundle = resolve("dist/start.cjs");
   return { command: ["node", bundle, "migrate", verb, "--json", "--settings", settings] };
 }
 

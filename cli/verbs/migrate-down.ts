@@ -1,13 +1,5 @@
 import type { Verb } from "../verb.ts";
-import {
-  approvalOf,
-  approvalOptions,
-  extentOf,
-  resolutionOf,
-  resolutionOptions,
-  runOptions,
-  waitOptions,
-} from "./migrate-options.ts";
+import { approvalOf, approvalOptions, moveOf, moveOptions } from "./migrate-options.ts";
 
 export const migrateDown: Verb = {
   name: "migrate down",
@@ -17,8 +9,7 @@ export const migrateDown: Verb = {
   options: [
     { flags: "--to <version>", description: "undo what came after this version; `base`: all" },
     ...approvalOptions,
-    ...resolutionOptions,
-    ...waitOptions,
+    ...moveOptions,
   ],
   examples: [
     "pgstead migrate down",
@@ -29,10 +20,8 @@ export const migrateDown: Verb = {
   async run(context, call) {
     const { down } = await import("../../operate/migrate/down.ts");
     const result = await down(await context.settings(), {
-      ...runOptions(context, call),
-      ...extentOf(call),
+      ...moveOf(context, call),
       ...approvalOf(call),
-      ...resolutionOf(call),
     });
     const { database, undone, schemaVersion } = result;
     context.print(result, () =>

@@ -25,10 +25,19 @@ export const approvalOptions: VerbOption[] = [
   },
 ];
 
-export const resolutionOptions: VerbOption[] = [
+const resolutionOptions: VerbOption[] = [
   { flags: "--retry", description: "run the statement again of which nobody knows whether it ran" },
   { flags: "--skip", description: "count that statement as done" },
 ];
+
+/** What `up` and `down` share: how far, how long to wait, and a person's word. */
+export const moveOptions: VerbOption[] = [...resolutionOptions, ...waitOptions];
+
+export const moveOf = (context: Context, call: Call) => ({
+  ...runOptions(context, call),
+  ...extentOf(call),
+  ...resolutionOf(call),
+});
 
 export function runOptions(context: Context, { options }: Call): RunOptions {
   return {
@@ -45,14 +54,14 @@ export function approvalOf({ options }: Call): { approval: GivenApproval } {
   return { approval: { by: approvedBy, reason, acceptLoss: Boolean(options.acceptLoss) } };
 }
 
-export function resolutionOf({ options }: Call): { resolution?: Resolution } {
+function resolutionOf({ options }: Call): { resolution?: Resolution } {
   if (options.retry && options.skip) throw mistake("give --retry or --skip, not both");
   if (options.retry) return { resolution: "retry" };
   return options.skip ? { resolution: "skip" } : {};
 }
 
 /** `up 2`, `down --to V`: how far. */
-export function extentOf({ args, options }: Call): { count?: number; to?: string } {
+function extentOf({ args, options }: Call): { count?: number; to?: string } {
   const to = options.to as string | undefined;
   if (args[0] === undefined) return to === undefined ? {} : { to };
   if (to !== undefined) throw mistake(`give a count (${args[0]}) or --to ${to}, not both`);

@@ -1,13 +1,7 @@
 import { mistake } from "../../operate/error.ts";
 import type { OutOfOrder, UpResult } from "../../operate/migrate/up.ts";
 import type { Call, Verb } from "../verb.ts";
-import {
-  extentOf,
-  resolutionOf,
-  resolutionOptions,
-  runOptions,
-  waitOptions,
-} from "./migrate-options.ts";
+import { moveOf, moveOptions } from "./migrate-options.ts";
 
 export const migrateUp: Verb = {
   name: "migrate up",
@@ -21,8 +15,7 @@ export const migrateUp: Verb = {
       description: "files older than the newest applied one: refuse, apply or skip",
     },
     { flags: "--release-hold", description: "go on after a restore put migrations on hold" },
-    ...resolutionOptions,
-    ...waitOptions,
+    ...moveOptions,
   ],
   examples: [
     "pgstead migrate up",
@@ -33,9 +26,7 @@ export const migrateUp: Verb = {
   async run(context, call) {
     const { up } = await import("../../operate/migrate/up.ts");
     const result = await up(await context.settings(), {
-      ...runOptions(context, call),
-      ...extentOf(call),
-      ...resolutionOf(call),
+      ...moveOf(context, call),
       ...outOfOrderOf(call),
       releaseHold: Boolean(call.options.releaseHold),
     });
