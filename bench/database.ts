@@ -13,6 +13,7 @@ import { buildServerImage, fixtureBase } from "../test/support/server-image.ts";
  * same machine, in turns: an HNSW build of 40,000 x 768, pgbench, recall, and the start after a kill.
  */
 const ROWS = Number(process.env.BENCH_ROWS ?? 40_000);
+const BUILDS = Number(process.env.BENCH_BUILDS ?? 2);
 const DIMENSIONS = 768;
 const PGBENCH_SECONDS = 10;
 const image = `pgstead-bench-${randomBytes(3).toString("hex")}`;
@@ -33,7 +34,7 @@ const peers: Record<string, Peer> = {
 };
 try {
   for (const peer of Object.values(peers)) load(peer);
-  for (let round = 0; round < 2; round++) {
+  for (let round = 0; round < BUILDS; round++) {
     for (const peer of Object.values(peers)) build(peer);
   }
   for (const peer of Object.values(peers)) peer.recall = await recallOf(peer);

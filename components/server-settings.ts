@@ -126,7 +126,7 @@ function processors({ major, cpus }: Sized): Row[] {
     ],
     [
       "max_parallel_maintenance_workers",
-      String(clamp(cpus - 1, 1, 8)),
+      String(clamp(cpus - 1, 2, 8)),
       "2",
       "an index build takes all processors; the process that leads it works too",
     ],

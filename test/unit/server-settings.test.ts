@@ -7,11 +7,11 @@ const shown = (sized: ReturnType<typeof sizeServer>, name: string) =>
 
 describe("the server's settings", () => {
   test.each([
-    [{ memoryMb: 1024, cpus: 1 }, "256MB", "128MB", "1", 320],
-    [{}, "512MB", "256MB", "1", 640],
+    [{ memoryMb: 1024, cpus: 1 }, "256MB", "128MB", "2", 320],
+    [{}, "512MB", "256MB", "2", 640],
     [{ memoryMb: 8192, cpus: 4 }, "2048MB", "1024MB", "3", 5120],
     [{ memoryMb: 65_536, cpus: 16 }, "16384MB", "2048MB", "8", 10_240],
-    [{ memoryMb: 4096, cpus: 2, maintenanceWorkMemMb: 64 }, "1024MB", undefined, "1", 160],
+    [{ memoryMb: 4096, cpus: 2, maintenanceWorkMemMb: 64 }, "1024MB", undefined, "2", 160],
   ])("for %j", (size, shared, maintenance, workers, shmMb) => {
     const sized = sizeServer("db", { major: "18", ...size });
     expect(shown(sized, "shared_buffers")).toBe(shared);
