@@ -191,7 +191,7 @@ export class PostgresDatabase extends pulumi.ComponentResource {
         tmpfs: { "/tmp": "size=64m,mode=1777", "/run/pgstead": "size=1m,mode=0755" },
         shmSize: sized.shmMb,
         ...(args.memoryMb && { memory: args.memoryMb, memorySwap: args.memoryMb }),
-        ...(args.cpus && { cpus: String(args.cpus) }),
+        ...(args.cpus && { cpus: spellCpus(args.cpus) }),
         networksAdvanced: [{ name: network.name, aliases: ["postgres"] }],
         ...(args.publishedPort && {
           ports: [{ internal: 5432, external: args.publishedPort, ip: "127.0.0.1" }],
@@ -229,6 +229,12 @@ export class PostgresDatabase extends pulumi.ComponentResource {
       return new Container(...declared);
     }
   }
+}
+
+/** As the plugin reads it back from the engine: "2" would replace the container at each `up`. */
+function spellCpus(cpus: number): string {
+  const spelled = cpus.toFixed(9);
+  return spelled.split("0").length === 10 ? cpus.toFixed(1) : spelled.replace(/0+$/, "");
 }
 
 /** A transform must not move the cluster: where no volume is, it would be gone with the container. */

@@ -122,7 +122,7 @@ export function toState(found: Inspect, state: Properties): Properties {
     // The engine spells CAP_ out; a program that does not sees a change at every preview.
     result.capabilities = { adds: host.CapAdd ?? [], drops: host.CapDrop ?? [] };
   }
-  if (host.NanoCpus > 0) result.cpus = String(host.NanoCpus / 1e9);
+  if (host.NanoCpus > 0) result.cpus = spellCpus(host.NanoCpus);
   if (config.Healthcheck) {
     result.healthcheck = {
       tests: config.Healthcheck.Test ?? [],
@@ -140,4 +140,10 @@ export function toState(found: Inspect, state: Properties): Properties {
   // A stopped container is drift: the next update finds it should run, and starts it.
   if (!found.State.Running && mustRun) result.mustRun = false;
   return result;
+}
+
+/** The official plugin's own spelling: 2.0, 1.5, 10. */
+function spellCpus(nano: number): string {
+  const spelled = (nano / 1e9).toFixed(9);
+  return spelled.split("0").length === 10 ? (nano / 1e9).toFixed(1) : spelled.replace(/0+$/, "");
 }
