@@ -147,7 +147,8 @@ describe("the image changes under a database", () => {
     expect(all).toContain("commit this");
     expect(inspect("container", server()).Image).toBe(now);
     expect(project.asSuperuser("select '[1,2,3]'::vector <-> '[1,2,5]'::vector")).toBe("2");
-    expect((await project.pgstead(["preview", "--expect-no-changes"])).code).toBe(0);
+    const preview = await project.pgstead(["preview", "--expect-no-changes"]);
+    expect(preview.code, preview.all).toBe(0);
     // The agent dumps and restores with what the server is, not with what it was to become.
     const ofAgent = docker("exec", `${project.stack}-agent`, "pgstead-versions");
     expect(JSON.parse(ofAgent).pgvector).toBe(before);
