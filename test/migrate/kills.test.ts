@@ -30,6 +30,8 @@ drop index concurrently a_n;`,
   "R__v.sql": "create or replace view v as select id, n from a; select pg_sleep(0.03);",
 };
 
+const RUNS = Number(process.env.KILL_RUNS ?? 12);
+
 let program: string;
 let expected: unknown;
 
@@ -78,11 +80,11 @@ test("a runner killed at random points leaves what an undisturbed one would, onc
       },
     ),
     {
-      numRuns: Number(process.env.KILL_RUNS ?? 12),
+      numRuns: RUNS,
       ...(process.env.FC_SEED && { seed: Number(process.env.FC_SEED) }),
     },
   );
-}, 180_000);
+}, RUNS * 15_000);
 
 async function inDatabase<T>(use: (db: TestDatabase) => Promise<T>): Promise<T> {
   const db = await createDatabase();
