@@ -18,8 +18,8 @@ const failures: string[] = [];
 const ROWS = `create table items (id bigserial primary key, name text, price numeric, at timestamptz, note text);
   insert into items (name, price, at, note)
   select 'item ' || i, (random() * 1000)::numeric(8, 2), now() - i * interval '1 second',
-    md5(i::text) || repeat(' lorem ipsum dolor', (random() * 8)::int)
-  from generate_series(1, ${2_000_000 * scale}) i;
+    md5(i::text) || ' lorem ipsum dolor ' || md5((i * 7)::text) || ' ' || md5((i * 3)::text)
+  from generate_series(1, ${1_600_000 * scale}) i;
   create index on items (at);`;
 const VECTORS = `create extension vector;
   create table docs (id bigserial primary key, body text, embedding vector(1536));

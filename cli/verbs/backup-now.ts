@@ -2,6 +2,7 @@ import type { Compression } from "../../operate/backup/dump-to.ts";
 import type { BackupResult } from "../../operate/backup/now.ts";
 import { bytes } from "../../operate/backup/units.ts";
 import { ExitCode, mistake } from "../../operate/error.ts";
+import type { Context } from "../context.ts";
 import { untilInterrupted } from "../interrupt.ts";
 import type { Verb } from "../verb.ts";
 import { version } from "../version.ts";
@@ -22,6 +23,11 @@ export const backupNow: Verb = {
       flags: "--compress <how>",
       description: "a --plain --out: none, gzip or zstd; by default as the file's name ends",
     },
+    {
+      flags: "--volume <name>",
+      description: "another volume of the engine instead, as a tar file; needs --out",
+    },
+    { flags: "--pause", description: "freeze the containers that use the --volume meanwhile" },
     { flags: "--scheduled", description: "marks it as a run of the schedule, not of a person" },
     {
       flags: "--wait <seconds>",
@@ -32,11 +38,13 @@ export const backupNow: Verb = {
   examples: [
     "pgstead backup now",
     "pgstead backup now --plain --out before.sql.gz",
+    "pgstead backup now --volume minio_data --pause --out minio.tar.zst",
     "pgstead backup now --out - | ssh elsewhere 'cat > app.dump'",
   ],
   writes: true,
   async run(context, { options }) {
     const out = options.out as string | undefined;
+    if (options.volume) return saveVolumeHere(context, { ...options, out });
     const remote = out && out !== "-" ? await context.dockerStack() : undefined;
     if (remote) {
       // The file is wanted here, not in the container where pg_dump is.
@@ -75,6 +83,24 @@ export const backupNow: Verb = {
     });
   },
 };
+
+async function saveVolumeHere(context: Context, options: Record<string, unknown>) {
+  const { out, volume, pause } = options as { out?: string; volume: string; pause?: boolean };
+  if (!out || out === "-") throw mistake("--volume needs --out FILE, such as --out files.tar.zst");
+  const stack = await context.dockerStack();
+  if (!stack) {
+    throw mistake(
+      "--volume is read over the connection to the Docker engine: run it where the project is, for a stack with the engine docker",
+    );
+  }
+  const { saveVolume } = await import("../stack/save-volume.ts");
+  const note = (line: string) => context.note(line);
+  const saved = await untilInterrupted((signal) =>
+    saveVolume(stack, { volume, out, pause: pause === true, note, signal }),
+  );
+  context.print(saved, `${out}: ${bytes(saved.bytes)}, sha256 ${saved.sha256}`);
+  return ExitCode.fine;
+}
 
 function readCompression(how: unknown): { compress?: Compression } {
   if (how === undefined) return {};

@@ -103,5 +103,5 @@ export function compressionOf(out: string): Compression {
 function compressArgs({ format, out, compress = compressionOf(out) }: DumpToOptions): string[] {
   // The custom format is compressed within, so that single tables can be taken out of it.
   if (format === "custom" || compress === "none") return [];
-  return [compress === "gzip" ? "--compress=gzip:6" : "--compress=zstd:3"];
+  return [compress === "gzip" ? "--compress=gzip:6" : "--compress=zstd:2"];
 }

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -48,6 +49,49 @@ describe.runIf(canRun)("from the operator's machine", () => {
     expect(gunzipSync(readFileSync(join(project, "x.sql.gz"))).toString()).toContain(
       "COPY public.t",
     );
+  });
+
+  test("a volume is read while nothing writes to it, and its users run on", () => {
+    const docker = (...args: string[]) => {
+      const { status, stdout, stderr } = spawnSync("docker", args, { encoding: "utf8" });
+      expect(status, stderr).toBe(0);
+      return stdout.trim();
+    };
+    const volume = `${STACK}-files`;
+    const image = docker("inspect", "--format", "{{.Image}}", `${STACK}-agent`);
+    docker("volume", "create", volume);
+    const write = "echo logo >/files/logo.svg; while :; do date >/files/now; sleep 0.01; done";
+    const user = docker(
+      "run",
+      "-d",
+      "-v",
+      `${volume}:/files`,
+      "--entrypoint",
+      "sh",
+      image,
+      "-c",
+      write,
+    );
+    try {
+      const take = (...more: string[]) =>
+        pgstead("backup", "now", "--volume", volume, "--out", "files.tar.gz", ...more);
+      const refused = take();
+      expect(refused.status).toBe(4);
+      expect(refused.stderr).toContain("files that change while they are read are torn");
+      const taken = take("--pause", "--json");
+      expect(taken.status, taken.stderr).toBe(0);
+      const { sha256, paused } = JSON.parse(taken.stdout);
+      const file = readFileSync(join(project, "files.tar.gz"));
+      expect(createHash("sha256").update(file).digest("hex")).toBe(sha256);
+      expect(paused).toHaveLength(1);
+      expect(docker("inspect", "--format", "{{.State.Status}}", user)).toBe("running");
+      const { stdout } = spawnSync("tar", ["-xOzf", join(project, "files.tar.gz"), "./logo.svg"]);
+      expect(String(stdout)).toBe("logo\n");
+      expect(pgstead("backup", "now", "--volume", "none-such", "--out", "x.tar").status).toBe(1);
+    } finally {
+      docker("rm", "--force", user);
+      docker("volume", "rm", volume);
+    }
   });
 
   test("at 3 a.m. the engine is enough: no checkout, no Pulumi, no state, no passphrase", () => {
