@@ -1,5 +1,4 @@
-import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
-import { hostname } from "node:os";
+import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { BackupSettings } from "../settings.ts";
 import { measure } from "./check-dump.ts";
@@ -21,8 +20,7 @@ export async function withOutgoing<T>(
 ): Promise<T> {
   if (recipients.length === 0) return use(folder, part);
   clearAbandoned(folder);
-  const work = join(folder, `${PREFIX}${hostname()}-${process.pid}`);
-  mkdirSync(work, { mode: 0o700 });
+  const work = mkdtempSync(join(folder, PREFIX));
   try {
     const file = encryptedName(part.file);
     const to = recipients.flatMap((recipient) => ["--recipient", recipient]);

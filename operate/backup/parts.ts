@@ -1,5 +1,4 @@
-import { createWriteStream, mkdirSync, rmSync, statSync } from "node:fs";
-import { hostname } from "node:os";
+import { createWriteStream, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -24,6 +23,7 @@ interface PartsOptions {
 export async function withParts<T>(
   backups: BackupSettings,
   { manifest, where }: Found,
+  home: string,
   options: PartsOptions,
   use: (folder: string) => Promise<T>,
 ): Promise<T> {
@@ -34,17 +34,11 @@ export async function withParts<T>(
   }
   const size = parts.reduce((sum, part) => sum + part.size, 0);
   assertScratchRoom(backups.folder, manifest.databaseBytes + size, backups.reserveMegabytes * 1e6);
-  const folder = join(backups.folder, `.fetched-${hostname()}`);
-  // Of a verification that was killed; only one works at a time in one place.
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  try {
-    await fetchParts(backups, parts, folder, options);
-    await assertIntact(folder, parts);
-    return await use(folder);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const folder = join(home, "fetched");
+  mkdirSync(folder);
+  await fetchParts(backups, parts, folder, options);
+  await assertIntact(folder, parts);
+  return use(folder);
 }
 
 async function assertIntact(folder: string, parts: Part[]): Promise<void> {

@@ -1,14 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  utimesSync,
-} from "node:fs";
-import { hostname, tmpdir } from "node:os";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { withClient } from "../database.ts";
@@ -19,16 +11,14 @@ import { megabytes, type ScratchMemory, scratchMemory } from "./scratch-memory.t
 
 export interface Scratch {
   settings: Settings;
-  /** Folder of its own, gone when it ends. */
-  home: string;
   memory: ScratchMemory;
   /** The end of what the server said. */
   log(): string;
 }
 
 export interface ScratchNeeds {
-  /** Folder on the volume that the cluster goes to. */
-  folder: string;
+  /** Folder that the cluster goes to. */
+  home: string;
   /** Of the server that was dumped. */
   serverSettings: Record<string, string>;
   signal: AbortSignal;
@@ -42,17 +32,12 @@ const SUPERUSER = "pgstead_scratch";
  * archives, replicates or schedules (S15). It ends with this process, however that ends.
  */
 export async function withScratchServer<T>(
-  { folder, serverSettings, signal }: ScratchNeeds,
+  { home, serverSettings, signal }: ScratchNeeds,
   use: (scratch: Scratch) => Promise<T>,
 ): Promise<T> {
-  clearAbandoned(folder);
-  const home = join(folder, `${PREFIX}${hostname()}`);
-  rmSync(home, { recursive: true, force: true });
-  mkdirSync(home, { mode: 0o700 });
   // A path of a socket may be 107 bytes long.
   const socket = mkdtempSync(join(tmpdir(), "pgstead-"));
   const log = join(home, "log");
-  const alive = setInterval(() => utimesSync(home, new Date(), new Date()), HEARTBEAT_MS).unref();
   const settings: Settings = {
     stack: "scratch",
     engine: "docker",
@@ -67,25 +52,10 @@ export async function withScratchServer<T>(
     const memory = scratchMemory(megabytes(serverSettings.maintenance_work_mem) ?? 64);
     server = startServer(data, log, { ...fixed(socket), ...sized(memory, serverSettings) });
     await untilReady(settings, server, log, signal);
-    return await use({ settings, home, memory, log: () => tail(log) });
+    return await use({ settings, memory, log: () => tail(log) });
   } finally {
-    clearInterval(alive);
     await stop(server);
     rmSync(socket, { recursive: true, force: true });
-    rmSync(home, { recursive: true, force: true });
-  }
-}
-
-const PREFIX = ".scratch-";
-const HEARTBEAT_MS = 10_000;
-const ABANDONED_MS = 10 * HEARTBEAT_MS;
-
-/** Of containers that are gone; another agent that works on the same volume keeps its own alive. */
-function clearAbandoned(folder: string): void {
-  for (const name of readdirSync(folder).filter((one) => one.startsWith(PREFIX))) {
-    const path = join(folder, name);
-    const touched = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-    if (Date.now() - touched > ABANDONED_MS) rmSync(path, { recursive: true, force: true });
   }
 }
 
@@ -95,7 +65,11 @@ async function makeCluster(settings: Settings, data: string, signal: AbortSignal
   }
   const args = ["--pgdata", data, "--username", SUPERUSER, "--auth", "trust", "--no-sync"];
   const locale = ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"];
-  await runTool(settings, "initdb", [...args, ...locale, "--no-instructions"], { signal });
+  const all = [...args, ...locale, "--no-instructions"];
+  await runTool(settings, "initdb", all, { signal }).catch((error) => {
+    signal.throwIfAborted();
+    throw new CannotVerify((error as Error).message);
+  });
 }
 
 /** Nothing here has to survive a crash, so nothing waits for the disk. */

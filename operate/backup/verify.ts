@@ -15,6 +15,7 @@ import { withParts } from "./parts.ts";
 import { type Proof, proofName, proofText, writeProof } from "./proof.ts";
 import { proveEmbedded } from "./prove-embedded.ts";
 import { restoreInto } from "./restore-into.ts";
+import { withScratchHome } from "./scratch-home.ts";
 import { assertScratchRoom, withinReserve } from "./scratch-room.ts";
 import { type Scratch, withScratchServer } from "./scratch-server.ts";
 import { Seal } from "./seal.ts";
@@ -105,10 +106,12 @@ async function tried(
   const nothing = { restoreSeconds: 0, compared: [] };
   try {
     assertUnchanged(manifest);
-    const outcome = await withParts(backups, { manifest, where }, options, (folder) =>
-      settings.engine === "embedded"
-        ? proveEmbedded(settings, manifest, folder)
-        : prove(settings, backups, manifest, folder, options),
+    const outcome = await withScratchHome(backups.folder, (home) =>
+      withParts(backups, { manifest, where }, home, options, (folder) =>
+        settings.engine === "embedded"
+          ? proveEmbedded(settings, manifest, folder)
+          : prove(settings, backups, { manifest, folder, home }, options),
+      ),
     );
     return { ...outcome, state: outcome.problems.length === 0 ? "proven" : "failed" };
   } catch (error) {
@@ -125,18 +128,24 @@ function assertUnchanged({ id, standing }: Manifest): void {
   throw unreachable(`the manifest of ${id} was changed since it was written: its seal is broken`);
 }
 
+interface Tried {
+  manifest: Manifest;
+  /** Where its parts lie, and where the scratch server may. */
+  folder: string;
+  home: string;
+}
+
 async function prove(
   settings: Settings,
   backups: BackupSettings,
-  manifest: Manifest,
-  folder: string,
+  { manifest, folder, home }: Tried,
   { note, signal }: VerifyOptions,
 ): Promise<Outcome> {
   const reserve = backups.reserveMegabytes * 1e6;
   const { serverSettings = {} } = manifest;
   assertScratchRoom(backups.folder, manifest.databaseBytes, reserve);
   return withinReserve(backups.folder, reserve, signal, (within) =>
-    withScratchServer({ folder: backups.folder, serverSettings, signal: within }, (scratch) =>
+    withScratchServer({ home, serverSettings, signal: within }, (scratch) =>
       restoreAndCompare(scratch, within).catch((error) => {
         within.throwIfAborted();
         throw blame(scratch, error as Error);
@@ -144,10 +153,7 @@ async function prove(
     ),
   );
 
-  async function restoreAndCompare(
-    { settings: server, home, memory }: Scratch,
-    within: AbortSignal,
-  ) {
+  async function restoreAndCompare({ settings: server, memory }: Scratch, within: AbortSignal) {
     const started = Date.now();
     const restoring = () => `restoring ${manifest.id} into a scratch server`;
     const how = { folder, work: home, jobs: memory.jobs, signal: within };

@@ -274,6 +274,21 @@ describe.runIf(canRun)("fails", () => {
     expect((await stage.pgstead("backup", "verify")).code).toBe(0);
   });
 
+  test("with a pg_dump that is older than the server", async () => {
+    const old = join(stage.folder, "program", "old");
+    mkdirSync(old);
+    const script = "#!/bin/sh\necho 'pg_dump (PostgreSQL) 17.8'\n";
+    writeFileSync(join(old, "pg_dump"), script, { mode: 0o755 });
+    const { code, stderr } = await stage.inAgent(
+      ...["env", "PATH=/usr/local/lib/pgstead/old:/usr/bin:/bin"],
+      ...["node", "/usr/local/lib/pgstead/pgstead.cjs", "backup", "now"],
+    );
+    expect(code).toBe(4);
+    expect(stderr).toMatch(
+      /the server is PostgreSQL 18\S* .*and pg_dump is 17\.8, which cannot read it/,
+    );
+  });
+
   test("to take a gzip of nothing for a dump", async () => {
     const file = join(stage.folder, "empty.sql.gz");
     writeFileSync(file, gzipSync(""));
