@@ -1,10 +1,10 @@
-import { spawn } from "node:child_process";
 import http from "node:http";
 import { homedir } from "node:os";
-import { Duplex, type Readable } from "node:stream";
+import type { Readable } from "node:stream";
 
 import type { Properties } from "../base/properties.ts";
 import { text } from "../base/properties.ts";
+import { connectOverSsh } from "./ssh-connection.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: the engine's answers have hundreds of shapes.
 type Answer = any;
@@ -31,16 +31,7 @@ export class Engine {
     const url = new URL(this.#host);
     if (url.protocol === "unix:") return { socketPath: url.pathname };
     if (url.protocol !== "ssh:") return { host: url.hostname, port: Number(url.port || 2375) };
-    const target = url.username ? `${url.username}@${url.hostname}` : url.hostname;
-    const port = url.port ? ["-p", url.port] : [];
-    return {
-      createConnection: () => {
-        const child = spawn("ssh", [...port, "--", target, "docker", "system", "dial-stdio"], {
-          stdio: ["pipe", "pipe", "inherit"],
-        });
-        return Duplex.from({ writable: child.stdin, readable: child.stdout }) as never;
-      },
-    };
+    return { createConnection: () => connectOverSsh(url) as never };
   }
 
   async ping(): Promise<void> {
