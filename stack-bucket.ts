@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { lifecycleRules } from "./components/bucket-lifecycle.ts";
-import { FILES_FOLDER } from "./components/postgres-database.ts";
 import { assertRetention } from "./components/retention-proof.ts";
+import { FILES_FOLDER } from "./components/server-files.ts";
 import type { StackConfig } from "./config.ts";
 
 const AGENT_KEY = `${FILES_FOLDER}/bucket-key.json`;

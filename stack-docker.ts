@@ -3,7 +3,7 @@ import { BackupSidecar } from "./components/backup-sidecar.ts";
 import { BACKUPS_FOLDER, DockerPostgres } from "./components/engines/docker.ts";
 import { Migrations } from "./components/migrations.ts";
 import { readMigrationFiles } from "./components/pending-migrations.ts";
-import { FILES_FOLDER } from "./components/postgres-database.ts";
+import { FILES_FOLDER } from "./components/server-files.ts";
 import { migrationRules, type StackConfig } from "./config.ts";
 import { createBucket } from "./stack-bucket.ts";
 

@@ -21,7 +21,7 @@ export { ConfigError } from "./error.ts";
 export { Migrations, type MigrationsArgs, type MigrationTool } from "./migrations.ts";
 export { type LoginRole, Passwords, type PasswordsArgs } from "./passwords.ts";
 export { type Database, type MigrationFiles, readMigrationFiles } from "./pending-migrations.ts";
-export { FILES_FOLDER, PostgresDatabase, type PostgresDatabaseArgs } from "./postgres-database.ts";
+export { PostgresDatabase, type PostgresDatabaseArgs } from "./postgres-database.ts";
 export {
   type Base,
   type PgvectorArgs,
@@ -29,6 +29,7 @@ export {
   type PostgresImageArgs,
 } from "./postgres-image.ts";
 export { assertRetention, type RetentionPlan } from "./retention-proof.ts";
+export { FILES_FOLDER } from "./server-files.ts";
 export {
   type ServerSetting,
   type ServerSize,

@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { bundle } from "./assets.ts";
 import type { AgentParts } from "./engines/docker.ts";
 import { migrationInput } from "./migration-input.ts";
-import { MIGRATOR_FOLDER } from "./postgres-database.ts";
+import { MIGRATOR_FOLDER } from "./server-files.ts";
 
 export interface MigrationsArgs {
   /** Folder that holds the SQL, relative to the project. */

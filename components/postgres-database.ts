@@ -1,12 +1,18 @@
-import { createHash } from "node:crypto";
 import { Container, type ContainerArgs } from "@pulumi/docker/container.js";
 import { Network, type NetworkArgs } from "@pulumi/docker/network.js";
 import { Volume } from "@pulumi/docker/volume.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { SettingsInput } from "../operate/settings.ts";
 import { containerGuard } from "./container-guard.ts";
-import { ConfigError } from "./error.ts";
-import { LOGIN_ROLES, type LoginRole } from "./passwords.ts";
+import { assertDataPath, VOLUME_FOLDER } from "./data-path.ts";
+import type { LoginRole } from "./passwords.ts";
+import {
+  FILES_FOLDER,
+  fingerprint,
+  MIGRATOR_FOLDER,
+  serverFiles,
+  TLS_FOLDER,
+} from "./server-files.ts";
 import { renderSettings, type SettingValue, serverCommand, sizeServer } from "./server-settings.ts";
 import { stackLabels } from "./stack-labels.ts";
 import { type Transform, transform } from "./transform.ts";
@@ -57,12 +63,6 @@ export interface PostgresDatabaseArgs {
 }
 
 export const SOCKET_FOLDER = "/var/run/postgresql";
-export const FILES_FOLDER = "/run/pgstead";
-/** What another migrator than ours may see. */
-export const MIGRATOR_FOLDER = "/run/pgstead-migrator";
-/** Read by the image's guard, which hands key and certificate to the server's own user. */
-const TLS_FOLDER = "/run/pgstead-tls";
-const VOLUME_FOLDER = "/var/lib/postgresql";
 
 /** What the official entrypoint needs as root before it steps down to the system user postgres. */
 const CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"];
@@ -147,7 +147,7 @@ export class PostgresDatabase extends pulumi.ComponentResource {
             ...(migrator ? [{ volumeName: migrator.name, containerPath: MIGRATOR_FOLDER }] : []),
             ...(tls ? [{ volumeName: tls.name, containerPath: TLS_FOLDER }] : []),
           ],
-          uploads: uploads(args, renderSettings(sized)),
+          uploads: serverFiles(args, renderSettings(sized)),
           labels: stackLabels(),
         },
         { parent, deleteBeforeReplace: true, hooks: guarded("writer", `${prefix}-files`) },
@@ -236,57 +236,3 @@ function spellCpus(cpus: number): string {
   const spelled = cpus.toFixed(9);
   return spelled.split("0").length === 10 ? cpus.toFixed(1) : spelled.replace(/0+$/, "");
 }
-
-/** A transform must not move the cluster: where no volume is, it would be gone with the container. */
-export function assertDataPath(name: string, { volumes, envs }: ContainerArgs): void {
-  const mounts = Array.isArray(volumes) ? volumes : [];
-  const known = mounts.filter((mount) => !pulumi.Output.isInstance(mount));
-  if (!known.some((mount) => "containerPath" in mount && mount.containerPath === VOLUME_FOLDER)) {
-    throw new ConfigError(
-      `no volume is mounted at ${VOLUME_FOLDER} in the container of "${name}": the cluster would be gone with the container; leave "volumes" as they are, or add to them`,
-    );
-  }
-  const given = Array.isArray(envs) ? envs : [];
-  if (given.some((variable) => typeof variable === "string" && variable.startsWith("PGDATA="))) {
-    throw new ConfigError(
-      `"PGDATA" is set in the container of "${name}", which would move the cluster; leave it out`,
-    );
-  }
-}
-
-function uploads(args: PostgresDatabaseArgs, serverSettings: string) {
-  const passwords = LOGIN_ROLES.map((role) => [
-    `${FILES_FOLDER}/passwords/${role}`,
-    args.passwords[role],
-  ]);
-  const files: Record<string, pulumi.Input<string>> = {
-    [`${FILES_FOLDER}/settings.json`]: pulumi
-      .output(args.settings)
-      .apply((settings) => `${JSON.stringify(settings, null, 2)}\n`),
-    // What the server was started with, each line with its reason.
-    [`${FILES_FOLDER}/postgresql.conf`]: serverSettings,
-    ...Object.fromEntries(passwords),
-    ...(args.migratorUrl && { [`${MIGRATOR_FOLDER}/url`]: args.migratorUrl }),
-    ...args.files,
-  };
-  // Readable by all who can see the volume, and only the stack's own containers can.
-  const readable = Object.entries(files).map(([file, content]) => ({
-    file,
-    content,
-    permissions: "0444",
-  }));
-  if (!args.tls) return readable;
-  const { certificate, key } = args.tls;
-  return [
-    ...readable,
-    { file: `${TLS_FOLDER}/server.crt`, content: certificate, permissions: "0444" },
-    { file: `${TLS_FOLDER}/server.key`, content: key, permissions: "0400" },
-    // For clients that verify it; a certificate is no secret.
-    { file: `${FILES_FOLDER}/server.crt`, content: certificate, permissions: "0444" },
-  ];
-}
-
-const fingerprint = (certificate: pulumi.Input<string>) =>
-  pulumi
-    .output(certificate)
-    .apply((pem) => createHash("sha256").update(pem).digest("hex").slice(0, 16));

@@ -146,7 +146,7 @@ describe("what is refused before anything is declared", () => {
   });
 
   test("fails for a cluster that would lie elsewhere than on its volume", async () => {
-    const { assertDataPath } = await import("../../components/postgres-database.ts");
+    const { assertDataPath } = await import("../../components/data-path.ts");
     const container = (containerPath: string, envs: string[] = []) => ({
       image: "i",
       volumes: [{ volumeName: "v", containerPath }],
