@@ -1,3 +1,5 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -5,6 +7,7 @@ import { expect, test } from "vitest";
 import { down } from "../../operate/migrate/down.ts";
 import { up } from "../../operate/migrate/up.ts";
 import { verify } from "../../operate/migrate/verify.ts";
+import { operationLockFile } from "../../operate/operation-lock.ts";
 import { writeInto } from "../support/database.ts";
 import { withEmbedded } from "../support/embedded.ts";
 
@@ -54,3 +57,33 @@ test("ten at once apply each file once, CONCURRENTLY and backfills work, nothing
   });
   rmSync(folder, { recursive: true });
 });
+
+test("--preempt ends a dump that holds the lock, and no other operation (S11)", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "pgstead-files-"));
+  writeInto(folder, "0001_a.sql", "create table a ()");
+  await withEmbedded(folder, async (settings) => {
+    const other = await holding(operationLockFile(settings), "restore");
+    const preempt = { ...options, preempt: true, waitMs: 1_500 };
+    await expect(up(settings, preempt)).rejects.toThrow(/waited 2 s for process \d+ \(restore/);
+    other.kill("SIGKILL");
+    const dump = await holding(operationLockFile(settings), "backup");
+    const ended = once(dump, "exit");
+    expect((await up(settings, { ...options, preempt: true })).applied).toHaveLength(1);
+    expect(await ended).toEqual([null, "SIGTERM"]);
+  });
+  rmSync(folder, { recursive: true });
+});
+
+/** Another process that has the lock. */
+async function holding(path: string, purpose: string): Promise<ChildProcess> {
+  const script = `
+    import { tryFileLock } from ${JSON.stringify(resolve("operate/file-lock.ts"))};
+    tryFileLock(${JSON.stringify(path)}, "${purpose}");
+    console.log("held");
+    setInterval(() => {}, 1000);`;
+  const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await once(child.stdout!, "data");
+  return child;
+}

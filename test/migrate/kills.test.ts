@@ -60,31 +60,35 @@ const disturbance = fc.record({
   how: fc.constantFrom<"kill" | "terminate">("kill", "kill", "terminate"),
 });
 
-test("a runner killed at random points leaves what an undisturbed one would, once it is run again (S8)", async () => {
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(disturbance, { minLength: 1, maxLength: 5 }),
-      async (disturbances) => {
-        await inDatabase(async (db) => {
-          for (const { after, how } of disturbances) {
-            const runner = start(db);
-            const end = ended(runner);
-            await Promise.race([sleep(after), end]);
-            if (how === "kill") runner.kill("SIGKILL");
-            else await terminateSessions(db);
-            await end;
-          }
-          await finish(db);
-          expect(await outcome(db)).toEqual(expected);
-        });
+test(
+  "a runner killed at random points leaves what an undisturbed one would, once it is run again (S8)",
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(disturbance, { minLength: 1, maxLength: 5 }),
+        async (disturbances) => {
+          await inDatabase(async (db) => {
+            for (const { after, how } of disturbances) {
+              const runner = start(db);
+              const end = ended(runner);
+              await Promise.race([sleep(after), end]);
+              if (how === "kill") runner.kill("SIGKILL");
+              else await terminateSessions(db);
+              await end;
+            }
+            await finish(db);
+            expect(await outcome(db)).toEqual(expected);
+          });
+        },
+      ),
+      {
+        numRuns: RUNS,
+        ...(process.env.FC_SEED && { seed: Number(process.env.FC_SEED) }),
       },
-    ),
-    {
-      numRuns: RUNS,
-      ...(process.env.FC_SEED && { seed: Number(process.env.FC_SEED) }),
-    },
-  );
-}, RUNS * 15_000);
+    );
+  },
+  RUNS * 15_000,
+);
 
 async function inDatabase<T>(use: (db: TestDatabase) => Promise<T>): Promise<T> {
   const db = await createDatabase();
