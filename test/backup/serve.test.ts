@@ -90,7 +90,7 @@ describe.runIf(canRun)("the agent's schedule", () => {
 
   async function until(condition: () => boolean | Promise<boolean>, agent: string) {
     for (let tries = 0; !(await condition()); tries++) {
-      if (tries > 200) throw new Error(`waited in vain; the agent says:\n${stage.logs(agent)}`);
+      if (tries > 1_500) throw new Error(`waited in vain; the agent says:\n${stage.logs(agent)}`);
       await sleep(100);
     }
   }
