@@ -367,10 +367,13 @@ describe("a service that asks for permissions", () => {
     await strict.ask(true);
   });
   afterAll(async () => {
-    await strict?.ask(false);
-    if (strict) await removeBucket(s3Of(strict.url), bucketName);
-    await bench?.close();
-    strict?.stop();
+    try {
+      await strict?.ask(false);
+      if (strict) await removeBucket(s3Of(strict.url), bucketName);
+      await bench?.close();
+    } finally {
+      strict?.stop();
+    }
   });
 
   const denied = { name: "AccessDenied" };
