@@ -302,7 +302,7 @@ describe.runIf(canRun)("fails", () => {
     const serve = ["node", "/usr/local/lib/pgstead/pgstead.cjs", "serve"];
     const two = [stage.startAgent([], serve), stage.startAgent([], serve)];
     const proven = (agent: string) => stage.logs(agent).match(/: proven, in/g)?.length ?? 0;
-    await waitFor(async () => two.every((agent) => proven(agent) > 0), 600);
+    await waitFor(async () => two.every((agent) => proven(agent) > 0));
     for (const agent of two) stage.stopOne(agent);
     stage.useAgent(main);
     for (const agent of two) expect(stage.logs(agent)).not.toMatch(/failed|FAILED|error|bug/);
@@ -326,9 +326,9 @@ describe.runIf(canRun)("fails", () => {
   });
 });
 
-async function waitFor(condition: () => Promise<boolean>, most = 100): Promise<void> {
+async function waitFor(condition: () => Promise<boolean>): Promise<void> {
   for (let tries = 0; !(await condition()); tries++) {
-    if (tries > most) throw new Error("waited in vain");
+    if (tries > 1_500) throw new Error("waited in vain");
     await sleep(100);
   }
 }
