@@ -50,6 +50,7 @@ async function compare(title: string, schema: string, together: number): Promise
     const peer: number[] = [];
     const dumps: number[] = [];
     const wholes: number[] = [];
+    const uploads: number[] = [];
     let last: { manifest: Manifest; proof: Proof; peaks: number[]; gzip: number } | undefined;
     for (let round = 0; round < ROUNDS; round++) {
       await stage.sql("checkpoint");
@@ -66,6 +67,7 @@ async function compare(title: string, schema: string, together: number): Promise
       const proof = verify.json as Proof;
       if (proof.state !== "proven") throw new Error(proof.problems.join("\n"));
       dumps.push(manifest.durationMs / 1000);
+      uploads.push(backup.seconds - manifest.durationMs / 1000);
       wholes.push(backup.seconds + verify.seconds);
       const gzip = Number(theirs.stdout);
       last = { manifest, proof, peaks: [backup.peak, verify.peak], gzip };
@@ -81,8 +83,10 @@ async function compare(title: string, schema: string, together: number): Promise
     console.log(
       `  dump, counted, checked   ${dump.toFixed(1)} s  ${(manifest.dump.size / 1e6).toFixed(1)} MB`,
     );
+    console.log(`  dump + upload + proof    ${whole.toFixed(1)} s`);
+    const around = proof.totalSeconds - proof.restoreSeconds;
     console.log(
-      `  dump + upload + proof    ${whole.toFixed(1)} s  (restored in ${proof.restoreSeconds} s)`,
+      `    of it: upload ${uploads.at(-1)?.toFixed(1)} s, restore ${proof.restoreSeconds} s, scratch server and comparison ${around.toFixed(1)} s`,
     );
     console.log(
       `  peak of our processes    ${peaks.map((kb) => (kb / 1024).toFixed(0)).join(" and ")} MB (backup, verify)`,
