@@ -160,7 +160,6 @@ function writing(): Row[] {
       "5min",
       "fewer full pages in the WAL, for a longer recovery after a crash",
     ],
-    ["wal_compression", "lz4", "off", "full pages take less room in the WAL and in its archive"],
     [
       "random_page_cost",
       "1.1",
