@@ -7,14 +7,20 @@ export const notInContainers = (stack: string): ExpectedError =>
 
 /** The image that ran before the present one. */
 export async function previousImage(stack: DockerStack): Promise<string> {
-  const tag = previousTag(stack.stack);
-  const format = ["image", "inspect", "--format", "{{.Id}}", tag];
-  const { code, stdout, stderr } = await docker(stack.env, format);
-  if (code === 0) return stdout.trim();
-  if (!/no such image/i.test(stderr)) throw engineError(stack.env, stderr);
+  const image = await findPrevious(stack);
+  if (image) return image;
   throw mistake(
-    `no change of image is open: ${tag} does not exist (the first change makes it, "finish" removes it)`,
+    `no change of image is open: ${previousTag(stack.stack)} does not exist (the first change makes it, "finish" removes it)`,
   );
+}
+
+/** Undefined once nothing is left to go back to. */
+export async function findPrevious({ env, stack }: DockerStack): Promise<string | undefined> {
+  const format = ["image", "inspect", "--format", "{{.Id}}", previousTag(stack)];
+  const { code, stdout, stderr } = await docker(env, format);
+  if (code === 0) return stdout.trim();
+  if (/no such image/i.test(stderr)) return undefined;
+  throw engineError(env, stderr);
 }
 
 /** A name for the image that is gone back to: the agent's is built on it. */

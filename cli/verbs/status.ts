@@ -1,4 +1,5 @@
 import { ExitCode } from "../../operate/error.ts";
+import type { Context } from "../context.ts";
 import type { Verb } from "../verb.ts";
 
 export const status: Verb = {
@@ -7,6 +8,7 @@ export const status: Verb = {
   summary: "server, versions, size, migrations at a glance",
   examples: ["pgstead status", "pgstead status --json"],
   async run(context) {
+    await noteOpenChange(context);
     const { readStatus } = await import("../../operate/inspect/status.ts");
     const result = await readStatus(await context.settings());
     context.print(result, () =>
@@ -20,3 +22,15 @@ export const status: Verb = {
     return result.sections.every(({ state }) => state === "ok") ? ExitCode.fine : ExitCode.pending;
   },
 };
+
+/** Known to the engine only, which the agent cannot ask. */
+async function noteOpenChange(context: Context): Promise<void> {
+  const containers = await context.dockerStack();
+  if (!containers) return;
+  const { findPrevious } = await import("../stack/previous-image.ts");
+  if (await findPrevious(containers)) {
+    context.note(
+      'open change of image: "pgstead undo" goes back to the one before, "pgstead finish" lets go of it',
+    );
+  }
+}

@@ -24,8 +24,8 @@ export const undo: Verb = {
     const { writeStackFile } = await import("../stack/stack-file.ts");
     writeStackFile(root, name, ["pgstead:postgres", "image"], image);
     context.note(`${said} stands in ${file} now: commit this`);
-    const { preparePulumi, runPulumi } = await import("../stack/run-pulumi.ts");
-    const run = await preparePulumi(root, name, (line) => context.note(line));
+    const { prepareDeployment, runPulumi } = await import("../stack/run-pulumi.ts");
+    const run = await prepareDeployment(root, name, (line) => context.note(line));
     const yes = context.yes ? ["--yes", "--skip-preview"] : [];
     const code = await runPulumi(run, ["up", ...yes]);
     if (code !== ExitCode.fine) return code;

@@ -153,7 +153,10 @@ describe("the image changes under a database", () => {
     const ofAgent = docker("exec", `${project.stack}-agent`, "pgstead-versions");
     expect(JSON.parse(ofAgent).pgvector).toBe(before);
     expect([installed("app"), installed("other")]).toEqual([before, before]);
+    const open = "open change of image";
+    expect((await project.pgstead(["status"])).all).toContain(open);
     expect((await project.pgstead(["finish"])).code).toBe(0);
+    expect((await project.pgstead(["status"])).all).not.toContain(open);
     const again = await project.pgstead(["finish"]);
     expect([again.code, again.all]).toEqual([
       1,
