@@ -1,6 +1,6 @@
 import { isOlderVersion } from "../../operate/bootstrap/version-order.ts";
 import { ExitCode, ExpectedError, refused } from "../../operate/error.ts";
-import { containerState, docker, engineError } from "./docker-stack.ts";
+import { containerState, docker, engineError, imageOf } from "./docker-stack.ts";
 import { assertPgvector, changesNothing, setBack, updateSql } from "./pgvector-change.ts";
 import { ensureProvenBackup } from "./proven-backup.ts";
 import { reportingExitCode } from "./report-exit-code.ts";
@@ -30,7 +30,7 @@ export function runChangeStep(step: ChangeStep, note: (line: string) => void): P
 
 async function checkChange(step: ChangeStep, note: (line: string) => void): Promise<void> {
   const container = `${step.prefix}-postgres`;
-  const running = await imageOf(container);
+  const running = await imageOf(process.env, container);
   // Nothing there, or nothing new: the image's own guard still looks at the volume.
   if (!running || running === step.image) return;
   if ((await containerState(process.env, container)) !== "running") {
@@ -52,19 +52,6 @@ async function checkChange(step: ChangeStep, note: (line: string) => void): Prom
     await askServer(container, step.superuser, database, setBack(wanted));
     note(`pgvector in "${database}" is called ${wanted} again: nothing but comments had changed`);
   }
-}
-
-/** Of a container of ours; to refuse a stranger's of that name is up to who makes it. */
-async function imageOf(container: string): Promise<string | undefined> {
-  const format = '{{.Image}} {{index .Config.Labels "pgstead.stack"}}';
-  const inspect = ["container", "inspect", "--format", format, container];
-  const { code, stdout, stderr } = await docker(process.env, inspect);
-  if (code === 0) {
-    const [image, stack] = stdout.trim().split(" ");
-    return stack ? image : undefined;
-  }
-  if (/no such container/i.test(stderr)) return undefined;
-  throw engineError(process.env, stderr);
 }
 
 async function pgvectorOf(image: string): Promise<string> {

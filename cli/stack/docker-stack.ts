@@ -70,6 +70,22 @@ export async function containerState(
   throw engineError(env, stderr);
 }
 
+/** Id of the image of a container of ours; to refuse a stranger's of that name is up to who makes it. */
+export async function imageOf(
+  env: NodeJS.ProcessEnv,
+  container: string,
+): Promise<string | undefined> {
+  const format = '{{.Image}} {{index .Config.Labels "pgstead.stack"}}';
+  const inspect = ["container", "inspect", "--format", format, container];
+  const { code, stdout, stderr } = await docker(env, inspect);
+  if (code === 0) {
+    const [image, stack] = stdout.trim().split(" ");
+    return stack ? image : undefined;
+  }
+  if (/no such container/i.test(stderr)) return undefined;
+  throw engineError(env, stderr);
+}
+
 export async function notRunning(of: DockerStack, container: string): Promise<ExpectedError> {
   const state = await containerState(of.env, container);
   const what = state ? `is ${state}` : "does not exist";

@@ -24,10 +24,12 @@ export const undo: Verb = {
     const { writeStackFile } = await import("../stack/stack-file.ts");
     writeStackFile(root, name, ["pgstead:postgres", "image"], image);
     context.note(`${said} stands in ${file} now: commit this`);
-    const { prepareDeployment, runPulumi } = await import("../stack/run-pulumi.ts");
-    const run = await prepareDeployment(root, name, (line) => context.note(line));
+    const { prepareDeployment } = await import("../stack/run-pulumi.ts");
+    const { bringUp } = await import("../stack/bring-up.ts");
+    const note = (line: string) => context.note(line);
+    const run = await prepareDeployment(root, name, note);
     const yes = context.yes ? ["--yes", "--skip-preview"] : [];
-    const code = await runPulumi(run, ["up", ...yes]);
+    const code = await bringUp(run, yes, note);
     if (code !== ExitCode.fine) return code;
     context.note(
       `to go on later: mend what was wrong, remove postgres.image from ${file}, and "pgstead up"`,

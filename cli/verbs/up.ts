@@ -10,15 +10,17 @@ export const up: Verb = {
   examples: ["pgstead up", "pgstead up --stack dev --yes", "pgstead up --diff"],
   writes: true,
   async run(context, { args }) {
-    const { prepareDeployment, runPulumi } = await import("../stack/run-pulumi.ts");
+    const { prepareDeployment } = await import("../stack/run-pulumi.ts");
+    const { bringUp } = await import("../stack/bring-up.ts");
     const { isEmbedded, readStackFile } = await import("../stack/stack-file.ts");
     const [root, stack] = [await context.root(), await context.stack()];
-    const run = await prepareDeployment(root, stack, (line) => context.note(line));
+    const note = (line: string) => context.note(line);
+    const run = await prepareDeployment(root, stack, note);
     // The embedded server is this checkout's own and keeps its data: nothing there needs a question.
     const agreed = context.yes || isEmbedded(readStackFile(root, stack));
     // Whoever answers yes beforehand does not read the preview either.
     const yes = agreed ? ["--yes", "--skip-preview"] : [];
-    const code = await runPulumi(run, ["up", ...yes, ...args]);
+    const code = await bringUp(run, [...yes, ...args], note);
     if (code === ExitCode.fine) {
       context.note(
         'connect with "pgstead psql"; "pgstead outputs --env" prints the URL for applications',

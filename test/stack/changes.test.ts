@@ -105,8 +105,11 @@ describe("the image changes under a database", () => {
       "create extension vector; create table kept as select '[1,2,3]'::vector as v",
     );
     project.configurePostgres({ baseImage: baseWithPgvector("0.9.0") });
+    project.configure("pgstead:checks", [{ name: "two is one", sql: "select 2", expect: 1 }]);
     const { code, all } = await project.pgstead(["up", "--yes"]);
-    expect(code, all).toBe(0);
+    project.configure("pgstead:checks", undefined);
+    expect([code, all]).toEqual([2, expect.stringContaining('"pgstead undo" goes back')]);
+    expect(all).toMatch(/another image serves the data now; its checks:[^]*two is one/);
     expect(all).toContain(`pgvector ${before} to 0.9.0 in "other"`);
     expect([installed("app"), installed("other")]).toEqual(["0.9.0", "0.9.0"]);
     const log = spawnSync("docker", ["logs", server()], { encoding: "utf8" });
