@@ -58,7 +58,7 @@ async function open(from: string, options: string[], command: string[]): Promise
   return { server, port, seconds: {} };
 }
 
-/** The same rows in both: clusters with noise, as embeddings have them. */
+/** The same rows in both, in the same order: clusters with noise, as embeddings have them. */
 function load({ server }: Peer): void {
   server.psql(
     `select setseed(0.42);
@@ -66,7 +66,7 @@ function load({ server }: Peer): void {
        from generate_series(1, 200) c, generate_series(1, ${DIMENSIONS}) group by c;
      create table items as select i as id,
        (select array_agg(x + 0.3 * random() + 0 * i) from unnest(v) x)::vector(${DIMENSIONS}) as v
-       from generate_series(1, ${ROWS}) i join centres on c = i % 200 + 1;
+       from generate_series(1, ${ROWS}) i join centres on c = i % 200 + 1 order by i;
      drop table centres`,
   );
   server.psql("vacuum analyze items");

@@ -67,7 +67,7 @@ export async function adoptVolume(adoption: Adoption): Promise<Adopted> {
   await prepareTarget(copy, labels(adoption));
   note(`copying ${size} to volume "${to}"`);
   await copyCluster(copy, old.name, cluster);
-  await assertNames(copy, cluster, stack);
+  await assertNames(copy, cluster, stack, old);
   if (!isDumped) {
     note(`dumping the copy to ${dump}`);
     await saveDump(stack.env, dumpOfCopy(copy, cluster.owner, stack.superuser), dump);
@@ -126,7 +126,12 @@ async function stopUsers({ stack, note }: Adoption, { running }: OldVolume): Pro
 }
 
 /** Names are configuration: asked of the copy, for only a server can read them. */
-async function assertNames(copy: Copy, { owner }: OldCluster, stack: DockerStack): Promise<void> {
+async function assertNames(
+  copy: Copy,
+  { owner }: OldCluster,
+  stack: DockerStack,
+  { running }: OldVolume,
+): Promise<void> {
   const supers = await askCopy(copy, owner, "select rolname from pg_authid where rolsuper");
   const names = "select datname from pg_database where datallowconn and not datistemplate";
   const databases = await askCopy(copy, owner, names);
@@ -136,7 +141,10 @@ async function assertNames(copy: Copy, { owner }: OldCluster, stack: DockerStack
   ];
   if (said.length === 0) return;
   await removeTarget(copy);
-  throw refused(`the old stack has other names, and nothing was changed: ${said.join("; ")}`);
+  const back = running.length > 0 ? `; "docker start ${running.join(" ")}" brings it back` : "";
+  throw refused(
+    `the old stack has other names, and its volume is as it was${back}: ${said.join("; ")}`,
+  );
 }
 
 const wrong = (key: string, configured: string, found: string[]) =>
