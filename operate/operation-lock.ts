@@ -32,7 +32,10 @@ export async function withOperationLock<T>(
   options: LockOptions,
   use: () => Promise<T>,
 ): Promise<T> {
-  if (settings.engine === "embedded") return withFileLock(settings, options, use);
+  // PGlite's clients share one session, to which every advisory lock is granted.
+  if (settings.engine === "embedded") {
+    return withFileLock(operationLockFile(settings), options, use);
+  }
   // Advisory locks belong to a database, so all operations meet in the one every server has.
   const connection = { purpose: options.purpose, database: "postgres" };
   return withClient(settings, connection, async (client) => {
@@ -46,13 +49,12 @@ export async function withOperationLock<T>(
 export const operationLockFile = (settings: Settings) =>
   join(settings.embedded?.folder ?? settings.database.host, "operation.lock");
 
-/** PGlite's clients share one session, to which every advisory lock is granted. */
-async function withFileLock<T>(
-  settings: Settings,
+/** Waits for a file's lock, tells who has it, and holds it as long as `use` takes. */
+export async function withFileLock<T>(
+  path: string,
   options: LockOptions,
   use: () => Promise<T>,
 ): Promise<T> {
-  const path = operationLockFile(settings);
   let release = () => {};
   await waitUntilFree(options, async () => {
     const result = tryFileLock(path, options.purpose);

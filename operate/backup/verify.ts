@@ -1,8 +1,7 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ExitCode, ExpectedError, unreachable } from "../error.ts";
-import { isHolder, tryFileLock } from "../file-lock.ts";
-import { type LockOptions, waitUntilFree } from "../operation-lock.ts";
+import { type LockOptions, withFileLock } from "../operation-lock.ts";
 import { type Note, withProgress } from "../progress.ts";
 import type { BackupSettings, Settings } from "../settings.ts";
 import { withBucket } from "./bucket.ts";
@@ -77,24 +76,13 @@ async function record(backups: BackupSettings, proof: Proof): Promise<void> {
 }
 
 /** Two scratch servers would share the memory that each takes for itself. */
-async function alone<T>({ waitMs, note, signal }: VerifyOptions, use: () => Promise<T>) {
-  let release = () => {};
+function alone<T>({ waitMs, note, signal }: VerifyOptions, use: () => Promise<T>) {
   // In the container's own folder: processes of another one cannot be told apart by their numbers.
   const path = join(tmpdir(), "pgstead-verify.lock");
   const lock: LockOptions = { purpose: "backup verify", waitMs };
   if (note) lock.note = note;
   if (signal) lock.signal = signal;
-  await waitUntilFree(lock, async () => {
-    const result = tryFileLock(path, "backup verify");
-    if (isHolder(result)) return `process ${result.pid} (${result.purpose}, since ${result.since})`;
-    release = () => result.release();
-    return undefined;
-  });
-  try {
-    return await use();
-  } finally {
-    release();
-  }
+  return withFileLock(path, lock, use);
 }
 
 async function tried(

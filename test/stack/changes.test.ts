@@ -109,7 +109,7 @@ describe("the image changes under a database", () => {
     const { code, all } = await project.pgstead(["up", "--yes"]);
     project.configure("pgstead:checks", undefined);
     expect([code, all]).toEqual([2, expect.stringContaining('"pgstead undo" goes back')]);
-    expect(all).toMatch(/another image serves the data now; its checks:[^]*two is one/);
+    expect(all).toMatch(/another image serves the data now; its checks:[\s\S]*two is one/);
     expect(all).toContain(`pgvector ${before} to 0.9.0 in "other"`);
     expect([installed("app"), installed("other")]).toEqual(["0.9.0", "0.9.0"]);
     const log = spawnSync("docker", ["logs", server()], { encoding: "utf8" });
