@@ -4,6 +4,7 @@ import { z } from "zod";
 import { BUCKET_SETTINGS } from "./components/bucket-features.ts";
 import { COLD_CLASSES } from "./components/bucket-lifecycle.ts";
 import { ConfigError } from "./components/error.ts";
+import { MAJORS } from "./components/server-settings.ts";
 import { nearest } from "./nearest.ts";
 import { Check, VectorSettings } from "./operate/settings.ts";
 
@@ -53,11 +54,11 @@ const postgres = z
   .strictObject({
     version: z.coerce
       .string()
-      .regex(/^(1[7-9]|2\d)(\.\d+)?$/, {
-        error: "a version from 17 on, like 18 or 18.1",
+      .regex(new RegExp(`^(${MAJORS.join("|")})(\\.\\d+)?$`), {
+        error: `${MAJORS.join(", ")}, or a minor of theirs, like 18.1`,
       })
       .default("18")
-      .describe("Major version, or major and minor."),
+      .describe(`Major version, ${MAJORS.join(" or ")}, or major and minor.`),
     base: z
       .enum(["alpine", "debian"])
       .default("alpine")

@@ -4,7 +4,7 @@ import { Volume } from "@pulumi/docker/volume.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { SettingsInput } from "../operate/settings.ts";
 import { containerGuard } from "./container-guard.ts";
-import { assertDataPath, VOLUME_FOLDER } from "./data-path.ts";
+import { assertDataPath, coverOfImageVolume, VOLUME_FOLDER } from "./data-path.ts";
 import type { LoginRole } from "./passwords.ts";
 import {
   FILES_FOLDER,
@@ -94,7 +94,8 @@ export class PostgresDatabase extends pulumi.ComponentResource {
     const parent = this;
     const { prefix } = args;
     const superuser = args.superuser ?? "postgres";
-    const sized = sizeServer(name, { major: "18", ...args }, args.serverSettings);
+    const { major = "18" } = args;
+    const sized = sizeServer(name, { ...args, major }, args.serverSettings);
     const network = createNetwork();
     const socket = createVolume("socket");
     const files = createVolume("files");
@@ -188,7 +189,11 @@ export class PostgresDatabase extends pulumi.ComponentResource {
         capabilities: { drops: ["ALL"], adds: CAPABILITIES.map((name) => `CAP_${name}`) },
         securityOpts: ["no-new-privileges:true"],
         readOnly: true,
-        tmpfs: { "/tmp": "size=64m,mode=1777", "/run/pgstead": "size=1m,mode=0755" },
+        tmpfs: {
+          "/tmp": "size=64m,mode=1777",
+          "/run/pgstead": "size=1m,mode=0755",
+          ...coverOfImageVolume(major),
+        },
         shmSize: sized.shmMb,
         ...(args.memoryMb && { memory: args.memoryMb, memorySwap: args.memoryMb }),
         ...(args.cpus && { cpus: spellCpus(args.cpus) }),

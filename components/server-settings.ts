@@ -1,5 +1,8 @@
 import { ConfigError } from "./error.ts";
 
+/** Since 17 a new cluster's collation is its own (S3); later ones are taken up once they have been tried. */
+export const MAJORS = ["17", "18"];
+
 export interface ServerSize {
   /** Major version of the server. */
   major: string;
@@ -43,6 +46,7 @@ export function sizeServer(
   size: ServerSize,
   overrides: Record<string, SettingValue> = {},
 ): SizedServer {
+  assertMajor(name, size.major);
   assertAllowed(name, Object.keys(overrides));
   const { memoryMb = 2048, cpus = 2 } = size;
   const jobs = size.restoreJobs ?? clamp(cpus, 2, 4);
@@ -209,6 +213,13 @@ export function renderSettings(sized: SizedServer): string {
     ({ name, value, reason }) => `# ${reason}\n${name} = '${value}'`,
   );
   return `${lines.join("\n\n")}\n`;
+}
+
+function assertMajor(name: string, major: string): void {
+  if (MAJORS.includes(major)) return;
+  throw new ConfigError(
+    `the version of "${name}" is ${major}, which is not supported; allowed: ${MAJORS.join(", ")}`,
+  );
 }
 
 function assertAllowed(name: string, given: string[]): void {

@@ -26,16 +26,22 @@ take_lock() {
   done
 }
 
+# Images before 18 declare a volume of their own there. Nothing stays in a tmpfs that is laid over it.
+covers_image_volume() {
+  [ "$PG_MAJOR" -lt 18 ] && [ "$1" = "$volume/data" ] || return 1
+  case $2 in *" - tmpfs "*) return 0 ;; *) return 1 ;; esac
+}
+
 # A folder of the container goes with the container, and so would what is written there.
 refuse_other_place() {
   case $PGDATA in
     "$volume"/*) ;;
     *) refuse "PGDATA is $PGDATA, which is not below $volume, where the volume is; leave PGDATA out" ;;
   esac
-  while read -r _ _ _ _ place _; do
-    case $place in
-      "$volume"/*) refuse "a volume is mounted at $place, expected is $volume: the cluster would lie elsewhere than its marks. Mount it at $volume, or bring it over with pgstead adopt-volume" ;;
-    esac
+  while read -r _ _ _ _ place kind; do
+    case $place in "$volume"/*) ;; *) continue ;; esac
+    ! covers_image_volume "$place" "$kind" || continue
+    refuse "a volume is mounted at $place, expected is $volume: the cluster would lie elsewhere than its marks. Mount it at $volume, or bring it over with pgstead adopt-volume"
   done </proc/self/mountinfo
 }
 

@@ -41,11 +41,12 @@ export class StackProject {
   readonly stack: string;
   readonly port: number;
   readonly env: NodeJS.ProcessEnv;
-  readonly baseImage = fixtureBase();
+  readonly baseImage: string;
   /** Everything any command has printed, for the search for secrets. */
   printed = "";
 
-  private constructor(kind: "dev" | "prod", port: number) {
+  private constructor(kind: "dev" | "prod", port: number, major: string) {
+    this.baseImage = fixtureBase(major);
     this.stack = `${kind}-${randomBytes(3).toString("hex")}`;
     this.port = port;
     const { PGSTEAD_STACK, PULUMI_CONFIG_PASSPHRASE_FILE, ...env } = process.env;
@@ -60,8 +61,8 @@ export class StackProject {
     };
   }
 
-  static async create(kind: "dev" | "prod"): Promise<StackProject> {
-    const project = new StackProject(kind, await freePort());
+  static async create(kind: "dev" | "prod", major = "18"): Promise<StackProject> {
+    const project = new StackProject(kind, await freePort(), major);
     for (const name of COPIED) {
       cpSync(join(checkout, name), join(project.root, name), { recursive: true });
     }
@@ -70,6 +71,7 @@ export class StackProject {
     project.write(parse(shipped).config);
     project.configure("pgstead:port", project.port);
     project.configurePostgres({
+      ...(major !== "18" && { version: major }),
       base: "debian",
       baseImage: project.baseImage,
       pgvector: { from: "package" },

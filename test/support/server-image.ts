@@ -6,9 +6,12 @@ const checkout = join(import.meta.dirname, "..", "..");
 const folder = join(checkout, "postgres");
 
 /** Starts an engine and makes the base image where that has not been done. */
-export function fixtureBase(): string {
+export function fixtureBase(major = "18"): string {
   const script = join(checkout, "test", "fixture", "base-image");
-  return execFileSync(script, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }).trim();
+  return execFileSync(script, [major], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  }).trim();
 }
 
 /**

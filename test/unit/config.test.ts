@@ -59,6 +59,10 @@ describe("fails", () => {
       { migrations: { runOn: "never" } },
       'pgstead:migrations.runOn: got "never", allowed: "always", "changed"',
     ],
+    [
+      { postgres: { version: 16 } },
+      "pgstead:postgres.version: got 16, allowed: 17, 18, or a minor of theirs, like 18.1",
+    ],
     [{ checks: [{ name: "a", url: "nope" }] }, 'pgstead:checks.0.url: got "nope", allowed: a URL'],
     [
       { checks: [{ name: "a", sql: "SELECT 1" }] },

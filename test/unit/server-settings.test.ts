@@ -54,6 +54,14 @@ describe("the server's settings", () => {
     }
   });
 
+  test("fails for a major that is not supported", () => {
+    for (const major of ["16", "19"]) {
+      expect(() => sizeServer("db", { major })).toThrow(
+        `the version of "db" is ${major}, which is not supported; allowed: 17, 18`,
+      );
+    }
+  });
+
   test("a server that has no io_method is not given one", () => {
     expect(shown(sizeServer("db", { major: "17" }), "io_method")).toBeUndefined();
     expect(shown(sizeServer("db", { major: "18" }), "io_method")).toBe("worker");

@@ -1,0 +1,46 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { inspect } from "../contract/docker-cli.ts";
+import { StackProject } from "./stack-project.ts";
+
+let project: StackProject;
+beforeAll(async () => {
+  project = await StackProject.create("dev", "17");
+  // What Debian packages beside 17.
+  project.configurePostgres({ pgvector: { from: "package", allowBelowFloor: "0.8.0" } });
+});
+afterAll(() => project?.remove());
+
+/** A verb that has to succeed. */
+async function pgstead(...args: string[]): Promise<string> {
+  const { code, all } = await project.pgstead(args);
+  expect(code, all).toBe(0);
+  return all;
+}
+
+// In order: each goes on from where the one before left the stack.
+test("a stack of PostgreSQL 17 comes up, and its image brings no volume of its own", async () => {
+  expect(await pgstead("up", "--yes")).toContain('applied 3 to "app", now at 0003_audit_log');
+  expect(await project.outputs()).toMatchObject({
+    postgresVersion: expect.stringMatching(/^17\./),
+  });
+  expect(project.asSuperuser("show data_directory")).toBe("/var/lib/postgresql/17/docker");
+  const mounts: { Name: string }[] = inspect("container", `${project.stack}-postgres`).Mounts;
+  const names = mounts.map(({ Name }) => Name).sort();
+  expect(names).toEqual([`${project.stack}-data`, `${project.stack}-socket`]);
+});
+
+test("nothing shows at a second preview", () => pgstead("preview", "--expect-no-changes"));
+
+test("a migration runs, and a backup is proven on a scratch server of 17", async () => {
+  project.migration("0004_numbers", "create table public.numbers as select generate_series(1, 7);");
+  expect(await pgstead("migrate", "up")).toContain("applied 0004_numbers");
+  expect(await pgstead("backup", "now")).toMatch(/: [\d.]+ kB of 9 tables in /);
+  expect(await pgstead("backup", "verify", "latest")).toMatch(/: proven, .*\n +compared +9 tables/);
+});
+
+test("data is kept through down and up", async () => {
+  await pgstead("down", "--yes");
+  await pgstead("up", "--yes");
+  expect(project.asSuperuser("select count(*) from numbers")).toBe("7");
+  expect(await pgstead("check")).toMatch(/ok +pgvector/);
+});
