@@ -65,6 +65,16 @@ export class Context {
     return this.read;
   }
 
+  /** For what is written into this checkout, wherever the database is. */
+  async checkoutSettings(): Promise<Settings> {
+    const declared = await this.dockerStack();
+    if (!declared) return this.settings();
+    const { nowhere } = await import("./stack/docker-stack.ts");
+    const settings = nowhere(declared);
+    const folder = join(await this.root(), declared.migrations);
+    return { ...settings, migrations: { ...settings.migrations, folder } };
+  }
+
   /** The stack as its file declares it, if its database runs in containers and we stand outside. */
   async dockerStack(): Promise<DockerStack | undefined> {
     if (this.givenSettings) return undefined;

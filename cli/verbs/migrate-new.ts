@@ -1,4 +1,8 @@
+import { mistake } from "../../operate/error.ts";
 import type { Verb } from "../verb.ts";
+
+const ELSEWHERE =
+  'the differences are found on this machine, and this stack\'s database is in a container; the files are the same for every stack: add "--stack local", once "pgstead up --stack local" has been run';
 
 export const migrateNew: Verb = {
   name: "migrate new",
@@ -18,9 +22,10 @@ export const migrateNew: Verb = {
     "pgstead migrate new users --from postgres://ada@127.0.0.1:5432/prototype",
   ],
   async run(context, { args, options }) {
-    const settings = await context.settings();
+    const settings = await context.checkoutSettings();
     const name = args[0] as string;
     if (options.from) {
+      if (await context.dockerStack()) throw mistake(ELSEWHERE);
       const { createFromSchema } = await import("../../operate/migrate/new-from.ts");
       const result = await createFromSchema(settings, name, String(options.from));
       context.print(result, result.paths.join("\n"));

@@ -20,7 +20,7 @@ export async function proveEmbedded(
   let restored = false;
   const started = Date.now();
   try {
-    return await withScratch(settings.migrations, needsOf(sql), async (scratch) => {
+    return await withScratch(settings, needsOf(sql), async (scratch) => {
       restored = true;
       await withClient(scratch, { purpose: "verify" }, (client) => client.query(sql)).catch(
         (error) => {

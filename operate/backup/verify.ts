@@ -1,7 +1,4 @@
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { ExitCode, ExpectedError, unreachable } from "../error.ts";
-import { type LockOptions, withFileLock } from "../operation-lock.ts";
 import { type Note, withProgress } from "../progress.ts";
 import type { BackupSettings, Settings } from "../settings.ts";
 import { withBucket } from "./bucket.ts";
@@ -17,6 +14,7 @@ import { restoreInto } from "./restore-into.ts";
 import { withScratchHome } from "./scratch-home.ts";
 import { assertScratchRoom, withinReserve } from "./scratch-room.ts";
 import { type Scratch, withScratchServer } from "./scratch-server.ts";
+import { takeTurns } from "./scratch-turns.ts";
 import { Seal } from "./seal.ts";
 import { backupSettings } from "./settings.ts";
 import { putJson } from "./upload.ts";
@@ -43,7 +41,7 @@ export async function verifyBackup(
   const backups = backupSettings(settings);
   openFolder(backups.folder);
   const found = await findBackup(settings, wanted, options.fromBucket);
-  return alone(options, async () => {
+  return takeTurns({ ...options, purpose: "backup verify" }, async () => {
     const started = Date.now();
     const { state, ...outcome } = await tried(settings, backups, found, options);
     options.signal?.throwIfAborted();
@@ -73,16 +71,6 @@ async function record(backups: BackupSettings, proof: Proof): Promise<void> {
   await withBucket(backups, (bucket) =>
     putJson(bucket, `dumps/${proofName(proof.id)}`, proofText(proof)),
   );
-}
-
-/** Two scratch servers would share the memory that each takes for itself. */
-function alone<T>({ waitMs, note, signal }: VerifyOptions, use: () => Promise<T>) {
-  // In the container's own folder: processes of another one cannot be told apart by their numbers.
-  const path = join(tmpdir(), "pgstead-verify.lock");
-  const lock: LockOptions = { purpose: "backup verify", waitMs };
-  if (note) lock.note = note;
-  if (signal) lock.signal = signal;
-  return withFileLock(path, lock, use);
 }
 
 async function tried(

@@ -52,7 +52,7 @@ async function withWanted<T>(
   if (/^postgres(ql)?:\/\//.test(from)) return settingsOf(from, settings.migrations, use);
   const sql = readWanted(from);
   const needs = await withSession(settings, session, readNeeds);
-  return withScratch(settings.migrations, needs, async (wanted) => {
+  return withScratch(settings, needs, async (wanted) => {
     await withSession(wanted, session, (client) => client.query(sql)).catch((error) => {
       throw mistake(`${from}: ${error.message}`, error);
     });

@@ -13,7 +13,7 @@ export async function replay<T>(
   use: (scratch: Settings, objects: SchemaObject[]) => Promise<T>,
 ): Promise<T> {
   const needs = await withSession(live, { purpose: "migrate verify" }, readNeeds);
-  return withScratch(live.migrations, needs, async (scratch) => {
+  return withScratch(live, needs, async (scratch) => {
     await up(scratch, { toolVersion: "scratch", outOfOrder: "apply", ...(only && { only }) });
     const objects = await withSession(scratch, { purpose: "migrate verify" }, (client) =>
       readSchema(client),

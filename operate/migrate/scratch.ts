@@ -20,14 +20,21 @@ export interface ScratchNeeds {
  * does there ends with it, and it has no network to reach anything else.
  */
 export async function withScratch<T>(
-  migrations: Settings["migrations"],
+  live: Settings,
   needs: ScratchNeeds,
   use: (settings: Settings) => Promise<T>,
 ): Promise<T> {
+  const { migrations } = live;
   const given = process.env.PGSTEAD_SCRATCH;
   if (given) return settingsOf(given, migrations, (empty) => withCopy(empty, use));
+  const memory = await import("@electric-sql/pglite").catch(isMissing);
+  if (!memory) {
+    // In the agent, which has the programs of the stack's own server instead.
+    const { withScratchCluster } = await import("./scratch-cluster.ts");
+    return withScratchCluster(live, preparation(needs), use);
+  }
   const { SharedSession } = await import("../embedded/wire.ts");
-  const database = await open(needs);
+  const database = await open(memory.PGlite, needs);
   const folder = mkdtempSync(join(tmpdir(), "pgstead-scratch-"));
   const session = new SharedSession(database as never, async () => database as never);
   const server = createServer((socket) => session.accept(socket));
@@ -118,20 +125,27 @@ function parseAddress(address: string): URL {
   );
 }
 
-async function open({ extensions, roles }: ScratchNeeds): Promise<Database> {
-  const { PGlite } = await import("@electric-sql/pglite");
+function isMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "MODULE_NOT_FOUND" && error.code !== "ERR_MODULE_NOT_FOUND") throw error;
+}
+
+async function open(Memory: typeof Database, needs: ScratchNeeds): Promise<Database> {
   const loaded: Extensions = {};
-  for (const { name } of extensions) loaded[name] = await load(name);
-  const database = await PGlite.create({ extensions: loaded });
-  const quote = (name: string) => `"${name.replaceAll('"', '""')}"`;
-  for (const role of roles) await database.exec(`create role ${quote(role)}`);
-  for (const { name, schema } of extensions) {
-    await database.exec(
-      `create schema if not exists ${quote(schema)};
-       create extension if not exists ${quote(name)} with schema ${quote(schema)} cascade`,
-    );
-  }
+  for (const { name } of needs.extensions) loaded[name] = await load(name);
+  const database = await Memory.create({ extensions: loaded });
+  for (const statement of preparation(needs)) await database.exec(statement);
   return database;
+}
+
+function preparation({ extensions, roles }: ScratchNeeds): string[] {
+  const quote = (name: string) => `"${name.replaceAll('"', '""')}"`;
+  return [
+    ...roles.map((role) => `create role ${quote(role)}`),
+    ...extensions.flatMap(({ name, schema }) => [
+      `create schema if not exists ${quote(schema)}`,
+      `create extension if not exists ${quote(name)} with schema ${quote(schema)} cascade`,
+    ]),
+  ];
 }
 
 async function load(name: string): Promise<Extensions[string]> {

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { docker, inspect } from "../contract/docker-cli.ts";
@@ -98,6 +98,16 @@ describe("stack dev", () => {
       "ready to accept connections",
     );
     expect((await project.pgstead(["restart"])).stdout).toContain("restarted");
+  });
+
+  test("a new migration is written into the checkout, and the files are replayed in the agent", async () => {
+    const created = await project.pgstead(["migrate", "new", "later"]);
+    expect(created.stdout.trim()).toBe(join(project.root, "migrations", "0005_later.sql"));
+    rmSync(created.stdout.trim());
+    const verified = await project.pgstead(["migrate", "verify"]);
+    expect([verified.code, verified.stdout]).toEqual([0, expect.stringContaining("no drift")]);
+    const from = await project.pgstead(["migrate", "new", "later", "--from", "wanted.sql"]);
+    expect([from.code, from.all]).toEqual([1, expect.stringContaining('add "--stack local"')]);
   });
 
   test("an application's own stack reads the outputs, joins the network and queries vectors", async () => {

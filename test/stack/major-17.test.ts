@@ -31,9 +31,10 @@ test("a stack of PostgreSQL 17 comes up, and its image brings no volume of its o
 
 test("nothing shows at a second preview", () => pgstead("preview", "--expect-no-changes"));
 
-test("a migration runs, and a backup is proven on a scratch server of 17", async () => {
+test("a migration runs, and files and backup are tried on a scratch server of 17", async () => {
   project.migration("0004_numbers", "create table public.numbers as select generate_series(1, 7);");
   expect(await pgstead("migrate", "up")).toContain("applied 0004_numbers");
+  expect(await pgstead("migrate", "verify")).toContain("no drift");
   expect(await pgstead("backup", "now")).toMatch(/: [\d.]+ kB of 9 tables in /);
   expect(await pgstead("backup", "verify", "latest")).toMatch(/: proven, .*\n +compared +9 tables/);
 });

@@ -1,0 +1,34 @@
+import { CannotVerify } from "../backup/cannot-verify.ts";
+import { withScratchHome } from "../backup/scratch-home.ts";
+import { withScratchServer } from "../backup/scratch-server.ts";
+import { takeTurns } from "../backup/scratch-turns.ts";
+import { backupSettings } from "../backup/settings.ts";
+import { unreachable } from "../error.ts";
+import type { Settings } from "../settings.ts";
+import { withSession } from "./connection.ts";
+
+const WAIT_MS = 600_000;
+
+/** A server of the stack's own version for as long as `use` runs, where its backups are proven too. */
+export async function withScratchCluster<T>(
+  live: Settings,
+  preparation: string[],
+  use: (settings: Settings) => Promise<T>,
+): Promise<T> {
+  const { folder } = backupSettings(live);
+  const { signal } = new AbortController();
+  const served = (home: string) =>
+    withScratchServer({ home, serverSettings: {}, signal }, async ({ settings }) => {
+      const scratch = { ...settings, migrations: live.migrations };
+      await withSession(scratch, { purpose: "scratch" }, async (client) => {
+        for (const statement of preparation) await client.query(statement);
+      });
+      return use(scratch);
+    });
+  try {
+    const turn = { purpose: "migrate verify", waitMs: WAIT_MS };
+    return await takeTurns(turn, () => withScratchHome(folder, served));
+  } catch (error) {
+    throw error instanceof CannotVerify ? unreachable(error.message, error) : error;
+  }
+}
