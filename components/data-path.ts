@@ -1,6 +1,5 @@
 import type { ContainerArgs } from "@pulumi/docker/container.js";
-import * as pulumi from "@pulumi/pulumi";
-import { ConfigError } from "./error.ts";
+import type * as pulumi from "@pulumi/pulumi";
 
 /** Where the cluster's volume is mounted, by the layout of the official images since 18. */
 export const VOLUME_FOLDER = "/var/lib/postgresql";
@@ -13,19 +12,42 @@ export function coverOfImageVolume(major: string): Record<string, string> {
   return Number(major) < 18 ? { [`${VOLUME_FOLDER}/data`]: "size=4k,mode=0555" } : {};
 }
 
-/** A transform must not move the cluster: where no volume is, it would be gone with the container. */
-export function assertDataPath(name: string, { volumes, envs }: ContainerArgs): void {
-  const mounts = Array.isArray(volumes) ? volumes : [];
-  const known = mounts.filter((mount) => !pulumi.Output.isInstance(mount));
-  if (!known.some((mount) => "containerPath" in mount && mount.containerPath === VOLUME_FOLDER)) {
-    throw new ConfigError(
-      `no volume is mounted at ${VOLUME_FOLDER} in the container of "${name}": the cluster would be gone with the container; leave "volumes" as they are, or add to them`,
-    );
+/** What of a container decides where its data lies. */
+export type DataPath = pulumi.Unwrap<
+  Pick<ContainerArgs, "volumes" | "mounts" | "tmpfs" | "envs" | "image">
+>;
+
+/**
+ * What a transform has moved, and how to leave it: without its volume the cluster would be gone with the
+ * container, and another image has no guard of its own.
+ */
+export function dataPathChange(
+  { volumes = [], mounts = [], tmpfs = {}, envs = [], image }: DataPath,
+  expected: { dataVolume: string; image: string; major: string },
+): string | undefined {
+  const volume = volumes.find(({ containerPath }) => containerPath === VOLUME_FOLDER);
+  if (volume?.volumeName !== expected.dataVolume || volume.readOnly) {
+    const found = volume ? describe(volume) : "none";
+    return `the volume at ${VOLUME_FOLDER} is to be "${expected.dataVolume}" and is ${found}; leave "volumes" as they are, or add to them`;
   }
-  const given = Array.isArray(envs) ? envs : [];
-  if (given.some((variable) => typeof variable === "string" && variable.startsWith("PGDATA="))) {
-    throw new ConfigError(
-      `"PGDATA" is set in the container of "${name}", which would move the cluster; leave it out`,
-    );
+  const places = [
+    ...volumes.map(({ containerPath }) => containerPath),
+    ...mounts.map(({ target }) => target),
+    ...Object.keys(tmpfs),
+  ];
+  const cover = coverOfImageVolume(expected.major);
+  const over = places.find((place) => place?.startsWith(`${VOLUME_FOLDER}/`) && !(place in cover));
+  if (over) return `something is mounted at ${over}, over the cluster's volume; leave it out`;
+  if (envs.some((variable) => variable.startsWith("PGDATA="))) {
+    return `"PGDATA" is set, which moves the cluster; leave it out`;
   }
+  if (image !== expected.image) {
+    return `"image" is ${image}, past the guards of the one that was built; set "baseImage" of the component instead`;
+  }
+  return undefined;
 }
+
+const describe = ({ volumeName, hostPath, readOnly }: Volume) =>
+  `"${volumeName ?? hostPath}"${readOnly ? ", read-only" : ""}`;
+
+type Volume = NonNullable<DataPath["volumes"]>[number];

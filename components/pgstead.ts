@@ -50,7 +50,7 @@ function errorOf(stdout: string): string | undefined {
 }
 
 /** Pulumi ends with 255 whatever failed; `pgstead up` reads the real code from here. */
-function reportExitCode(code: number | null): void {
+export function reportExitCode(code: number | null): void {
   const file = process.env.PGSTEAD_EXIT_CODE_FILE;
   if (file && code !== null) writeFileSync(file, String(code));
 }

@@ -4,8 +4,9 @@ import { Volume } from "@pulumi/docker/volume.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { SettingsInput } from "../operate/settings.ts";
 import { containerGuard } from "./container-guard.ts";
-import { assertDataPath, coverOfImageVolume, VOLUME_FOLDER } from "./data-path.ts";
+import { coverOfImageVolume, dataPathChange, VOLUME_FOLDER } from "./data-path.ts";
 import type { LoginRole } from "./passwords.ts";
+import { refusal } from "./refusal.ts";
 import {
   FILES_FOLDER,
   fingerprint,
@@ -229,9 +230,24 @@ export class PostgresDatabase extends pulumi.ComponentResource {
         replaceOnChanges: ["healthcheck", "tmpfs", "init"],
       };
       const change = args.transform?.container;
-      const declared = transform(change, `${name}-container`, defaults, options);
-      assertDataPath(name, declared[1]);
-      return new Container(...declared);
+      const [child, declared, given] = transform(change, `${name}-container`, defaults, options);
+      return new Container(child, { ...declared, volumes: guardDataPath(declared) }, given);
+    }
+
+    /** The volumes, once they are the cluster's: the container cannot be made without them. */
+    function guardDataPath({ volumes, mounts, tmpfs, envs, image }: ContainerArgs) {
+      const path = pulumi.output({ volumes, mounts, tmpfs, envs, image });
+      const expected = pulumi.output({ dataVolume: args.dataVolume, image: args.image });
+      return pulumi.all([path, expected]).apply(async ([moved, { dataVolume, image }]) => {
+        const change = dataPathChange(moved, { dataVolume, image, major });
+        if (!change) return moved.volumes ?? [];
+        const { dockerHost } = args;
+        throw await refusal(`the data of "${name}" would be left behind: ${change}`, {
+          prefix,
+          volume: dataVolume,
+          dockerHost,
+        });
+      });
     }
   }
 }

@@ -1,12 +1,14 @@
 #!/bin/sh
 # Runs before the image's own entrypoint. Two servers never share a volume (S1), no new cluster is made
 # where signs of another one lie (S2), and no server starts over files that it would read wrongly.
-# Refusals end with 78 and a line that says what was found, what was expected and the way out.
+# Refusals end with 78 and a line that says what was found, what was expected and the way out. As "check"
+# it only looks, which is how an image is tried on a volume before the server that serves it is stopped.
 set -eu
 volume=${PGSTEAD_VOLUME:-/var/lib/postgresql}
 cluster=$volume/pgstead.json
 begun=$volume/.pgstead-init
 tls=/run/pgstead-tls
+bring="or bring the data over into a new stack, which dumps it with its own server and loads it: pgstead adopt-volume STACK-data --stack NEWSTACK"
 
 refuse() {
   echo "pgstead: refused: $*" >&2
@@ -56,10 +58,10 @@ remove_unfinished() {
 refuse_signs_of_data() {
   for found in "$volume"/PG_VERSION "$volume"/*/PG_VERSION "$volume"/*/*/PG_VERSION; do
     [ ! -e "$found" ] ||
-      refuse "$PGDATA is empty, but $(dirname "$found") holds a cluster of version $(cat "$found"); a new one beside it would serve no data. Use the image of that version, or give this stack another volume"
+      refuse "$PGDATA is empty, but $(dirname "$found") holds a cluster of version $(cat "$found"); a new one beside it would serve no data. Use the image of that version, $bring"
   done
   [ ! -e "$cluster" ] ||
-    refuse "$PGDATA is empty, but this volume held a cluster ($(cat "$cluster")); restore it. To begin anew remove $cluster"
+    refuse "$PGDATA is empty, but this volume held a cluster ($(cat "$cluster")). Put its files back, or remove $cluster to begin anew and load a backup (pgstead backup list)"
 }
 
 # What the volume remembers of the image that last served it.
@@ -74,16 +76,16 @@ of_image() {
 refuse_other_cluster() {
   found=$(cat "$PGDATA/PG_VERSION")
   [ "$found" = "$PG_MAJOR" ] ||
-    refuse "$PGDATA holds a cluster of PostgreSQL $found and this image is $PG_MAJOR, which cannot read it. Set postgres.version back to $found"
+    refuse "$PGDATA holds a cluster of PostgreSQL $found and this image is $PG_MAJOR, which cannot read it. Set postgres.version back to $found, $bring"
   base=$(remembered base)
   [ "${base:-$PGSTEAD_BASE}" = "$PGSTEAD_BASE" ] ||
-    refuse "the cluster was made on $base and this image is $PGSTEAD_BASE: users and collations differ between them. Set postgres.base back to $base"
+    refuse "the cluster was made on $base and this image is $PGSTEAD_BASE: users and collations differ between them. Set postgres.base back to $base, $bring"
   owner=$(stat -c %u "$PGDATA/PG_VERSION")
   [ "$owner" = "$(id -u postgres)" ] ||
-    refuse "$PGDATA belongs to user $owner, and the server of this image is user $(id -u postgres): it comes from another image (alpine has 70, debian 999). Use the base it was made on"
+    refuse "$PGDATA belongs to user $owner, and the server of this image is user $(id -u postgres): it comes from another image (alpine has 70, debian 999). Use the base it was made on, $bring"
   libc=$(remembered libc)
   [ "${libc:-$(of_image libc)}" = "$(of_image libc)" ] ||
-    refuse "the cluster was served with $libc and this image has $(of_image libc): text indexes would be read in another order. Use an image with $libc"
+    refuse "the cluster was served with $libc and this image has $(of_image libc): text indexes would be read in another order. Use an image with $libc, $bring"
   # musl knows one order only; that of glibc changes between releases.
   release=$(remembered release)
   if [ "$(of_image libc)" = glibc ] && [ "${release:-$(of_image release)}" != "$(of_image release)" ]; then
@@ -111,6 +113,11 @@ take_key() {
   install -m 644 "$tls/server.crt" /run/pgstead/server.crt
   install -m 600 -o postgres "$tls/server.key" /run/pgstead/server.key
 }
+
+if [ "${1:-}" = check ]; then
+  if [ -s "$PGDATA/PG_VERSION" ]; then refuse_other_cluster; else refuse_signs_of_data; fi
+  exit 0
+fi
 
 if [ "${1:-postgres}" = postgres ]; then
   refuse_other_place

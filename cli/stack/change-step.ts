@@ -1,5 +1,6 @@
 import { isOlderVersion } from "../../operate/bootstrap/version-order.ts";
 import { ExitCode, ExpectedError, refused } from "../../operate/error.ts";
+import { atStake } from "./at-stake.ts";
 import { containerState, docker, engineError, imageOf } from "./docker-stack.ts";
 import { assertPgvector, changesNothing, setBack, updateSql } from "./pgvector-change.ts";
 import { ensureProvenBackup } from "./proven-backup.ts";
@@ -33,6 +34,7 @@ async function checkChange(step: ChangeStep, note: (line: string) => void): Prom
   const running = await imageOf(process.env, container);
   // Nothing there, or nothing new: the image's own guard still looks at the volume.
   if (!running || running === step.image) return;
+  await tryOnVolume(step, container);
   if ((await containerState(process.env, container)) !== "running") {
     return note(`${container} is not running: its databases were not asked before the change`);
   }
@@ -52,6 +54,17 @@ async function checkChange(step: ChangeStep, note: (line: string) => void): Prom
     await askServer(container, step.superuser, database, setBack(wanted));
     note(`pgvector in "${database}" is called ${wanted} again: nothing but comments had changed`);
   }
+}
+
+/** The new image's own guard looks at the volume while the old server still serves it. */
+async function tryOnVolume(step: ChangeStep, container: string): Promise<void> {
+  const run = ["run", "--rm", "--network", "none", "--volumes-from", `${container}:ro`];
+  const env = ["-e", `PGSTEAD_ACCEPT=${step.accept.join("\n")}`];
+  const { code, stderr } = await docker(process.env, [...run, ...env, step.image, "check"]);
+  if (code === 0) return;
+  const said = /^pgstead: refused: (.*)$/m.exec(stderr)?.[1];
+  if (!said) throw engineError(process.env, stderr);
+  throw refused(`${said}. ${await atStake({ prefix: step.prefix })}`);
 }
 
 async function pgvectorOf(image: string): Promise<string> {

@@ -55,12 +55,3 @@ export async function describeLoss(prefix: string, facts: ServerFacts): Promise<
   if (!newest) return `${held}; no backup has been proven yet`;
   return `${held}; the newest proven backup is ${age(newest.takenAt, new Date())} old (${newest.id})`;
 }
-
-/** The same for who has not asked the server yet; a server that does not answer is no reason to fail. */
-export async function atStake(prefix: string, superuser: string): Promise<string> {
-  try {
-    return await describeLoss(prefix, await serverFacts({ superuser }, `${prefix}-postgres`));
-  } catch (error) {
-    return `what is at stake could not be asked: ${(error as Error).message}`;
-  }
-}

@@ -7,8 +7,7 @@ export const stepAtStake: Verb = {
   summary: "what a refusal of `pulumi up` says of the data; reads its parameters from stdin",
   examples: ["pulumi up --stack prod"],
   async run() {
-    const { atStake } = await import("../stack/server-facts.ts");
-    const { prefix, superuser } = JSON.parse(readFileSync(0, "utf8"));
-    process.stdout.write(await atStake(prefix, superuser));
+    const { atStake } = await import("../stack/at-stake.ts");
+    process.stdout.write(await atStake(JSON.parse(readFileSync(0, "utf8"))));
   },
 };

@@ -1,12 +1,20 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { SettingsInput } from "../../operate/settings.ts";
 import { ChangeGuard } from "../change-guard.ts";
-import { type ClusterFacts, DataVolumes } from "../data-volumes.ts";
-import { ConfigError } from "../error.ts";
+import { type ClusterFacts, DataVolumes, type DataVolumesArgs } from "../data-volumes.ts";
 import { generatePassword, type LoginRole, Passwords, type PasswordsArgs } from "../passwords.ts";
-import { runPgstead } from "../pgstead.ts";
-import { PostgresDatabase, SOCKET_FOLDER } from "../postgres-database.ts";
-import { type Base, type PgvectorArgs, PostgresImage } from "../postgres-image.ts";
+import {
+  PostgresDatabase,
+  type PostgresDatabaseArgs,
+  SOCKET_FOLDER,
+} from "../postgres-database.ts";
+import {
+  type Base,
+  type PgvectorArgs,
+  PostgresImage,
+  type PostgresImageArgs,
+} from "../postgres-image.ts";
+import { refusal } from "../refusal.ts";
 import { FILES_FOLDER } from "../server-files.ts";
 import type { SettingValue } from "../server-settings.ts";
 import { ServerTls, type ServerTlsArgs } from "../server-tls.ts";
@@ -60,6 +68,10 @@ export interface DockerPostgresArgs {
   files?: Record<string, pulumi.Input<string>>;
   /** Address of the engine, as the provider has it. @default - the docker client's own */
   dockerHost?: string | undefined;
+  /** Change the resources underneath; where the data lies cannot be changed. */
+  transform?: PostgresImageArgs["transform"] &
+    DataVolumesArgs["transform"] &
+    PostgresDatabaseArgs["transform"];
 }
 
 /** What a container of the stack that runs `pgstead` needs. */
@@ -175,6 +187,7 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
     }
 
     function createVolumes() {
+      if (args.acceptEmptyVolume) warnOfEmpty();
       return new DataVolumes(
         `${name}-volumes`,
         {
@@ -184,9 +197,15 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
           protect: args.protect ?? true,
           acceptEmpty: args.acceptEmptyVolume ?? false,
           ...(args.dockerHost && { dockerHost: args.dockerHost }),
+          ...(args.transform && { transform: args.transform }),
         },
         { parent },
       );
+    }
+
+    function warnOfEmpty() {
+      const key = "postgres.acceptEmptyVolume is set, for which a volume that is gone is made anew";
+      pulumi.log.warn(`${key}; take it out after this run`, parent);
     }
 
     function createGuard() {
@@ -195,10 +214,12 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
         {
           ...args,
           prefix,
-          image: pulumi.all([image.server, volumes.cluster]).apply(async ([id, remembered]) => {
-            await refuseOtherCluster(remembered);
-            return id;
-          }),
+          image: pulumi
+            .all([image.server, volumes.cluster, volumes.data])
+            .apply(async ([id, remembered, volume]) => {
+              await refuseOtherCluster(remembered, volume);
+              return id;
+            }),
           pinned: args.image !== undefined,
           superuser: args.superuser ?? "postgres",
           protect: args.protect ?? true,
@@ -207,16 +228,15 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
       );
     }
 
-    /** With what is at stake, which is asked only then. */
-    async function refuseOtherCluster(remembered: ClusterFacts) {
-      try {
-        assertSameCluster(remembered, cluster);
-      } catch (error) {
-        const stdin = JSON.stringify({ prefix, superuser: args.superuser ?? "postgres" });
-        const env: Record<string, string> = args.dockerHost ? { DOCKER_HOST: args.dockerHost } : {};
-        const stake = await runPgstead(["step", "at-stake"], { stdin, env });
-        throw new ConfigError(`${(error as Error).message}. ${stake}`);
-      }
+    async function refuseOtherCluster(remembered: ClusterFacts, volume: string) {
+      const change = clusterChange(remembered, cluster);
+      if (!change) return;
+      const { dockerHost } = args;
+      throw await refusal(`${change}: pgstead adopt-volume ${volume} --stack NEWSTACK`, {
+        prefix,
+        volume,
+        dockerHost,
+      });
     }
 
     function createServer() {
@@ -237,7 +257,8 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
           tlsRequired: args.tls?.required,
           migratorUrl: args.migratorScheme && url("migrator", HOST, PORT, args.migratorScheme),
         },
-        { parent },
+        // Nothing of it is touched while the volume is refused.
+        { parent, dependsOn: volumes.nodes.data },
       );
     }
 
@@ -267,16 +288,15 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
   }
 }
 
-/** A server of another major or base finds no cluster, or a broken one. */
-export function assertSameCluster(remembered: ClusterFacts, wanted: ClusterFacts): void {
+/** What a server of another major or base would find: no cluster, or a broken one. */
+export function clusterChange(remembered: ClusterFacts, wanted: ClusterFacts): string | undefined {
+  const bring =
+    "or bring the data over into a new stack, which dumps it with its own server and loads it";
   if (remembered.major !== wanted.major) {
-    throw new ConfigError(
-      `this stack's cluster is of PostgreSQL ${remembered.major}, and postgres.version asks for ${wanted.major}, which cannot read it; set it back to "${remembered.major}"`,
-    );
+    return `this stack's cluster is of PostgreSQL ${remembered.major}, and postgres.version asks for ${wanted.major}, which cannot read it; set it back to "${remembered.major}", ${bring}`;
   }
   if (remembered.base !== wanted.base) {
-    throw new ConfigError(
-      `this stack's cluster was made on ${remembered.base}, and postgres.base asks for ${wanted.base}: users and collations differ between them; set it back to "${remembered.base}"`,
-    );
+    return `this stack's cluster was made on ${remembered.base}, and postgres.base asks for ${wanted.base}: users and collations differ between them; set it back to "${remembered.base}", ${bring}`;
   }
+  return undefined;
 }

@@ -135,47 +135,63 @@ describe("what is refused before anything is declared", () => {
   });
 
   test("fails for another major or base than the cluster's", async () => {
-    const { assertSameCluster } = await import("../../components/engines/docker.ts");
+    const { clusterChange } = await import("../../components/engines/docker.ts");
     const remembered = { major: "18", base: "alpine" };
-    expect(() => assertSameCluster(remembered, { major: "19", base: "alpine" })).toThrow(
-      'this stack\'s cluster is of PostgreSQL 18, and postgres.version asks for 19, which cannot read it; set it back to "18"',
+    expect(clusterChange(remembered, { major: "19", base: "alpine" })).toContain(
+      'this stack\'s cluster is of PostgreSQL 18, and postgres.version asks for 19, which cannot read it; set it back to "18", or bring the data over',
     );
-    expect(() => assertSameCluster(remembered, { major: "18", base: "debian" })).toThrow(
+    expect(clusterChange(remembered, { major: "18", base: "debian" })).toContain(
       "users and collations differ between them",
     );
+    expect(clusterChange(remembered, remembered)).toBeUndefined();
   });
 
   test("fails for a cluster that would lie elsewhere than on its volume", async () => {
-    const { assertDataPath } = await import("../../components/data-path.ts");
-    const container = (containerPath: string, envs: string[] = []) => ({
-      image: "i",
-      volumes: [{ volumeName: "v", containerPath }],
-      envs,
-    });
-    expect(() => assertDataPath("db", container("/var/lib/postgresql"))).not.toThrow();
-    expect(() => assertDataPath("db", container("/var/lib/postgresql/data"))).toThrow(
-      'no volume is mounted at /var/lib/postgresql in the container of "db"',
-    );
-    expect(() =>
-      assertDataPath("db", container("/var/lib/postgresql", ["PGDATA=/elsewhere"])),
-    ).toThrow('"PGDATA" is set in the container of "db"');
+    const { dataPathChange } = await import("../../components/data-path.ts");
+    const ours = [{ volumeName: "v", containerPath: "/var/lib/postgresql" }];
+    const moved = (change: object, major = "18") =>
+      dataPathChange(
+        { volumes: ours, image: "i", ...change },
+        { dataVolume: "v", image: "i", major },
+      );
+    expect(moved({})).toBeUndefined();
+    expect(moved({ volumes: [...ours, { hostPath: "/x", containerPath: "/y" }] })).toBeUndefined();
+    const at = 'the volume at /var/lib/postgresql is to be "v" and is';
+    const data = { volumeName: "v", containerPath: "/var/lib/postgresql/data" };
+    expect(moved({ volumes: [data] })).toContain(`${at} none`);
+    expect(moved({ volumes: [{ ...ours[0], volumeName: "w" }] })).toContain(`${at} "w"`);
+    expect(moved({ volumes: [{ ...ours[0], readOnly: true }] })).toContain(`${at} "v", read-only`);
+    const over = "something is mounted at /var/lib/postgresql/18, over the cluster's volume";
+    expect(moved({ tmpfs: { "/var/lib/postgresql/18": "" } })).toContain(over);
+    const cover = { tmpfs: { "/var/lib/postgresql/data": "" } };
+    expect([moved(cover, "17"), moved(cover)]).toEqual([
+      undefined,
+      expect.stringContaining("something is mounted at /var/lib/postgresql/data"),
+    ]);
+    const mounts = [{ target: "/var/lib/postgresql/18", type: "tmpfs" }];
+    expect(moved({ mounts })).toContain(over);
+    expect(moved({ envs: ["PGDATA=/elsewhere"] })).toContain('"PGDATA" is set');
+    expect(moved({ image: "postgres:18" })).toContain('"image" is postgres:18, past the guards');
   });
 
-  test("fails for a stranger's volume or container, and for a volume that is gone", async () => {
-    const { assertVolume } = await import("../../components/data-volumes.ts");
+  test("fails for a stranger's volume or container, and for a volume declared otherwise", async () => {
+    const { assertOwn, volumeChanges } = await import("../../components/data-volumes.ts");
     const { assertContainer } = await import("../../components/container-guard.ts");
     const ours = { "pgstead.project": "pgstead", "pgstead.stack": "test" };
-    expect(() => assertVolume("v", ours, false)).not.toThrow();
-    expect(() => assertVolume("v", undefined, true)).not.toThrow();
-    expect(() => assertVolume("v", undefined, false)).toThrow(
-      'volume "v" is gone, though stack "test"',
-    );
-    expect(() => assertVolume("v", {}, true)).toThrow(
-      'volume "v" exists and is not of stack "test"',
-    );
+    expect(() => assertOwn("v", ours)).not.toThrow();
+    expect(() => assertOwn("v", {})).toThrow('volume "v" exists and is not of stack "test"');
     expect(() => assertContainer("c", ours)).not.toThrow();
     expect(() => assertContainer("c", {})).toThrow(
       'a container "c" exists and is not of stack "test"',
     );
+    const labels = [
+      { label: "a", value: "1" },
+      { label: "b", value: "2" },
+    ];
+    const remembered = { name: "v", labels };
+    expect(volumeChanges(remembered, { name: "v", labels: [...labels].reverse() })).toEqual([]);
+    expect(
+      volumeChanges(remembered, { name: "w", driver: "local", labels: labels.slice(1) }),
+    ).toEqual(["name: v => w", "driver: none => local", "labels: a=1 b=2 => b=2"]);
   });
 });

@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { inspect } from "../contract/docker-cli.ts";
 import { docker } from "../support/server-container.ts";
+import { buildImage } from "../support/server-image.ts";
 import { StackProject } from "./stack-project.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
@@ -48,12 +49,7 @@ const rebuilt = (base: string) => build(`${base}-again`, `FROM ${base}\nLABEL bu
 
 function build(tag: string, dockerfile: string): string {
   bases.push(tag);
-  const built = spawnSync("docker", ["build", "-q", "-t", tag, "-"], {
-    input: dockerfile,
-    encoding: "utf8",
-    env: { ...process.env, DOCKER_BUILDKIT: "0" },
-  });
-  if (built.status !== 0) throw new Error(built.stderr);
+  buildImage(tag, dockerfile);
   return tag;
 }
 

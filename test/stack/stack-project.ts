@@ -97,6 +97,14 @@ export class StackProject {
     writeFileSync(file, stringify({ config }));
   }
 
+  /** The program as somebody would change it: more arguments of `DockerPostgres`, as source text. */
+  program(more: string): void {
+    const file = "stack-docker.ts";
+    const shipped = readFileSync(join(checkout, file), "utf8");
+    const changed = shipped.replace("    ...server,\n", `    ...server,\n    ${more}\n`);
+    writeFileSync(join(this.root, file), changed);
+  }
+
   migration(name: string, sql: string): void {
     writeFileSync(join(this.root, "migrations", `${name}.sql`), sql);
   }

@@ -23,9 +23,14 @@ export function buildServerImage(base: string, tag: string): void {
   const lastStage = dockerfile
     .slice(dockerfile.lastIndexOf("\nFROM "))
     .replace(/^\nFROM .*$/m, `FROM ${base}`);
-  const built = spawnSync("docker", ["build", "-q", "-t", tag, "-f", "-", folder], {
+  buildImage(tag, lastStage, folder);
+}
+
+export function buildImage(tag: string, dockerfile: string, context?: string): void {
+  const from = context ? ["-f", "-", context] : ["-"];
+  const built = spawnSync("docker", ["build", "-q", "-t", tag, ...from], {
     encoding: "utf8",
-    input: lastStage,
+    input: dockerfile,
     env: { ...process.env, DOCKER_BUILDKIT: "0" },
   });
   if (built.status !== 0) throw new Error(built.stderr);

@@ -1,0 +1,168 @@
+import { spawnSync } from "node:child_process";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { docker, inspect } from "../contract/docker-cli.ts";
+import { buildImage } from "../support/server-image.ts";
+import { StackProject } from "./stack-project.ts";
+
+vi.setConfig({ testTimeout: 180_000 });
+
+let project: StackProject;
+const bases: string[] = [];
+beforeAll(async () => {
+  project = await StackProject.create("dev");
+  project.configure("pgstead:protect", true);
+});
+afterAll(() => {
+  project?.remove();
+  spawnSync("docker", ["rmi", "-f", ...bases]);
+});
+
+const server = () => `${project.stack}-postgres`;
+const volume = () => `${project.stack}-data`;
+const up = () => project.pgstead(["up", "--yes"]);
+const rows = "select count(*) from kept";
+
+/** Refused with code 4 and these words and what is at stake; the same server serves the same rows. */
+async function expectRefused(what: string, message: RegExp | string) {
+  const { Id } = inspect("container", server());
+  const { code, all } = await up();
+  expect([code, all], what).toEqual([4, expect.stringMatching(message)]);
+  expect(all).toMatch(/at stake: about \d+ rows, \d+ MB; /);
+  expect(inspect("container", server()), what).toMatchObject({ Id, State: { Running: true } });
+  expect(project.asSuperuser(rows)).toBe("1000");
+  return all;
+}
+
+/** All of them under `make faults`, the first of each kind in every run. */
+const some = <Row>(all: Row[], first: number) =>
+  process.env.PGSTEAD_FAULTS === "all" ? all : all.slice(0, first);
+
+// In order: each goes on from where the one before left the stack.
+describe("a change that would part the stack from its data", () => {
+  test("the stack is up, and holds rows", async () => {
+    const { code, all } = await up();
+    expect(code, all).toBe(0);
+    project.asSuperuser("create table kept as select n from generate_series(1, 1000) n; analyze");
+  });
+
+  const changes: [string, () => string, () => string][] = [
+    [
+      "another prefix",
+      () => `prefix: "${project.stack}-other",`,
+      () => `name: ${volume()} => ${project.stack}-other-data`,
+    ],
+    [
+      "another label by transform, for which the plugin replaces a volume",
+      () => `transform: { data: (args) => ({ ...args, labels: [...args.labels, more] }) },`,
+      () => `labels: .* => .*team=search`,
+    ],
+    [
+      "another name by transform",
+      () => `transform: { data: { name: "${project.stack}-other" } },`,
+      () => `name: ${volume()} => ${project.stack}-other`,
+    ],
+  ];
+  test.each(some(changes, 2))("fails for a data volume of %s", async (what, change, message) => {
+    project.program(change().replace("more", '{ label: "team", value: "search" }'));
+    const all = await expectRefused(what, message());
+    expect(all).toContain(`pgstead adopt-volume ${volume()} --stack NEWSTACK`);
+    expect(inspect("volume", `${project.stack}-other-data`)).toBeUndefined();
+    expect(inspect("volume", `${project.stack}-other`)).toBeUndefined();
+  });
+
+  test("fails for another volume when no preview comes first, too", async () => {
+    const { Id } = inspect("container", server());
+    project.program(`prefix: "${project.stack}-other",`);
+    const { code, all } = await project.pulumi("up --yes --skip-preview");
+    expect(code).not.toBe(0);
+    expect(all).toContain(`the data of stack "${project.stack}" lies in volume "${volume()}"`);
+    expect(inspect("container", server())).toMatchObject({ Id, State: { Running: true } });
+    expect(inspect("volume", `${project.stack}-other-data`)).toBeUndefined();
+    project.program("");
+    const again = await up();
+    expect(again.code, again.all).toBe(0);
+    expect(project.asSuperuser(rows)).toBe("1000");
+  });
+
+  const moves: [string, string, RegExp][] = [
+    [
+      "another volume in its place",
+      "volumes: [{ volumeName: stack + '-agent', containerPath: '/var/lib/postgresql' }]",
+      /is to be "\S+-data" and is "\S+-agent"/,
+    ],
+    [
+      "a volume mounted elsewhere",
+      "volumes: [{ volumeName: stack + '-data', containerPath: '/var/lib/postgresql/data' }]",
+      /the volume at \/var\/lib\/postgresql is to be "\S+-data" and is none/,
+    ],
+    [
+      "something over it",
+      "tmpfs: { '/var/lib/postgresql/18/docker': 'size=64m' }",
+      /something is mounted at \/var\/lib\/postgresql\/18\/docker/,
+    ],
+    ["PGDATA", "envs: ['PGDATA=/elsewhere']", /"PGDATA" is set, which moves the cluster/],
+    ["an image past the guards", "image: 'postgres:18'", /"image" is postgres:18, past the guards/],
+  ];
+  test.each(some(moves, 2))("fails for a data path moved by %s", async (what, change, message) => {
+    project.program(`transform: { container: { ${change} } },`);
+    await expectRefused(what, message);
+  });
+
+  test("fails for another glibc release over data, before the old server is touched", async () => {
+    project.program("");
+    const base = `${project.stack}-base:later`;
+    bases.push(base);
+    const later = "RUN sed -i 's/^VERSION_CODENAME=.*/VERSION_CODENAME=later/' /etc/os-release";
+    buildImage(base, `FROM ${project.baseImage}\n${later}`);
+    project.configurePostgres({ baseImage: base });
+    await expectRefused("release", /or postgres\.accept to \["release debian-later"\]/);
+    project.configurePostgres({ baseImage: project.baseImage });
+  });
+
+  test("set back, nothing is left to change", async () => {
+    expect((await up()).code).toBe(0);
+    const { code, all } = await project.pgstead(["preview", "--expect-no-changes"]);
+    expect(code, all).toBe(0);
+  });
+});
+
+describe("a data volume that was removed behind Pulumi's back", () => {
+  test("fails, and says what the newest proven backup has of it", async () => {
+    for (const verb of [["now"], ["verify", "latest"]]) {
+      const { code, all } = await project.pgstead(["backup", ...verb]);
+      expect(code, all).toBe(0);
+    }
+    docker("rm", "-fv", server());
+    docker("volume", "rm", volume());
+    const { code, all } = await up();
+    expect([code, all]).toEqual([4, expect.stringContaining(`volume "${volume()}" is gone`)]);
+    expect(all).toMatch(
+      /the newest proven backup, app-\S+, is \d+ min old and held about 1\d\d\d rows/,
+    );
+    expect(inspect("volume", volume())).toBeUndefined();
+  });
+
+  test("fails the same way when the rest of the stack is gone as well", async () => {
+    expect((await project.pgstead(["down", "--yes"])).code).toBe(0);
+    const { code, all } = await up();
+    expect([code, all]).toEqual([4, expect.stringContaining("the newest proven backup, app-")]);
+    expect(inspect("volume", volume())).toBeUndefined();
+  });
+
+  test("an empty one and the backup bring the data back, as the documentation says", async () => {
+    project.configurePostgres({ acceptEmptyVolume: true });
+    const { code, all } = await up();
+    expect(code, all).toBe(0);
+    const out = `${project.root}/app.dump`;
+    const got = await project.pgstead(["backup", "get", "latest", "--out", out]);
+    expect(got.code, got.all).toBe(0);
+    const load = `docker exec -i -u postgres ${server()} pg_restore -U postgres -d app --clean --if-exists --exit-on-error <${out}`;
+    const loaded = await project.run("sh", ["-c", load]);
+    expect(loaded.code, loaded.all).toBe(0);
+    project.configurePostgres({ acceptEmptyVolume: undefined });
+    const again = await up();
+    expect(again.code, again.all).toBe(0);
+    expect(project.asSuperuser(rows)).toBe("1000");
+    expect((await project.pgstead(["migrate", "list", "--pending"])).code).toBe(0);
+  });
+});
