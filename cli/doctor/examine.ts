@@ -3,9 +3,11 @@ import { accessSync, constants, existsSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { isFree } from "../../operate/embedded/port-holder.ts";
 import { readSettings } from "../../operate/settings.ts";
+import { readDockerStack } from "../stack/docker-stack.ts";
 import { backendUrl } from "../stack/environment.ts";
 import { findPulumi, isOlder, PULUMI_VERSION } from "../stack/find-pulumi.ts";
 import { bucket } from "./bucket.ts";
+import { engine, serverContainer } from "./engine.ts";
 
 export interface Finding {
   name: string;
@@ -24,7 +26,10 @@ const OLDEST_NODE = "20.19.0";
 const LOW_DISK_BYTES = 1024 ** 3;
 
 /** One function a finding; a later capability adds its own. */
-const examinations: Examination[] = [node, pulumi, backend, folder, disk, server, bucket, psql];
+const examinations: Examination[] = [
+  ...[node, pulumi, backend, folder, disk],
+  ...[engine, server, bucket, psql],
+];
 
 export async function examine(root: string, stack: string): Promise<Finding[]> {
   const findings: Finding[] = [];
@@ -79,6 +84,8 @@ function disk(root: string): Finding {
 }
 
 async function server(root: string, stack: string): Promise<Finding> {
+  const containers = readDockerStack(root, stack);
+  if (containers) return serverContainer(containers);
   const file = join(root, ".pgstead", stack, "settings.json");
   if (!existsSync(file)) {
     return {

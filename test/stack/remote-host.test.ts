@@ -1,4 +1,7 @@
+import { spawnSync } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { docker } from "../support/server-container.ts";
 import { SshHost } from "./ssh-host.ts";
 import { StackProject } from "./stack-project.ts";
 
@@ -10,27 +13,69 @@ beforeAll(async () => {
   project.env.PATH = host.path;
   project.configure("docker:host", host.address);
   project.configure("pgstead:publish", "true");
+  project.configurePostgres({ tls: { required: true } });
 });
 afterAll(() => {
   host?.stop();
+  spawnSync("docker", ["rm", "-fv", old()]);
+  spawnSync("docker", ["volume", "rm", "-f", old()]);
   project?.remove();
 });
 
+/** Container and volume of the server that was there before the stack. */
+const old = () => `${project.stack}-old`;
+
+async function startOldServer(): Promise<void> {
+  const data = "/var/lib/postgresql/data";
+  const env = ["POSTGRES_DB=app", "POSTGRES_PASSWORD=old", `PGDATA=${data}`];
+  const given = [...env.flatMap((each) => ["-e", each]), "-v", `${old()}:${data}`];
+  docker("run", "-d", "--name", old(), ...given, project.baseImage);
+  const psql = ["exec", old(), "psql", "-h", "127.0.0.1", "-U", "postgres", "-d", "app", "-qc"];
+  for (let tries = 0; ; tries++) {
+    const made = spawnSync("docker", [...psql, "create table kept as select 7 as n"]);
+    if (made.status === 0) return;
+    if (tries > 60) throw new Error(made.stderr.toString());
+    await sleep(250);
+  }
+}
+
+/** A verb that has to succeed. */
+async function pgstead(verb: string[], stdin = ""): Promise<string> {
+  const { code, all } = await project.pgstead(verb, { stdin });
+  expect(code, `${verb.join(" ")}: ${all}`).toBe(0);
+  return all;
+}
+
 // In order: each goes on from where the one before left the stack.
-test("up and its migrations reach a Docker host over ssh", async () => {
-  const up = await project.pgstead(["up", "--yes"]);
-  expect(up.code, up.all).toBe(0);
-  expect(up.all).toContain('applied 3 to "app", now at 0003_audit_log');
+test("a compose volume over there is adopted, its dump lands here", async () => {
+  await startOldServer();
+  const adopted = await pgstead(["adopt-volume", "--from-container", old(), "--yes"]);
+  expect(adopted).toContain(`adopted "${old()}" as "${project.stack}-data"`);
+  expect(adopted).toMatch(new RegExp(`a dump of it is ${project.root}/\\S+\\.sql\\.gz`));
+});
+
+test("up, its certificate and its migrations reach a Docker host over ssh", async () => {
+  expect(await pgstead(["up", "--yes"])).toContain('applied 3 to "app", now at 0003_audit_log');
+  expect(project.asSuperuser("select n from kept")).toBe("7");
+  const { url, network } = await project.outputs();
+  const asked = ["psql", url!, "-Atc", "select ssl from pg_stat_ssl where pid = pg_backend_pid()"];
+  const client = ["run", "--rm", "--network", network!, "--entrypoint", "", project.baseImage];
+  expect(docker(...client, ...asked)).toBe("t");
 });
 
 test("verbs reach it as well, and nothing shows at a second preview", async () => {
   for (const verb of [["check"], ["migrate", "list"], ["preview", "--expect-no-changes"]]) {
-    const { code, all } = await project.pgstead(verb);
-    expect(code, `${verb.join(" ")}: ${all}`).toBe(0);
+    await pgstead(verb);
   }
-  const psql = await project.pgstead(["psql"], { stdin: "\\t\nselect count(*) from documents" });
-  expect(psql.code, psql.all).toBe(0);
-  expect(psql.stdout).toMatch(/^ +0$/m);
+  const count = await pgstead(["psql"], "\\t\nselect count(*) from documents");
+  expect(count).toMatch(/^ +0$/m);
+  expect(await pgstead(["backup", "now"])).toContain("of 9 tables in");
+  expect(await pgstead(["backup", "verify", "latest"])).toContain(": proven, ");
+  expect(await pgstead(["backup", "get", "latest"])).toContain(": checksum right");
+  expect(await pgstead(["vector"])).toContain("column public.documents.embedding: vector(1536)");
+  expect(await pgstead(["restart"])).toContain("restarted");
+  expect(await pgstead(["logs", "-n", "100"])).toContain("ready to accept connections");
+  expect(await pgstead(["doctor"])).toMatch(/^ok +engine: .*ssh:/m);
 });
 
 test("a port published on the loopback of another machine is no address for this one", async () => {
@@ -39,8 +84,9 @@ test("a port published on the loopback of another machine is no address for this
 
 test("fails with where the host was looked for when it is out of reach", async () => {
   host.stop();
-  for (const verb of ["status", "up"]) {
-    const { code, all } = await project.pgstead(verb === "up" ? ["up", "--yes"] : [verb]);
+  for (const verb of ["status", "up", "adopt-volume"]) {
+    const given = { status: [], up: ["--yes"], "adopt-volume": [old()] }[verb] as string[];
+    const { code, all } = await project.pgstead([verb, ...given]);
     expect([code, all]).toEqual([3, expect.stringContaining(host.address)]);
   }
 });
