@@ -1,5 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { SubjectAltNameEntry } from "selfsigned";
+import { ConfigError } from "./error.ts";
+import { assertTlsPair, type TlsPair } from "./tls-pair.ts";
 
 export interface ServerTlsArgs {
   /** PEM, with those between it and its authority. @default - signed by itself, for ten years */
@@ -21,15 +23,30 @@ export class ServerTls extends pulumi.ComponentResource {
 
   constructor(name: string, args: ServerTlsArgs = {}, opts?: pulumi.ComponentResourceOptions) {
     super("pgstead:index:ServerTls", name, {}, opts);
+    if (args.key && !args.certificate) {
+      throw new ConfigError('"tls.key" is given without "tls.certificate"; set both of one pair');
+    }
     const generated = args.certificate ? undefined : createGenerated(this);
-    const made = generated?.output.apply((pair: Pair) => pair);
+    const pair = createPair(this);
     // The certificate is shown to whoever connects; only its key is a secret.
-    this.certificate = pulumi.unsecret(
-      pulumi.output(args.certificate ?? made?.apply(({ certificate }) => certificate) ?? ""),
-    );
-    this.key = pulumi.secret(args.key ?? made?.apply(({ key }) => key) ?? "");
+    this.certificate = pulumi.unsecret(pair.apply(({ certificate }) => certificate));
+    this.key = pulumi.secret(pair.apply(({ key }) => key));
     this.nodes = { generated };
     this.registerOutputs({});
+
+    /** Checked on the way, so that nobody can use an unchecked one; plain values at once. */
+    function createPair(component: pulumi.Resource): pulumi.Output<TlsPair> {
+      const { certificate, key = "" } = args;
+      if (!certificate) return generated!.output.apply((made: TlsPair) => made);
+      const check = (pair: TlsPair) => {
+        const remark = assertTlsPair(pair);
+        if (remark) pulumi.log.warn(remark, component);
+        return pair;
+      };
+      return typeof certificate === "string" && typeof key === "string"
+        ? pulumi.output(check({ certificate, key }))
+        : pulumi.output({ certificate, key }).apply(check);
+    }
 
     function createGenerated(parent: pulumi.Resource) {
       return new pulumi.Stash(
@@ -46,14 +63,9 @@ export class ServerTls extends pulumi.ComponentResource {
   }
 }
 
-interface Pair {
-  certificate: string;
-  key: string;
-}
-
 const TEN_YEARS_MS = 10 * 365 * 24 * 3600 * 1000;
 
-export async function generatePair(names: string[] = []): Promise<Pair> {
+export async function generatePair(names: string[] = []): Promise<TlsPair> {
   const { generate } = await import("selfsigned");
   const altNames: SubjectAltNameEntry[] = ["postgres", "localhost", ...names].map((value) => ({
     type: 2,

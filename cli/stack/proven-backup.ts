@@ -1,3 +1,4 @@
+import { isAhead } from "../../operate/backup/clock.ts";
 import { ExitCode, refused } from "../../operate/error.ts";
 import { docker } from "./docker-stack.ts";
 import { inherit } from "./inherit.ts";
@@ -32,7 +33,7 @@ export async function newestProvenIn(agent: string): Promise<ProvenBackup | "unk
   if (!listing?.backups) return "unknown";
   const proofs = listing.backups.flatMap(({ proof, bucketProof }) => [proof, bucketProof]);
   const newest = proofs
-    .filter((proof) => proof?.state === "proven")
+    .filter((proof) => proof?.state === "proven" && !isAhead(proof.restorableTo))
     .sort((a, b) => (b as Proof).restorableTo.localeCompare((a as Proof).restorableTo))[0];
   return newest ? { id: newest.id, takenAt: newest.restorableTo } : undefined;
 }

@@ -1,3 +1,4 @@
+import { isAhead } from "../../operate/backup/clock.ts";
 import type { Listed, ListResult } from "../../operate/backup/list.ts";
 import { age, bytes } from "../../operate/backup/units.ts";
 import { ExitCode } from "../../operate/error.ts";
@@ -39,6 +40,7 @@ function line(backup: Listed, width: number, now: Date): string {
     proofOf(backup, now).padEnd("proven 59 min ago".length),
     backup.schemaVersion ?? "-",
   ];
+  if (isAhead(backup.startedAt, now)) columns.push("DATED IN THE FUTURE: counts as no fresh one");
   // Allowed, for a database begins so; and what a wrong name of the database looks like.
   if (backup.tables === 0) columns.push("NO TABLES");
   if (!backup.good && backup.standing !== "broken") columns.push("NOT WHOLE");

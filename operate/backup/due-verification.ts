@@ -1,4 +1,5 @@
 import type { BackupSettings } from "../settings.ts";
+import { isAhead } from "./clock.ts";
 import { localManifests } from "./folder.ts";
 import { isGood } from "./manifest.ts";
 import { localProof, type Proof } from "./proof.ts";
@@ -37,7 +38,8 @@ export function dueVerification(
   return latest >= EVERY_MS[verify] ? newest.id : undefined;
 }
 
-export const triedCopies = (backups: BackupSettings): Tried[] =>
+/** Without those of a clock that was ahead, behind which no later one would ever be tried. */
+export const triedCopies = (backups: BackupSettings, now: Date): Tried[] =>
   localManifests(backups)
-    .filter(isGood)
+    .filter((manifest) => isGood(manifest) && !isAhead(manifest.startedAt, now))
     .map((manifest) => ({ id: manifest.id, proof: localProof(backups, manifest) }));

@@ -1,5 +1,6 @@
 import { Cron } from "croner";
 import { mistake } from "../error.ts";
+import { isAhead } from "./clock.ts";
 import type { Run, State } from "./state.ts";
 
 const HOUR_MS = 3600_000;
@@ -37,7 +38,7 @@ export function dueTime(
 
 /** A clock that was ahead and has been put right must not silence the schedule until it is there again. */
 const believable = (time: string | null | undefined, now: Date) =>
-  time && Date.parse(time) <= now.getTime() + HOUR_MS ? time : undefined;
+  time && !isAhead(time, now) ? time : undefined;
 
 const FIRST_RETRY_MS = 5 * 60_000;
 

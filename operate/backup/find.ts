@@ -2,6 +2,7 @@ import { ExitCode, ExpectedError, mistake } from "../error.ts";
 import type { BackupSettings, Settings } from "../settings.ts";
 import { withBucket } from "./bucket.ts";
 import { bucketIds, bucketManifest, newestFirst } from "./bucket-list.ts";
+import { isAhead } from "./clock.ts";
 import { localManifests } from "./folder.ts";
 import { isGood, type Manifest } from "./manifest.ts";
 import { backupSettings } from "./settings.ts";
@@ -51,10 +52,8 @@ async function findInBucket(
   });
 }
 
-const AHEAD_MS = 3600_000;
-
 /** One from a clock that was ahead is taken only if there is nothing else. */
 function newestGood(newestFirst: Manifest[]): Manifest | undefined {
   const good = newestFirst.filter(isGood);
-  return good.find(({ startedAt }) => Date.parse(startedAt) <= Date.now() + AHEAD_MS) ?? good[0];
+  return good.find(({ startedAt }) => !isAhead(startedAt)) ?? good[0];
 }

@@ -2,7 +2,7 @@ import { Cron } from "croner";
 import type { BackupSettings } from "../settings.ts";
 import { localManifests } from "./folder.ts";
 import { isGood, type Manifest } from "./manifest.ts";
-import { localProof, type Proof } from "./proof.ts";
+import { isProven, localProof, type Proof } from "./proof.ts";
 import type { State } from "./state.ts";
 import { age } from "./units.ts";
 
@@ -22,7 +22,7 @@ export function readHealth(backups: BackupSettings, state: State, now = new Date
   const manifests = localManifests(backups);
   const good = manifests.filter(isGood);
   const proofs = good.map((manifest) => localProof(backups, manifest));
-  const proven = proofs.find((proof) => proof?.state === "proven");
+  const proven = proofs.find((proof) => isProven(proof, now));
   const stale = staleness(backups, proven?.restorableTo ?? state.since ?? now.toISOString(), now);
   return {
     fresh: !stale,

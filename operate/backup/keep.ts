@@ -1,5 +1,6 @@
 import type { Bucket } from "./bucket.ts";
 import { bucketManifest, bucketNames, bucketText, storedName } from "./bucket-list.ts";
+import { isAhead } from "./clock.ts";
 import { type Manifest, partsOf } from "./manifest.ts";
 import { parseProof, proofName } from "./proof.ts";
 
@@ -22,7 +23,7 @@ export async function keepNewest(
   // Listed first: to a key that may not list everything, a missing object is a forbidden one.
   const there = await bucketNames(bucket, "keep/");
   const kept = await Promise.all(SLOTS.map((slot) => readSlot(bucket, there, slot)));
-  const rank = (slot: Slot) => `${slot.isProven ? "proven" : "good"} ${slot.startedAt}`;
+  const rank = (slot: Slot) => `${standing(slot)} ${slot.startedAt}`;
   const offered = rank({ startedAt: newest.startedAt, isProven });
   if (kept.some((slot) => slot && rank(slot) >= offered)) return;
   const same = kept.findIndex((slot) => slot?.startedAt === newest.startedAt);
@@ -31,6 +32,10 @@ export async function keepNewest(
   if (same < 0) await copyBackup(bucket, newest, slot);
   if (isProven) await copy(bucket, `dumps/${proofName(newest.id)}`, `keep/${slot}/backup.proof`, 0);
 }
+
+/** In order: what a clock wrote that was ahead must not keep later ones out. */
+const standing = ({ startedAt, isProven }: Slot) =>
+  isAhead(startedAt) ? "ahead" : isProven ? "proven" : "good";
 
 interface Slot {
   startedAt: string;

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
+import { isAhead } from "./clock.ts";
 import { type Sealed, writeDurably } from "./folder.ts";
 import type { Manifest } from "./manifest.ts";
 import { Seal, SealRecord } from "./seal.ts";
@@ -57,6 +58,10 @@ export function localProof(backups: Sealed, { id, dump }: Manifest): Proof | und
     return undefined;
   }
 }
+
+/** One whose clock was ahead would count as fresh for as long: it does not count. */
+export const isProven = (proof: Proof | undefined, now = new Date()): proof is Proof =>
+  proof?.state === "proven" && !isAhead(proof.restorableTo, now);
 
 export const proofText = (proof: Proof) => `${JSON.stringify(proof, null, 2)}\n`;
 

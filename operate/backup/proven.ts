@@ -3,7 +3,7 @@ import { type Bucket, withBucket } from "./bucket.ts";
 import { bucketNames, bucketProof, idsOf, newestFirst } from "./bucket-list.ts";
 import { localManifests } from "./folder.ts";
 import { isGood } from "./manifest.ts";
-import { localProof, type Proof } from "./proof.ts";
+import { isProven, localProof, type Proof } from "./proof.ts";
 import { backupSettings } from "./settings.ts";
 
 export interface Proven {
@@ -25,7 +25,7 @@ async function newestInBucket(bucket: Bucket): Promise<Proven | undefined> {
   const names = await bucketNames(bucket, "dumps/");
   for (const id of newestFirst(idsOf(names))) {
     const proof = await bucketProof(bucket, "dumps/", names, id);
-    if (proof?.state === "proven") return provenOf(proof);
+    if (isProven(proof)) return provenOf(proof);
   }
   return undefined;
 }
@@ -33,7 +33,7 @@ async function newestInBucket(bucket: Bucket): Promise<Proven | undefined> {
 function newestLocalProof(backups: BackupSettings): Proof | undefined {
   for (const manifest of localManifests(backups).filter(isGood)) {
     const proof = localProof(backups, manifest);
-    if (proof?.state === "proven") return proof;
+    if (isProven(proof)) return proof;
   }
   return undefined;
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Settings } from "../settings.ts";
+import { isAhead } from "./clock.ts";
 import { dueTime, mayTry, parseSchedule } from "./due.ts";
 import { dueVerification, triedCopies } from "./due-verification.ts";
 import { localManifests, openFolder } from "./folder.ts";
@@ -39,7 +40,8 @@ export async function runSchedule(
   openFolder(folder);
   const teller = new Teller(settings.stack, backups, log);
   const begun = readState(folder);
-  if (!begun.since) writeState(folder, { ...begun, since: new Date().toISOString() });
+  if (!begun.since || isAhead(begun.since))
+    writeState(folder, { ...begun, since: new Date().toISOString() });
   log(`backups at "${schedule}" UTC into ${folder}; next ${cron.nextRun()?.toISOString()}`);
   while (!signal.aborted) {
     await tick();
@@ -111,7 +113,7 @@ export async function runSchedule(
     const { proving } = readState(folder);
     const now = new Date();
     if (!mayTry({ last: proving, failures: proving?.failures ?? 0 }, now)) return;
-    const id = dueVerification(verify, triedCopies(backups), now);
+    const id = dueVerification(verify, triedCopies(backups, now), now);
     if (!id) return;
     log(`restoring ${id} into a scratch server: begins`);
     let error: string | null = null;

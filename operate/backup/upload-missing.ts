@@ -2,10 +2,11 @@ import { ExpectedError } from "../error.ts";
 import type { BackupSettings } from "../settings.ts";
 import { type Bucket, withBucket } from "./bucket.ts";
 import { bucketNames, bucketProof, idsOf } from "./bucket-list.ts";
+import { isAhead } from "./clock.ts";
 import { localManifests } from "./folder.ts";
 import { keepNewest } from "./keep.ts";
 import { isGood, type Manifest } from "./manifest.ts";
-import { localProof, proofName, proofText } from "./proof.ts";
+import { isProven, localProof, proofName, proofText } from "./proof.ts";
 import { putJson, type UploadOptions, uploadBackup } from "./upload.ts";
 
 export interface Uploaded {
@@ -78,8 +79,7 @@ async function keep(
   backups: BackupSettings,
   newestFirst: Manifest[],
 ): Promise<void> {
-  const isProven = (one: Manifest) => localProof(backups, one)?.state === "proven";
-  const proven = newestFirst.find(isProven);
-  const kept = proven ?? newestFirst[0];
+  const proven = newestFirst.find((one) => isProven(localProof(backups, one)));
+  const kept = proven ?? newestFirst.find(({ startedAt }) => !isAhead(startedAt));
   if (kept) await keepNewest(bucket, kept, proven !== undefined);
 }

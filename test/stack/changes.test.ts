@@ -1,8 +1,10 @@
 import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import type { TlsPair } from "../../components/tls-pair.ts";
 import { inspect } from "../contract/docker-cli.ts";
 import { docker } from "../support/server-container.ts";
 import { buildImage } from "../support/server-image.ts";
+import { pairValid } from "../support/tls.ts";
 import { StackProject } from "./stack-project.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
@@ -77,6 +79,39 @@ describe("the image changes under a database", () => {
     const { Config, HostConfig } = inspect("container", server());
     expect(HostConfig).toMatchObject({ ReadonlyRootfs: true, NanoCpus: 2e9, Memory: 2 ** 30 });
     expect(JSON.stringify(Config.Env)).not.toContain("PRIVATE KEY");
+  });
+
+  test("fails for a certificate that is not valid or not the key's, and the old server goes on", async () => {
+    const running = serverId();
+    const day = 24 * 3600_000;
+    const [from, now, to] = [-2, -1, 300].map((days) => new Date(Date.now() + days * day));
+    const [expired, given, other] = await Promise.all([
+      pairValid(from!, now!),
+      pairValid(from!, to!),
+      pairValid(from!, to!),
+    ]);
+    const wrong: [TlsPair, string][] = [
+      [expired!, '"tls.certificate" (CN=db) has expired at'],
+      [{ ...given!, key: other!.key }, '"tls.key" is not the key of "tls.certificate" (CN=db)'],
+    ];
+    for (const [pair, message] of wrong) {
+      project.configurePostgres({ tls: { required: true, ...pair } });
+      const { code, all } = await project.pgstead(["up", "--yes"]);
+      expect([code, all]).toEqual([1, expect.stringContaining(message)]);
+      expect(serverId()).toBe(running);
+    }
+    project.configurePostgres({ tls: { required: true, ...given! } });
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    expect(code, all).toBe(0);
+    // Shown to whoever connects, and verified with itself as the authority.
+    const verified = `echo "$CERTIFICATE" >/tmp/c; psql "$URL&sslrootcert=/tmp/c" -AtXqc "select 1"`;
+    const { url, network } = await project.outputs();
+    const address = url!.replace("sslmode=require", "sslmode=verify-full");
+    const env = ["-e", `CERTIFICATE=${given!.certificate}`, "-e", `URL=${address}`];
+    const run = ["run", "--rm", "--network", network!, ...env, "--entrypoint", "sh"];
+    expect(docker(...run, project.baseImage, "-c", verified)).toBe("1");
+    project.configurePostgres({ tls: { required: true } });
+    expect((await project.pgstead(["up", "--yes"])).code).toBe(0);
   });
 
   test("nothing shows at a second preview", async () => {

@@ -1,0 +1,11 @@
+import { generate } from "selfsigned";
+import type { TlsPair } from "../../components/tls-pair.ts";
+
+/** A certificate with its key, valid from one moment to the other. */
+export async function pairValid(notBeforeDate: Date, notAfterDate: Date): Promise<TlsPair> {
+  const { cert, private: key } = await generate([{ name: "commonName", value: "db" }], {
+    ...{ keyType: "ec", curve: "P-256", notBeforeDate, notAfterDate },
+    extensions: [{ name: "subjectAltName", altNames: [{ type: 2, value: "postgres" }] }],
+  });
+  return { certificate: cert, key };
+}
