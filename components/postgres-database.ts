@@ -65,8 +65,11 @@ export interface PostgresDatabaseArgs {
 
 export const SOCKET_FOLDER = "/var/run/postgresql";
 
-/** What the official entrypoint needs as root before it steps down to the system user postgres. */
-const CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"];
+/**
+ * What the official entrypoint needs as root before it steps down to the system user postgres, and what
+ * process 1 needs to pass a signal on to that user: without it every stop is a kill.
+ */
+const CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"];
 
 /**
  * The server in its container, with the network applications join, the socket only the stack's own
@@ -180,6 +183,9 @@ export class PostgresDatabase extends pulumi.ComponentResource {
             : []),
         ],
         restart: "unless-stopped",
+        // Process 1 inherits what `docker exec` leaves behind. A server that is process 1 takes it for
+        // one of its own when it dies by a signal, and restarts everything.
+        init: true,
         // The migration step waits, with a deadline: a wait that failed here would replace the
         // container at the next `up`, in the middle of a long recovery.
         wait: false,

@@ -100,6 +100,16 @@ describe("stack dev", () => {
     expect((await project.pgstead(["restart"])).stdout).toContain("restarted");
   });
 
+  test("a process left behind by docker exec and killed does not take the server along", () => {
+    const since = "select backend_start from pg_stat_activity where backend_type = 'checkpointer'";
+    const before = project.asSuperuser(since);
+    const shell = (line: string) => docker("exec", "-u", "postgres", server(), "sh", "-c", line);
+    const orphan = shell("sleep 600 >/dev/null 2>&1 & echo $!");
+    // Until process 1 has taken note: a server that is process 1 ends all of its own then.
+    shell(`kill -KILL ${orphan}; while kill -0 ${orphan} 2>/dev/null; do sleep 0.1; done`);
+    expect(project.asSuperuser(since)).toBe(before);
+  });
+
   test("a new migration is written into the checkout, and the files are replayed in the agent", async () => {
     const created = await project.pgstead(["migrate", "new", "later"]);
     expect(created.stdout.trim()).toBe(join(project.root, "migrations", "0005_later.sql"));
