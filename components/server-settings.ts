@@ -63,7 +63,8 @@ export function sizeServer(
       `"memoryMb" of "${name}" is ${memoryMb}, too little for "maintenanceWorkMemMb" at ${maintenanceMb}: ${jobs} index builds at once share ${shmMb} MB beside ${sharedMb} MB of shared_buffers; allowed is ${shmMb + sharedMb + 64} or more, or a smaller "maintenanceWorkMemMb"`,
     );
   }
-  const settings = rows({ ...size, memoryMb, cpus, sharedMb, maintenanceMb })
+  const connections = Math.max(1, Number(overrides.max_connections ?? 100) || 100);
+  const settings = rows({ ...size, memoryMb, cpus, sharedMb, maintenanceMb, connections })
     .filter(([, value, usual]) => value !== usual)
     .map(([setting, value, , reason]) => ({ name: setting, value, reason }));
   const given = Object.entries(overrides).map(([setting, value]) => ({
@@ -81,6 +82,7 @@ interface Sized {
   cpus: number;
   sharedMb: number;
   maintenanceMb: number;
+  connections: number;
 }
 
 /** Name, value, the server's default, and why ours is another. */
@@ -93,14 +95,14 @@ function rows(size: Sized): Row[] {
     ...reading(size),
     ...writing(),
     ...vacuum(size),
-    ...connections(),
+    ...clients(),
     ...logging(),
   ];
 }
 
-function memory({ memoryMb, sharedMb, maintenanceMb }: Sized): Row[] {
-  // A hundred connections with two sorts each, in what buffers and one index build leave.
-  const workMb = clamp((memoryMb - sharedMb - maintenanceMb) / 200, 4, 256);
+function memory({ memoryMb, sharedMb, maintenanceMb, connections }: Sized): Row[] {
+  // Two sorts of each connection, in what buffers and one index build leave.
+  const workMb = clamp((memoryMb - sharedMb - maintenanceMb) / (connections * 2), 4, 256);
   return [
     ["shared_buffers", mb(sharedMb), "128MB", "a quarter of the memory"],
     [
@@ -109,7 +111,7 @@ function memory({ memoryMb, sharedMb, maintenanceMb }: Sized): Row[] {
       "4096MB",
       "what the system's cache and shared_buffers hold together; only the planner reads it",
     ],
-    ["work_mem", mb(workMb), "4MB", "100 connections with two sorts each still fit"],
+    ["work_mem", mb(workMb), "4MB", `${connections} connections with two sorts each still fit`],
     [
       "maintenance_work_mem",
       mb(maintenanceMb),
@@ -181,6 +183,12 @@ function writing(): Row[] {
       "1024MB",
       "loading vectors writes much WAL; checkpoints by time and not by size spare the disk",
     ],
+    [
+      "default_toast_compression",
+      "lz4",
+      "pglz",
+      "long texts are written and read twice as fast, for a third more room",
+    ],
     ["min_wal_size", "256MB", "80MB", "segments are used again instead of made anew"],
     [
       "checkpoint_timeout",
@@ -217,7 +225,7 @@ function vacuum({ maintenanceMb }: Sized): Row[] {
 }
 
 /** A client that goes without a word would keep its locks, and its query would run to the end. */
-function connections(): Row[] {
+function clients(): Row[] {
   const lost = "a client whose machine is gone keeps its locks for two minutes, not for two hours";
   return [
     [

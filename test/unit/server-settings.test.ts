@@ -54,12 +54,23 @@ describe("the server's settings", () => {
     }
   });
 
+  test("work_mem makes room for as many connections as are allowed", () => {
+    const of = (overrides: Record<string, number>) =>
+      shown(sizeServer("db", { major: "18", memoryMb: 8192 }, overrides), "work_mem");
+    expect([of({}), of({ max_connections: 400 })]).toEqual(["25MB", "6MB"]);
+  });
+
   test("fails for a major that is not supported", () => {
     for (const major of ["16", "19"]) {
       expect(() => sizeServer("db", { major })).toThrow(
         `the version of "db" is ${major}, which is not supported; allowed: 17, 18`,
       );
     }
+  });
+
+  test("17 is given what 18 reads ahead by itself", () => {
+    expect(shown(sizeServer("db", { major: "17" }), "effective_io_concurrency")).toBe("16");
+    expect(shown(sizeServer("db", { major: "18" }), "effective_io_concurrency")).toBeUndefined();
   });
 
   test("a server that has no io_method is not given one", () => {
