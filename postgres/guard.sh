@@ -60,6 +60,8 @@ refuse_signs_of_data() {
     [ ! -e "$found" ] ||
       refuse "$PGDATA is empty, but $(dirname "$found") holds a cluster of version $(cat "$found"); a new one beside it would serve no data. Use the image of that version, $bring"
   done
+  [ -z "$(ls -A "$PGDATA" 2>/dev/null)" ] ||
+    refuse "$PGDATA holds files but no PG_VERSION: half of a cluster, or something else. Put the whole of it back, or move these files away to begin anew and load a backup (pgstead backup list)"
   [ ! -e "$cluster" ] ||
     refuse "$PGDATA is empty, but this volume held a cluster ($(cat "$cluster")). Put its files back, or remove $cluster to begin anew and load a backup (pgstead backup list)"
 }

@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -7,11 +8,17 @@ import { serverCommand, sizeServer } from "../../components/server-settings.ts";
 import { freePort } from "../support/project.ts";
 import { docker, ServerContainer } from "../support/server-container.ts";
 import { buildServerImage, fixtureBase } from "../support/server-image.ts";
-import { type Fault, killContainer, runScenario, SmallDisk, type Step } from "./harness.ts";
+import { type Fault, killContainer, Random, runScenario, SmallDisk, type Step } from "./harness.ts";
 
 const image = `pgstead-faults-${randomBytes(3).toString("hex")}`;
 beforeAll(() => buildServerImage(fixtureBase(), image));
 afterAll(() => ServerContainer.removeImage(image));
+
+interface Limits {
+  disk?: SmallDisk;
+  /** Of the container, without swap: what goes beyond is killed by the kernel. */
+  memory?: string;
+}
 
 /** A server with writers, and what they have been told was committed. */
 class Written {
@@ -27,12 +34,15 @@ class Written {
     this.disk = disk;
   }
 
-  static async open(disk?: SmallDisk): Promise<Written> {
+  static async open({ disk, memory }: Limits = {}): Promise<Written> {
     const port = await freePort();
     const sized = sizeServer("db", { major: "18", memoryMb: 512 }, { max_wal_size: "128MB" });
     const server = new ServerContainer({
       image,
-      options: ["--shm-size", `${sized.shmMb}m`, "--publish", `127.0.0.1:${port}:5432`],
+      options: [
+        ...["--shm-size", `${sized.shmMb}m`, "--publish", `127.0.0.1:${port}:5432`],
+        ...(memory ? ["--memory", memory, "--memory-swap", memory] : []),
+      ],
       command: serverCommand(sized, {
         hba_file: "/etc/pgstead/pg_hba.conf",
         ident_file: "/etc/pgstead/pg_ident.conf",
@@ -192,7 +202,7 @@ test("a full disk stops the server or its writers, and costs nothing that was ac
   const seen = await runScenario<Written>({
     name: "a server on a small disk",
     rounds: Math.ceil(Number(process.env.KILLS ?? 1) / 4),
-    open: () => Written.open(new SmallDisk(400)),
+    open: () => Written.open({ disk: new SmallDisk(400) }),
     close: async (world) => world.close(),
     steps: [{ ...writing, windowMs: 800 }],
     faults: [full],
@@ -200,4 +210,86 @@ test("a full disk stops the server or its writers, and costs nothing that was ac
     invariants,
   });
   expect(seen.length).toBeGreaterThan(0);
+}, 300_000);
+
+/** More than the container may have, by one backend. */
+const GREED =
+  "set statement_timeout = '60s'; select length(string_agg(repeat(md5(i::text), 30000), '' order by i)) from generate_series(1, 900) i";
+
+const SLEEPING = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'";
+
+test("the kernel's OOM killer takes a backend or the server itself, and nothing acknowledged is lost", async () => {
+  const struck = async (server: ServerContainer) => {
+    const before = oomKills(server.name);
+    await server.psqlLater(GREED);
+    // Without a kill the other lines would say nothing.
+    expect(oomKills(server.name)).toBeGreaterThan(before);
+    return undefined;
+  };
+  const oom: Fault<Written>[] = [
+    { name: "a greedy backend is killed", strike: ({ server }) => struck(server) },
+    {
+      name: "the server's first process is killed, and with it the container",
+      strike: async ({ server }) => {
+        const { Pid } = JSON.parse(docker("inspect", "-f", "{{json .State}}", server.name));
+        const greedy = server.psqlLater(`select pg_sleep(2); ${GREED}`);
+        while (server.psql(SLEEPING) === "0") await sleep(50);
+        // Not before, for what it forks inherits this.
+        writeFileSync(`/proc/${Pid}/oom_score_adj`, "1000");
+        await greedy;
+        const { Running, OOMKilled } = JSON.parse(
+          docker("inspect", "-f", "{{json .State}}", server.name),
+        );
+        expect([Running, OOMKilled]).toEqual([false, true]);
+        return undefined;
+      },
+    },
+  ];
+  const seen = await runScenario<Written>({
+    name: "a server without enough memory",
+    rounds: Math.ceil(Number(process.env.KILLS ?? 4) / 2),
+    open: () => Written.open({ memory: "400m" }),
+    close: async (world) => world.close(),
+    steps: [{ ...writing, windowMs: 800 }],
+    faults: oom,
+    recover: (world) => world.recover(),
+    invariants,
+  });
+  expect(seen.length).toBeGreaterThan(0);
+}, 300_000);
+
+/** How often the kernel has killed one of the container's processes (both versions of its groups). */
+function oomKills(container: string): number {
+  const { Pid } = JSON.parse(docker("inspect", "-f", "{{json .State}}", container));
+  const groups = readFileSync(`/proc/${Pid}/cgroup`, "utf8");
+  const [, v1] = /^\d+:memory:(.*)$/m.exec(groups) ?? [];
+  const [, v2] = /^0::(.*)$/m.exec(groups) ?? [];
+  const file = v1
+    ? `/sys/fs/cgroup/memory${v1}/memory.oom_control`
+    : `/sys/fs/cgroup${v2}/memory.events`;
+  return Number(/^oom_kill (\d+)$/m.exec(readFileSync(file, "utf8"))?.[1] ?? Number.NaN);
+}
+
+test("killed while its cluster is being made, a server makes it anew and keeps none of the halves", async () => {
+  const random = new Random(Number(process.env.PGSTEAD_FAULT_SEED ?? 1));
+  const server = new ServerContainer({ image });
+  try {
+    for (let kill = 0; kill < Number(process.env.KILLS ?? 4); kill++) {
+      await sleep(random.between(100, 2500));
+      killContainer(server.name);
+      docker("start", server.name);
+    }
+    await server.answers();
+    expect(server.psql("select count(*) from pg_database")).toBe("3");
+    server.psql("create extension amcheck");
+    expect(server.psql("select count(*) from verify_heapam('pg_proc')")).toBe("0");
+    // Once made, it is not made again.
+    server.psql("create table kept (n int)");
+    killContainer(server.name);
+    docker("start", server.name);
+    await server.answers();
+    expect(server.psql("select count(*) from kept")).toBe("0");
+  } finally {
+    server.remove();
+  }
 }, 300_000);

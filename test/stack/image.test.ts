@@ -85,6 +85,20 @@ describe("the guard of the entrypoint", () => {
     expect([status, all]).toEqual([78, expect.stringContaining("this volume held a cluster")]);
   });
 
+  test("S2 fails over files without PG_VERSION, and leaves them as they are", () => {
+    const { status, all } = guardOn({ "18/docker/base/1/2619": "rows" });
+    expect([status, all]).toEqual([78, expect.stringContaining("holds files but no PG_VERSION")]);
+    const kept = [
+      "-v",
+      `${volumes.at(-1)}:/v`,
+      "--entrypoint",
+      "cat",
+      base,
+      "/v/18/docker/base/1/2619",
+    ];
+    expect(docker(["run", "--rm", ...kept]).all).toBe("rows");
+  });
+
   test("fails for a cluster of another base", () => {
     const { status, all } = guardOn({
       "pgstead.json": '{"major":"18","base":"alpine"}',

@@ -1,0 +1,124 @@
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/**
+ * A Docker engine beside the one that all suites share, which may be killed. It has no bridge of its
+ * own and touches no firewall: networks that are asked for, and loopback ports, work all the same.
+ */
+export class OwnEngine {
+  readonly address: string;
+  readonly #folder = mkdtempSync(join(tmpdir(), "pgstead-engine-"));
+  #engine: ChildProcess | undefined;
+
+  private constructor() {
+    this.address = `unix://${this.#folder}/engine.sock`;
+    for (const name of ["root", "exec"]) mkdirSync(join(this.#folder, name));
+  }
+
+  static async start(): Promise<OwnEngine> {
+    const engine = new OwnEngine();
+    await engine.boot();
+    return engine;
+  }
+
+  async boot(): Promise<void> {
+    const file = (name: string) => join(this.#folder, name);
+    const folders = ["--data-root", file("root"), "--exec-root", file("exec")];
+    const alone = ["--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"];
+    const where = ["--pidfile", file("pid"), "--host", this.address];
+    this.#engine = spawn("dockerd", [...folders, ...where, ...alone], { stdio: "ignore" });
+    for (let tries = 0; this.#ask("version").status !== 0; tries++) {
+      if (tries === 300) throw new Error("the second engine did not start");
+      await sleep(200);
+    }
+  }
+
+  docker(...args: string[]): string {
+    const { status, stdout, stderr } = this.#ask(...args);
+    if (status !== 0) throw new Error(`docker ${args.join(" ")}: ${stderr}`);
+    return stdout.trim();
+  }
+
+  /** An image of the shared engine. */
+  bring(image: string): void {
+    const copy = `docker save "$1" | docker --host "$2" load --quiet`;
+    execFileSync("sh", ["-c", copy, "sh", image, this.address], { stdio: "ignore" });
+  }
+
+  /** As when the power fails: all at once, without a signal that anything could answer. */
+  async losePower(): Promise<void> {
+    const pids = this.#processes();
+    for (const pid of pids) killNow(pid);
+    for (let tries = 0; this.#processes().length > 0; tries++) {
+      if (tries === 100) throw new Error("something of the second engine lives on");
+      await sleep(100);
+    }
+    // What a boot would empty.
+    for (const name of ["pid", "exec/containerd/containerd.pid"]) {
+      rmSync(join(this.#folder, name), { force: true });
+    }
+  }
+
+  async remove(): Promise<void> {
+    for (const id of this.#ask("ps", "-aq").stdout.split("\n").filter(Boolean)) {
+      this.#ask("rm", "-fv", id);
+    }
+    await this.losePower();
+    const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n");
+    const ours = mounts
+      .map((line) => line.split(" ")[1] ?? "")
+      .filter((at) => at.startsWith(this.#folder));
+    for (const at of ours.reverse()) spawnSync("umount", ["-l", at]);
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #ask(...args: string[]) {
+    return spawnSync("docker", ["--host", this.address, ...args], { encoding: "utf8" });
+  }
+
+  /** The engine, what it started to keep its containers, and what runs in them. */
+  #processes(): number[] {
+    const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+    const isOurs = (pid: string) => {
+      const [, ...words] = read(pid, "cmdline").split("\0");
+      const names = words.some((word) => word.startsWith(`${this.#folder}/`));
+      return names && /dockerd|containerd|docker-proxy/.test(read(pid, "comm"));
+    };
+    const own = new Set(pids.filter(isOurs));
+    if (this.#engine?.pid) own.add(String(this.#engine.pid));
+    // Children before their parents are gone, and theirs.
+    for (let grew = true; grew; ) {
+      const found = pids.filter((pid) => !own.has(pid) && own.has(parentOf(pid)));
+      for (const pid of found) own.add(pid);
+      grew = found.length > 0;
+    }
+    return [...own].filter((pid) => read(pid, "comm") !== "" && stateOf(pid) !== "Z").map(Number);
+  }
+}
+
+function read(pid: string, what: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${what}`, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/** After the name, which may hold anything. */
+const statOf = (pid: string) =>
+  read(pid, "stat")
+    .replace(/^.*\) /s, "")
+    .split(" ");
+const stateOf = (pid: string) => statOf(pid)[0];
+const parentOf = (pid: string) => statOf(pid)[1] ?? "";
+
+function killNow(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // Gone with one that was killed before it.
+  }
+}
