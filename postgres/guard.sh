@@ -40,10 +40,13 @@ refuse_other_place() {
     "$volume"/*) ;;
     *) refuse "PGDATA is $PGDATA, which is not below $volume, where the volume is; leave PGDATA out" ;;
   esac
+  hint=
+  [ "$PG_MAJOR" -ge 18 ] ||
+    hint=". An image of $PG_MAJOR declares one there by itself; --tmpfs $volume/data keeps it away"
   while read -r _ _ _ _ place kind; do
     case $place in "$volume"/*) ;; *) continue ;; esac
     ! covers_image_volume "$place" "$kind" || continue
-    refuse "a volume is mounted at $place, expected is $volume: the cluster would lie elsewhere than its marks. Mount it at $volume, or bring it over with pgstead adopt-volume"
+    refuse "a volume is mounted at $place, expected is $volume: the cluster would lie elsewhere than its marks. Mount it at $volume, or bring it over with pgstead adopt-volume$hint"
   done </proc/self/mountinfo
 }
 

@@ -48,5 +48,5 @@ test(
     const preview = await project.pgstead(["preview", "--expect-no-changes"]);
     expect(preview.code, preview.all).toBe(0);
   },
-  60_000 + KILLS * 10_000,
+  120_000 + KILLS * 60_000,
 );

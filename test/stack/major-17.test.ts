@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { inspect } from "../contract/docker-cli.ts";
 import { StackProject } from "./stack-project.ts";
@@ -27,6 +28,15 @@ test("a stack of PostgreSQL 17 comes up, and its image brings no volume of its o
   const mounts: { Name: string }[] = inspect("container", `${project.stack}-postgres`).Mounts;
   const names = mounts.map(({ Name }) => Name).sort();
   expect(names).toEqual([`${project.stack}-data`, `${project.stack}-socket`]);
+});
+
+test("fails when the image is started by hand with the volume it declares, and says how not to", () => {
+  const { Image } = inspect("container", `${project.stack}-postgres`);
+  const { status, stderr } = spawnSync("docker", ["run", "--rm", Image], { encoding: "utf8" });
+  expect([status, stderr]).toEqual([
+    78,
+    expect.stringContaining("--tmpfs /var/lib/postgresql/data keeps it away"),
+  ]);
 });
 
 test("nothing shows at a second preview", () => pgstead("preview", "--expect-no-changes"));
