@@ -1,13 +1,11 @@
 import { spawnSync } from "node:child_process";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { TlsPair } from "../../components/tls-pair.ts";
 import { inspect } from "../contract/docker-cli.ts";
 import { docker } from "../support/server-container.ts";
 import { buildImage } from "../support/server-image.ts";
 import { pairValid } from "../support/tls.ts";
 import { StackProject } from "./stack-project.ts";
-
-vi.setConfig({ testTimeout: 180_000 });
 
 let project: StackProject;
 const bases: string[] = [];

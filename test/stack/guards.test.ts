@@ -1,10 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { docker, inspect } from "../contract/docker-cli.ts";
 import { buildImage } from "../support/server-image.ts";
 import { StackProject } from "./stack-project.ts";
-
-vi.setConfig({ testTimeout: 180_000 });
 
 let project: StackProject;
 const bases: string[] = [];
@@ -123,6 +122,40 @@ describe("a change that would part the stack from its data", () => {
     expect((await up()).code).toBe(0);
     const { code, all } = await project.pgstead(["preview", "--expect-no-changes"]);
     expect(code, all).toBe(0);
+  });
+});
+
+// What a person sees, and that nothing acknowledged is lost: faults of the moment in between.
+describe("a server that is replaced", () => {
+  const inOrder = "was not shut down in order";
+
+  test("in the middle of a transaction ends it and shuts down in order", async () => {
+    const open = "begin; insert into kept values (0); select pg_sleep(600)";
+    const psql = ["psql", "-U", "postgres", "-d", "app", "-c", open];
+    const writing = project.run("docker", ["exec", "-u", "postgres", server(), ...psql]);
+    const sleeping = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'";
+    while (project.asSuperuser(sleeping) === "0") await sleep(100);
+    project.configurePostgres({ maintenanceWorkMemMb: 96, stopSeconds: 60 });
+    const { code, all } = await up();
+    expect(code, all).toBe(0);
+    expect((await writing).code).not.toBe(0);
+    expect(all).not.toContain(inOrder);
+    expect(project.asSuperuser(rows)).toBe("1000");
+  });
+
+  test("and does not stop in time is killed, which is told, and loses nothing", async () => {
+    project.configurePostgres({ stopSeconds: 3 });
+    expect((await up()).code).toBe(0);
+    project.asSuperuser("insert into kept values (1001)");
+    const checkpointer = "select pid from pg_stat_activity where backend_type = 'checkpointer'";
+    const stuck = `kill -STOP ${project.asSuperuser(checkpointer)}`;
+    docker("exec", "-u", "postgres", server(), "sh", "-c", stuck);
+    project.configurePostgres({ maintenanceWorkMemMb: 128 });
+    const { code, all } = await up();
+    expect(code, all).toBe(0);
+    expect(all).toContain(inOrder);
+    expect(project.asSuperuser(rows)).toBe("1001");
+    project.asSuperuser("delete from kept where n = 1001");
   });
 });
 
