@@ -1,6 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { docker, inspect } from "../contract/docker-cli.ts";
 import { buildImage } from "../support/server-image.ts";
 import { StackProject } from "./stack-project.ts";
@@ -134,7 +133,7 @@ describe("a server that is replaced", () => {
     const psql = ["psql", "-U", "postgres", "-d", "app", "-c", open];
     const writing = project.run("docker", ["exec", "-u", "postgres", server(), ...psql]);
     const sleeping = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'";
-    while (project.asSuperuser(sleeping) === "0") await sleep(100);
+    await vi.waitFor(() => expect(project.asSuperuser(sleeping)).toBe("1"), 60_000);
     project.configurePostgres({ maintenanceWorkMemMb: 96, stopSeconds: 60 });
     const { code, all } = await up();
     expect(code, all).toBe(0);
