@@ -13,7 +13,7 @@ export async function bringUp(
   const before = stack && (await imageOf(stack.env, stack.postgres));
   const server = stack && (await containerId(stack));
   const code = await runPulumi(run, ["up", ...args]);
-  if (server && (await containerId(stack)) !== server) await tellOfStop(stack, note);
+  if (stack && server && (await containerId(stack)) !== server) await tellOfStop(stack, note);
   if (code !== ExitCode.fine || !stack || !before) return code;
   if ((await imageOf(stack.env, stack.postgres)) === before) return code;
   note("another image serves the data now; its checks:");
