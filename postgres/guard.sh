@@ -23,7 +23,7 @@ take_lock() {
   until flock -n 9; do
     tries=$((tries + 1))
     [ "$tries" -le "${PGSTEAD_LOCK_SECONDS:-15}" ] ||
-      refuse "another server, or a restore, works on this volume; stop it first"
+      refuse "another server, a restore or an adoption works on this volume; stop that first"
     sleep 1
   done
 }
@@ -59,6 +59,8 @@ remove_unfinished() {
 }
 
 refuse_signs_of_data() {
+  [ ! -e "$volume/adopting" ] || [ "$PGDATA" = "$volume/adopting" ] ||
+    refuse "$PGDATA is empty, and an adoption into this volume was cut short; run pgstead adopt-volume again, or to begin anew remove $volume/adopting"
   for found in "$volume"/PG_VERSION "$volume"/*/PG_VERSION "$volume"/*/*/PG_VERSION; do
     [ ! -e "$found" ] ||
       refuse "$PGDATA is empty, but $(dirname "$found") holds a cluster of version $(cat "$found"); a new one beside it would serve no data. Use the image of that version, $bring"

@@ -5,25 +5,32 @@ import type { DockerStack } from "../stack/docker-stack.ts";
 import { containerState, docker, engineError } from "../stack/docker-stack.ts";
 import {
   askCopy,
+  assertRoom,
   type Copy,
   copyCluster,
   dumpOfCopy,
+  emptyTarget,
   prepareTarget,
   putInPlace,
   removeTarget,
 } from "./copy-cluster.ts";
-import { assertFits, findCluster, type OldCluster } from "./old-cluster.ts";
+import { loadCluster } from "./load-cluster.ts";
+import { findCluster, type OldCluster, whyUnreadable } from "./old-cluster.ts";
 import { findOldVolume, type OldVolume } from "./old-volume.ts";
 import { saveDump } from "./save-dump.ts";
+import { buildStackImage, removeStackImage } from "./stack-image.ts";
+import type { ServerWanted } from "./wanted.ts";
 
 export interface Adoption {
   root: string;
   project: string;
   stack: DockerStack;
-  wanted: { major: string; base: string; image: string };
+  wanted: ServerWanted;
   volume: string | undefined;
   container: string | undefined;
   cluster: string | undefined;
+  /** An image that serves the old volume. @default - its container's */
+  image: string | undefined;
   dryRun: boolean;
   /** What runs on the old volume may be stopped. */
   mayStop: boolean;
@@ -34,37 +41,42 @@ export interface Adopted {
   from: string;
   cluster: OldCluster;
   to: string;
+  /** Why the files cannot be served as they are: a new cluster is loaded from the dump instead. */
+  loaded: string | null;
   dump: string | null;
 }
 
 /**
- * Copies a cluster that some compose file has made onto the stack's own volume, in the layout that the
- * stack's server looks for. The old volume is only ever read.
+ * Brings a cluster that some compose file, or another stack, has made onto the stack's own volume, in
+ * the layout that the stack's server looks for: its files, or what a dump of them holds where this
+ * server cannot read them. The old volume is only ever read.
  */
 export async function adoptVolume(adoption: Adoption): Promise<Adopted> {
-  const { stack, wanted, note } = adoption;
+  const { stack, wanted, note, root } = adoption;
   const to = `${stack.stack}-data`;
   await assertDown(stack);
   const old = await findOldVolume(stack.env, adoption.volume, adoption.container);
   if (old.name === to) throw mistake(`"${to}" is the stack's own volume; "pgstead up" takes it up`);
-  const image = old.image ?? wanted.image;
+  const theirs = adoption.image ?? old.image;
+  const image = theirs ?? (await buildStackImage(root, stack, note));
   const cluster = await findCluster(stack.env, image, old.name, adoption.cluster);
-  assertFits(cluster, wanted);
+  const loaded = whyUnreadable(cluster, wanted) ?? null;
   const size = bytes(cluster.kilobytes * 1024);
   note(`volume "${old.name}": PostgreSQL ${cluster.major} at "${cluster.path}", ${size}`);
-  const adopted = { from: old.name, cluster, to };
+  if (loaded) {
+    note(`${loaded}: it is dumped by its own server, and the dump loaded into a new cluster`);
+    if (!theirs) throw noServerFor(old, cluster);
+  }
+  const adopted = { from: old.name, cluster, to, loaded };
   if (adoption.dryRun) return { ...adopted, dump: null };
-  const dump = join(
-    adoption.root,
-    ".pgstead",
-    stack.stack,
-    `adopted-${old.name}-${stamp()}.sql.gz`,
-  );
+  const dump = join(root, ".pgstead", stack.stack, `adopted-${old.name}-${stamp()}.sql.gz`);
   assertMayStop(adoption, old);
-  const isDumped = await dumpRunning(adoption, old, dump);
+  // Of what is loaded the dump must be the last word, so it is taken once nothing writes any more.
+  const isDumped = !loaded && (await dumpRunning(adoption, old, dump));
   await stopUsers(adoption, old);
   const copy: Copy = { env: stack.env, image, to };
   await prepareTarget(copy, labels(adoption));
+  await assertRoom(copy, cluster);
   note(`copying ${size} to volume "${to}"`);
   await copyCluster(copy, old.name, cluster);
   await assertNames(copy, cluster, stack, old);
@@ -72,8 +84,23 @@ export async function adoptVolume(adoption: Adoption): Promise<Adopted> {
     note(`dumping the copy to ${dump}`);
     await saveDump(stack.env, dumpOfCopy(copy, cluster.owner, stack.superuser), dump);
   }
-  await putInPlace(copy, cluster.major, cluster.owner);
+  if (loaded) await loadInPlaceOf(adoption, copy, dump);
+  await putInPlace(copy, wanted.major);
+  await removeStackImage(stack);
   return { ...adopted, dump };
+}
+
+function noServerFor({ name }: OldVolume, { major }: OldCluster) {
+  return mistake(
+    `no container says which image served volume "${name}"; name one that can: --image pgvector/pgvector:pg${major}`,
+  );
+}
+
+/** The copy has been dumped; what the stack's own server makes of the dump takes its place. */
+async function loadInPlaceOf({ root, stack, wanted, note }: Adoption, copy: Copy, dump: string) {
+  const image = await buildStackImage(root, stack, note);
+  await emptyTarget(copy);
+  await loadCluster({ stack, image, major: wanted.major, volume: copy.to, dump, note });
 }
 
 const stamp = () => new Date().toISOString().replaceAll(/[-:]|\.\d+/g, "");

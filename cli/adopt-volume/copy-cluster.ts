@@ -1,13 +1,17 @@
-import { refused } from "../../operate/error.ts";
+import { bytes } from "../../operate/backup/units.ts";
+import { mistake, refused } from "../../operate/error.ts";
 import { docker, engineError } from "../stack/docker-stack.ts";
 import { failedIn } from "./failed-in.ts";
 import type { OldCluster } from "./old-cluster.ts";
 
 /**
- * Where a copy lies until it is whole and has been looked at. No name with a dot: the image's guard
- * finds it there and makes no cluster beside it.
+ * Where a cluster lies until it is whole and has been looked at. As long as this folder is there, the
+ * image's guard makes no cluster beside it.
  */
-const UNFINISHED = "adopting";
+export const UNFINISHED = "adopting";
+
+/** What the stack's image writes beside a cluster that it makes there. */
+const MARKS = ["pgstead.json", ".pgstead.lock", ".pgstead-init"];
 
 export interface Copy {
   env: NodeJS.ProcessEnv;
@@ -22,23 +26,45 @@ export async function prepareTarget(copy: Copy, labels: string[]): Promise<void>
   const made = ["volume", "create", ...labels.flatMap((label) => ["--label", label]), to];
   const { code, stderr } = await docker(env, made);
   if (code !== 0) throw engineError(env, stderr);
-  const held = await inVolumes(copy, [], `ls -A /new | grep -vxF ${UNFINISHED} || true`);
-  if (held === "") return;
+  // What images before 18 mount there leaves an empty folder behind.
+  const look = "cd /new && { rmdir data 2>/dev/null || true; } && ls -A";
+  const held = (await inVolumes(copy, [], look)).split("\n").filter(Boolean);
+  const isLeft = held.every((name) => [UNFINISHED, ...MARKS].includes(name));
+  if (held.length === 0 || (held.includes(UNFINISHED) && isLeft)) return emptyTarget(copy);
   throw refused(
-    `volume "${to}" holds something already (${held.split("\n").slice(0, 3).join(", ")}); a cluster is adopted into a stack that has none. Take another stack, or remove that volume if nobody needs it`,
+    `volume "${to}" holds something already (${held.slice(0, 3).join(", ")}); a cluster is adopted into a stack that has none. Take another stack, or remove that volume if nobody needs it`,
+  );
+}
+
+/** Before hours of copying: a dump takes no more than the cluster, and a loaded cluster about as much. */
+export async function assertRoom(copy: Copy, { kilobytes }: OldCluster): Promise<void> {
+  const free = Number(await inVolumes(copy, [], "df -Pk /new | awk 'NR == 2 { print $4 }'"));
+  if (free > kilobytes) return;
+  await removeTarget(copy);
+  throw mistake(
+    `volume "${copy.to}" has room for ${bytes(free * 1024)}, and the cluster takes ${bytes(kilobytes * 1024)}; make room on the engine's disk`,
   );
 }
 
 export async function copyCluster(copy: Copy, from: string, cluster: OldCluster): Promise<void> {
-  const script = `rm -rf /new/${UNFINISHED} && mkdir /new/${UNFINISHED} && cp -a "/old/${cluster.path}/." /new/${UNFINISHED}/ &&
+  const script = `cp -a "/old/${cluster.path}/." /new/${UNFINISHED}/ &&
     rm -f /new/${UNFINISHED}/postmaster.pid && chmod 0700 /new/${UNFINISHED} &&
     chown ${cluster.owner}:${cluster.owner} /new /new/${UNFINISHED} && sync`;
   await inVolumes(copy, ["-v", `${from}:/old:ro`], script);
 }
 
+/** The folder itself stays: an `up` in between must find that something is under way. */
+export async function emptyTarget(copy: Copy): Promise<void> {
+  const marks = MARKS.map((name) => `/new/${name}`).join(" ");
+  const script = `mkdir -p /new/${UNFINISHED} && find /new/${UNFINISHED} -mindepth 1 -delete && rm -f ${marks}`;
+  await inVolumes(copy, [], script);
+}
+
 /** The last step, and one that a kill leaves either undone or done. */
-export async function putInPlace(copy: Copy, major: string, owner: number): Promise<void> {
-  const script = `mkdir -p /new/${major} && chown ${owner}:${owner} /new/${major} && mv /new/${UNFINISHED} /new/${major}/docker && sync`;
+export async function putInPlace(copy: Copy, major: string): Promise<void> {
+  const script = `owner=$(stat -c %u /new/${UNFINISHED}) && mkdir -p /new/${major} &&
+    chown "$owner:$owner" /new /new/${major} && sync &&
+    mv /new/${UNFINISHED} /new/${major}/docker && sync`;
   await inVolumes(copy, [], script);
 }
 
@@ -59,7 +85,7 @@ export function dumpOfCopy(copy: Copy, owner: number, superuser: string): string
   const run = ["run", "--rm", "--network", "none", "--user", String(owner), ...mount];
   const script = `echo 'local all all trust' >/tmp/hba && cd /tmp &&
     pg_ctl -D /new/${UNFINISHED} -w -t 3600 -l /tmp/log -o "-c hba_file=/tmp/hba -c listen_addresses='' -c unix_socket_directories=/tmp -c archive_mode=off" start >&2 || { cat /tmp/log >&2; exit 1; }
-    pg_dumpall -h /tmp -U "$1"; code=$?
+    pg_dumpall -h /tmp -U "$1" --quote-all-identifiers; code=$?
     pg_ctl -D /new/${UNFINISHED} -w -t 3600 -m fast stop >&2 && exit $code`;
   return [...run, "--entrypoint", "sh", copy.image, "-c", script, "sh", superuser];
 }

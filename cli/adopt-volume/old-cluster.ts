@@ -1,6 +1,7 @@
 import { mistake, refused } from "../../operate/error.ts";
 import { docker } from "../stack/docker-stack.ts";
 import { failedIn } from "./failed-in.ts";
+import type { ServerWanted } from "./wanted.ts";
 
 export interface OldCluster {
   /** Below the volume's root; "." where the volume is the cluster. */
@@ -63,22 +64,16 @@ function read(line: string): OldCluster & { links: number } {
 /** The official images' ids of the user `postgres`. */
 const USERS: Record<number, string> = { 70: "alpine", 999: "debian" };
 
-/** A copy would not be served: refused before anything is copied. */
-export function assertFits(cluster: OldCluster, wanted: { major: string; base: string }): void {
-  if (cluster.major !== wanted.major) {
-    throw refused(
-      `the cluster is of PostgreSQL ${cluster.major} and the stack's server is ${wanted.major}, which cannot read it. Set pgstead:postgres.version to "${cluster.major}", or dump it with the server it has (docker exec OLD pg_dumpall -U USER >all.sql), "pgstead up", and load that (pgstead psql -f all.sql)`,
-    );
+/** Why a server of the stack's image cannot serve these very files; undefined where it can. */
+export function whyUnreadable(
+  { major, owner }: OldCluster,
+  wanted: ServerWanted,
+): string | undefined {
+  if (major !== wanted.major) {
+    return `the cluster is of PostgreSQL ${major}, and the stack's server is ${wanted.major}`;
   }
-  const base = USERS[cluster.owner];
-  if (base === wanted.base) return;
-  const of = base
-    ? `comes from ${base} (user ${cluster.owner})`
-    : `belongs to user ${cluster.owner}`;
-  const fix = base
-    ? `set pgstead:postgres.base to "${base}"`
-    : "an image of ours has no such user: dump it and load that";
-  throw refused(
-    `the cluster ${of} and the stack's image is ${wanted.base}: text may be ordered otherwise there, and indexes would be wrong; ${fix}`,
-  );
+  const base = USERS[owner];
+  if (base === wanted.base) return undefined;
+  const from = base ? `comes from ${base}` : `belongs to user ${owner}`;
+  return `the cluster ${from}, and the stack's image is ${wanted.base}, which may order text otherwise`;
 }

@@ -3,20 +3,17 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { readStackFile } from "../stack/stack-file.ts";
 
-interface Server {
-  version?: string | number;
-  base?: string;
-  baseImage?: string;
+export interface ServerWanted {
+  major: string;
+  base: string;
 }
 
 /** The server that the stack's file declares. */
-export function readServerWanted(root: string, stack: string) {
+export function readServerWanted(root: string, stack: string): ServerWanted {
   const config = readStackFile(root, stack).config ?? {};
-  const server = (config["pgstead:postgres"] ?? {}) as Server;
-  const version = String(server.version ?? "18");
-  const base = server.base ?? "alpine";
-  const official = `postgres:${version}-${base === "alpine" ? "alpine" : "trixie"}`;
-  return { major: version.split(".")[0] as string, base, image: server.baseImage ?? official };
+  const server = (config["pgstead:postgres"] ?? {}) as { version?: string | number; base?: string };
+  const [major = "18"] = String(server.version ?? "18").split(".");
+  return { major, base: server.base ?? "alpine" };
 }
 
 export const readProjectName = (root: string): string =>

@@ -1,19 +1,25 @@
 import { mistake } from "../../operate/error.ts";
+import type { Adopted } from "../adopt-volume/adopt-volume.ts";
 import type { Verb } from "../verb.ts";
 
 export const adoptVolume: Verb = {
   name: "adopt-volume",
   group: "stack",
-  summary: "copy the cluster of a compose volume into this stack before its first up; dumps it too",
+  summary: "bring the cluster of another volume into this stack before its first up; dumps it too",
   args: "[name]",
   options: [
     { flags: "--from-container <name>", description: "the volume in which its cluster lies" },
     { flags: "--cluster <path>", description: "which one, where a volume holds more than one" },
+    {
+      flags: "--image <image>",
+      description: "one that can serve the old volume, where its container is gone",
+    },
     { flags: "--dry-run", description: "look, and say what would be done" },
   ],
   examples: [
     "pgstead adopt-volume myapp_postgres_data --stack prod",
     "pgstead adopt-volume --from-container myapp-postgres-1 --stack prod",
+    "pgstead adopt-volume old_data --image pgvector/pgvector:pg16 --stack prod",
   ],
   writes: true,
   async run(context, { args, options }) {
@@ -27,15 +33,21 @@ export const adoptVolume: Verb = {
       volume: args[0],
       container: options.fromContainer as string | undefined,
       cluster: options.cluster as string | undefined,
+      image: options.image as string | undefined,
       dryRun: options.dryRun === true,
       mayStop: context.yes,
       note: (line) => context.note(line),
     });
-    const { from, to, dump, cluster } = adopted;
-    context.print(adopted, () =>
-      dump
-        ? `adopted "${from}" as "${to}" (${cluster.major}/docker); a dump of it is ${dump}\n"${from}" is as it was: stop what would start it again, then "pgstead up --stack ${name}"`
-        : `would dump "${from}" and copy "${cluster.path}" of it to "${to}", as ${cluster.major}/docker`,
-    );
+    context.print(adopted, () => said(adopted, name));
   },
 };
+
+function said({ from, to, dump, cluster, loaded }: Adopted, stack: string): string {
+  if (!dump) {
+    return loaded
+      ? `would copy "${cluster.path}" of "${from}", dump the copy, and load the dump into a new cluster on "${to}"`
+      : `would dump "${from}" and copy "${cluster.path}" of it to "${to}"`;
+  }
+  const done = loaded ? `loaded "${from}" into "${to}"` : `adopted "${from}" as "${to}"`;
+  return `${done}; a dump of it is ${dump}\n"${from}" is as it was: stop what would start it again, then "pgstead up --stack ${stack}"`;
+}

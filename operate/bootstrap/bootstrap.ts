@@ -40,7 +40,7 @@ export async function bootstrap(settings: Settings): Promise<BootstrapResult> {
   await inDatabase(name, (client) =>
     inTransaction(client, async () => {
       changed.push(...(await setExtensions(client)));
-      changed.push(...(await setPrivileges(client)));
+      changed.push(...(await setPrivileges(client, superuser)));
     }),
   );
   for (const other of await inDatabase("postgres", (client) => otherDatabases(client, name))) {

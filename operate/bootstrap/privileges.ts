@@ -1,5 +1,6 @@
 import type { Client } from "pg";
 import { OWNER } from "./roles.ts";
+import { takeOver } from "./take-over.ts";
 
 /**
  * Privileges in the stack's database. Default privileges stop at the schema `public`: in every other
@@ -17,10 +18,10 @@ alter default privileges for role ${OWNER} in schema public grant select on tabl
 alter default privileges for role ${OWNER} in schema public grant select on sequences to readonly;
 `;
 
-export async function setPrivileges(client: Client): Promise<string[]> {
+export async function setPrivileges(client: Client, superuser: string): Promise<string[]> {
   const changed: string[] = [];
   const { rows } = await client.query<{ owner: string; name: string }>(
-    "select datdba::regrole::text as owner, datname as name from pg_database where datname = current_database()",
+    "select rolname as owner, datname as name from pg_database join pg_roles on pg_roles.oid = datdba where datname = current_database()",
   );
   const [{ owner, name }] = rows as [(typeof rows)[number]];
   const database = client.escapeIdentifier(name);
@@ -30,6 +31,7 @@ export async function setPrivileges(client: Client): Promise<string[]> {
        revoke connect, temporary on database ${database} from public`,
     );
     changed.push(`owner of database ${name}`);
+    changed.push(...(await takeOver(client, [...new Set([owner, superuser])])));
   }
   await client.query(WANTED.replaceAll("%DB%", () => database));
   return changed;

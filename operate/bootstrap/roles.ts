@@ -31,6 +31,11 @@ export async function setRoles(
     await client.query(`alter role ${role} login password ${verifier}`);
     if (found) changed.push(`password of ${role}`);
   }
+  // A cluster that comes from elsewhere may bring one, and with it a way in over the network.
+  if (existing.get(superuser)?.verifier) {
+    await client.query(`alter role ${client.escapeIdentifier(superuser)} password null`);
+    changed.push(`no password of ${superuser}`);
+  }
   if (!(await isMember(client))) {
     await client.query(`grant ${OWNER} to migrator`);
     changed.push(`membership of migrator in ${OWNER}`);

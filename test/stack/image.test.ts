@@ -66,7 +66,7 @@ describe("the guard of the entrypoint", () => {
     const second = docker(["run", "--name", `${name}-second`, ...mount, name]);
     expect([second.status, second.all]).toEqual([
       78,
-      expect.stringContaining("another server, or a restore, works on this volume"),
+      expect.stringContaining("another server, a restore or an adoption works on this volume"),
     ]);
     docker(["kill", "--signal", "KILL", `${name}-first`]);
     docker(["start", `${name}-second`]);

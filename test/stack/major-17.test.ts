@@ -3,6 +3,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { inspect } from "../contract/docker-cli.ts";
 import { StackProject } from "./stack-project.ts";
 
+const NUMBERS = "create table public.numbers as select generate_series(1, 7);";
+
 let project: StackProject;
 beforeAll(async () => {
   project = await StackProject.create("dev", "17");
@@ -42,7 +44,7 @@ test("fails when the image is started by hand with the volume it declares, and s
 test("nothing shows at a second preview", () => pgstead("preview", "--expect-no-changes"));
 
 test("a migration runs, and files and backup are tried on a scratch server of 17", async () => {
-  project.migration("0004_numbers", "create table public.numbers as select generate_series(1, 7);");
+  project.migration("0004_numbers", NUMBERS);
   expect(await pgstead("migrate", "up")).toContain("applied 0004_numbers");
   expect(await pgstead("migrate", "verify")).toContain("no drift");
   expect(await pgstead("backup", "now")).toMatch(/: [\d.]+ kB of 9 tables in /);
@@ -54,4 +56,19 @@ test("data is kept through down and up", async () => {
   await pgstead("up", "--yes");
   expect(project.asSuperuser("select count(*) from numbers")).toBe("7");
   expect(await pgstead("check")).toMatch(/ok +pgvector/);
+});
+
+test("a new stack of 18 takes its cluster over, history and roles included", async () => {
+  const next = await StackProject.create("dev");
+  next.migration("0004_numbers", NUMBERS);
+  try {
+    const adopted = await next.pgstead(["adopt-volume", `${project.stack}-data`, "--yes"]);
+    expect(adopted.code, adopted.all).toBe(0);
+    const up = await next.pgstead(["up", "--yes"]);
+    expect(up.code, up.all).toBe(0);
+    expect(await next.outputs()).toMatchObject({ schemaVersion: "0004_numbers" });
+    expect(await next.asApplication("select count(*)::int from numbers")).toEqual([[7]]);
+  } finally {
+    next.remove();
+  }
 });

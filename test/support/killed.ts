@@ -7,10 +7,16 @@ export interface OwnGroup {
 }
 
 /** Runs a command and ends it with all its children after so many milliseconds, without a word. */
-export async function killedAfter(
+export const killedAfter = <Ended>(
   milliseconds: number,
-  run: (options: OwnGroup) => Promise<unknown>,
-): Promise<void> {
+  run: (options: OwnGroup) => Promise<Ended>,
+): Promise<Ended> => killedWhen(sleep(milliseconds), run);
+
+/** The same once something has happened. */
+export async function killedWhen<Ended>(
+  moment: Promise<unknown>,
+  run: (options: OwnGroup) => Promise<Ended>,
+): Promise<Ended> {
   let group = 0;
   const ended = run({
     ownGroup: true,
@@ -18,11 +24,11 @@ export async function killedAfter(
       group = pid;
     },
   });
-  await Promise.race([ended, sleep(milliseconds)]);
+  await Promise.race([ended, moment]);
   try {
     process.kill(-group, "SIGKILL");
   } catch {
     // It was faster than the kill.
   }
-  await ended;
+  return ended;
 }

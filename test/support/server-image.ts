@@ -1,37 +1,35 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const checkout = join(import.meta.dirname, "..", "..");
 const folder = join(checkout, "postgres");
 
 /** Starts an engine and makes the base image where that has not been done. */
-export function fixtureBase(major = "18"): string {
-  const script = join(checkout, "test", "fixture", "base-image");
-  return execFileSync(script, [major], {
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "inherit"],
-  }).trim();
+export const fixtureBase = (major = "18"): string => tagFrom("base-image", major);
+
+/** A server of PostgreSQL 16 as a compose file of its time runs it. */
+export const fixtureImage16 = (): string => tagFrom("image-16");
+
+function tagFrom(name: string, ...args: string[]): string {
+  const script = join(checkout, "test", "fixture", name);
+  const stdio: ["ignore", "pipe", "inherit"] = ["ignore", "pipe", "inherit"];
+  return execFileSync(script, args, { encoding: "utf8", stdio }).trim();
 }
 
-/**
- * The server's image as our Dockerfile makes it, without Pulumi: its last stage on a base that has
- * pgvector, so that clients without BuildKit build it too.
- */
+/** The server's image as our Dockerfile makes it, without Pulumi and with a client that lacks BuildKit. */
 export function buildServerImage(base: string, tag: string): void {
-  const dockerfile = readFileSync(join(folder, "Dockerfile.debian"), "utf8");
-  const lastStage = dockerfile
-    .slice(dockerfile.lastIndexOf("\nFROM "))
-    .replace(/^\nFROM .*$/m, `FROM ${base}`);
-  buildImage(tag, lastStage, folder);
+  const args = [`BASE_IMAGE=${base}`, "PGVECTOR_FROM=package"].flatMap((arg) => [
+    "--build-arg",
+    arg,
+  ]);
+  build(["-t", tag, "-f", join(folder, "Dockerfile.debian"), ...args, folder]);
 }
 
-export function buildImage(tag: string, dockerfile: string, context?: string): void {
-  const from = context ? ["-f", "-", context] : ["-"];
-  const built = spawnSync("docker", ["build", "-q", "-t", tag, ...from], {
-    encoding: "utf8",
-    input: dockerfile,
-    env: { ...process.env, DOCKER_BUILDKIT: "0" },
-  });
+export const buildImage = (tag: string, dockerfile: string): void =>
+  build(["-t", tag, "-"], dockerfile);
+
+function build(args: string[], input = ""): void {
+  const env = { ...process.env, DOCKER_BUILDKIT: "0" };
+  const built = spawnSync("docker", ["build", "-q", ...args], { encoding: "utf8", input, env });
   if (built.status !== 0) throw new Error(built.stderr);
 }

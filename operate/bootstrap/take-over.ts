@@ -1,0 +1,58 @@
+import type { Client } from "pg";
+import { OWNER } from "./roles.ts";
+
+/**
+ * What belongs to one of some roles in a database, each as the statement that hands it over. Members of
+ * extensions stay, and what follows its table: sequences of columns, types of rows.
+ */
+const HAND_OVER = `
+with given as (
+  select oid from pg_roles where rolname = any ($1)
+), ours as (
+  select oid from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'
+), object as (
+  select 1 as turn, 'pg_namespace'::regclass as class, oid, 'schema ' || quote_ident(nspname) as name
+  from pg_namespace where oid in (select oid from ours) and nspowner in (select oid from given)
+  union all
+  select 2, 'pg_class'::regclass, oid,
+    case relkind when 'v' then 'view ' when 'm' then 'materialized view ' when 'S' then 'sequence '
+      when 'f' then 'foreign table ' else 'table ' end || oid::regclass
+  from pg_class c where relnamespace in (select oid from ours) and relowner in (select oid from given)
+    and relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+    and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid
+      and d.refclassid = 'pg_class'::regclass and d.deptype in ('a', 'i') and c.relkind = 'S')
+  union all
+  select 3, 'pg_proc'::regclass, oid, 'routine ' || oid::regprocedure
+  from pg_proc where pronamespace in (select oid from ours) and proowner in (select oid from given)
+  union all
+  select 4, 'pg_type'::regclass, oid, 'type ' || oid::regtype
+  from pg_type t where typnamespace in (select oid from ours) and typowner in (select oid from given)
+    and typtype in ('c', 'd', 'e', 'r')
+    and (typrelid = 0 or exists (select from pg_class c where c.oid = typrelid and relkind = 'c'))
+  union all
+  select 5, 'pg_largeobject_metadata'::regclass, oid, 'large object ' || oid
+  from pg_largeobject_metadata where lomowner in (select oid from given)
+)
+select 'alter ' || name || ' owner to ${OWNER}' as statement from object o
+where not exists (select from pg_depend d where d.classid = o.class and d.objid = o.oid and d.deptype = 'e')
+order by turn, name`;
+
+/** For what is there already, as default privileges are for what is still to come. */
+const GRANTS = `
+grant select, insert, update, delete on all tables in schema public to app;
+grant usage, select on all sequences in schema public to app;
+grant select on all tables in schema public to readonly;
+grant select on all sequences in schema public to readonly`;
+
+/** A database that another stack has made: migrations may change its tables, applications use them. */
+export async function takeOver(client: Client, from: string[]): Promise<string[]> {
+  // Names are written as they are found from anywhere.
+  await client.query("set local search_path = ''");
+  const { rows } = await client.query<{ statement: string }>(HAND_OVER, [from]);
+  if (rows.length === 0) return [];
+  for (const { statement } of rows) await client.query(statement);
+  await client.query(GRANTS);
+  return [
+    `owner of ${rows.length} objects in ${client.database}, which belonged to ${from.join(", ")}`,
+  ];
+}
