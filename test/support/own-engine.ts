@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
- * A Docker engine beside the one that all suites share, which may be killed. It has no bridge of its
- * own and touches no firewall: networks that are asked for, and loopback ports, work all the same.
+ * A Docker engine beside the one that all suites share, which may be killed. It touches no firewall, and
+ * uses the default bridge that is there: told to have none, an engine takes that away from the other.
+ * Networks that are asked for, and loopback ports, work all the same.
  */
 export class OwnEngine {
   readonly address: string;
@@ -27,7 +28,7 @@ export class OwnEngine {
   async boot(): Promise<void> {
     const file = (name: string) => join(this.#folder, name);
     const folders = ["--data-root", file("root"), "--exec-root", file("exec")];
-    const alone = ["--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"];
+    const alone = ["--iptables=false", "--ip-forward=false", "--ip-masq=false"];
     const where = ["--pidfile", file("pid"), "--host", this.address];
     this.#engine = spawn("dockerd", [...folders, ...where, ...alone], { stdio: "ignore" });
     for (let tries = 0; this.#ask("version").status !== 0; tries++) {
