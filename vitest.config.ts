@@ -5,8 +5,8 @@ const onServer = ["test/migrate/**/*.test.ts", "test/vector/**/*.test.ts"];
 export default defineConfig({
   test: {
     // Against hanging, not against being slow: a busy machine must not turn a test red.
-    testTimeout: 240_000,
-    hookTimeout: 240_000,
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
     // Suites start servers and whole programs; more than two at a time only wait for each other.
     maxWorkers: 2,
     projects: [

@@ -142,5 +142,5 @@ describe.runIf(canRun)("ten days of the schedule, on a real server and a real S3
     ).toBe(true);
     const { state: again, from } = await inAgent("backup", "verify");
     expect([again, from]).toEqual(["proven", "bucket"]);
-  }, 300_000);
+  });
 });

@@ -3,10 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { type EngineEvent, LocalWorkspace, type Stack } from "@pulumi/pulumi/automation/index.js";
-import { vi } from "vitest";
-
-// An operation of the engine takes about a second, and the official plugin waits two for a network.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 /** What the engine did to one resource, in the words of its own display. */
 export interface Outcome {

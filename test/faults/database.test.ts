@@ -186,7 +186,7 @@ test("S1 no acknowledged write is lost when the server is killed at any moment",
     invariants,
   });
   expect(seen).toHaveLength(rounds);
-}, 600_000);
+});
 
 test("a full disk stops the server or its writers, and costs nothing that was acknowledged", async () => {
   const full: Fault<Written> = {
@@ -210,7 +210,7 @@ test("a full disk stops the server or its writers, and costs nothing that was ac
     invariants,
   });
   expect(seen.length).toBeGreaterThan(0);
-}, 300_000);
+});
 
 /** More than the container may have, by one backend. */
 const GREED =
@@ -256,7 +256,7 @@ test("the kernel's OOM killer takes a backend or the server itself, and nothing 
     invariants,
   });
   expect(seen.length).toBeGreaterThan(0);
-}, 300_000);
+});
 
 /** How often the kernel has killed one of the container's processes (both versions of its groups). */
 function oomKills(container: string): number {
@@ -292,4 +292,4 @@ test("killed while its cluster is being made, a server makes it anew and keeps n
   } finally {
     server.remove();
   }
-}, 300_000);
+});

@@ -11,7 +11,7 @@ import {
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import {
   Clock,
@@ -24,8 +24,6 @@ import {
   SmallDisk,
   start,
 } from "./harness.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 /** A writer with a bug to find: it counts a line as written before the line is whole. */
 interface Ledger {

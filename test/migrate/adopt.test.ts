@@ -86,7 +86,7 @@ describe("adopt", () => {
     expect((await adopt(db.settings, from)).pending).toEqual(["000010_c"]);
     expect(await drift()).toEqual([]);
     expect((await up(db.settings, options)).applied).toHaveLength(1);
-  }, 240_000);
+  });
 
   test("takes over a custom table with checksums, and fails on an edited file", async () => {
     const files = ["migrate_2026_05_07_a.sql", "migrate_2026_06_01_b.sql"];
@@ -120,7 +120,7 @@ describe("adopt", () => {
     expect(plan).toMatchObject({ at: ["ab12"], record: ["0000_baseline"], pending: [] });
     expect(await drift()).toEqual([]);
     expect((await up(db.settings, options)).applied).toEqual([]);
-  }, 240_000);
+  });
 });
 
 describe("verify and schema", () => {

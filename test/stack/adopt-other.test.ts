@@ -1,13 +1,11 @@
 import { spawnSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { killedWhen } from "../support/killed.ts";
 import { docker } from "../support/server-container.ts";
 import { buildImage, fixtureImage16 } from "../support/server-image.ts";
 import { at, ComposeServers, DATA, filesOf, TABLE } from "./compose-server.ts";
 import { StackProject } from "./stack-project.ts";
-
-vi.setConfig({ testTimeout: 180_000 });
 
 let project: StackProject;
 let image16: string;

@@ -2,12 +2,10 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { docker } from "../support/server-container.ts";
 import { at, ComposeServers, DATA, filesOf } from "./compose-server.ts";
 import { StackProject } from "./stack-project.ts";
-
-vi.setConfig({ testTimeout: 180_000 });
 
 let project: StackProject;
 let servers: ComposeServers;

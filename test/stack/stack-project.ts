@@ -125,7 +125,7 @@ export class StackProject {
       cwd: this.root,
       env: { ...this.env, ...options.env },
       stdio: "pipe",
-      timeout: 240_000,
+      timeout: 480_000,
       detached: options.ownGroup ?? false,
       ...(options.uid && { uid: options.uid }),
     });
