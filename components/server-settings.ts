@@ -175,7 +175,7 @@ function writing(): Row[] {
       "wal_compression",
       "lz4",
       "off",
-      "a quarter of the WAL under small transactions, half under updates of vectors, at the same speed",
+      "a quarter of the WAL under small transactions, half under updates of vectors",
     ],
     [
       "max_wal_size",

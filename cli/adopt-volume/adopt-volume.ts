@@ -73,10 +73,11 @@ export async function adoptVolume(adoption: Adoption): Promise<Adopted> {
   assertMayStop(adoption, old);
   // Of what is loaded the dump must be the last word, so it is taken once nothing writes any more.
   const isDumped = !loaded && (await dumpRunning(adoption, old, dump));
-  await stopUsers(adoption, old);
   const copy: Copy = { env: stack.env, image, to };
+  // While the old server still serves: what would end the adoption here is no reason to stop it.
   await prepareTarget(copy, labels(adoption));
   await assertRoom(copy, cluster);
+  await stopUsers(adoption, old);
   note(`copying ${size} to volume "${to}"`);
   await copyCluster(copy, old.name, cluster);
   await assertNames(copy, cluster, stack, old);

@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { createReadStream, statSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -6,6 +5,7 @@ import { createGunzip } from "node:zlib";
 import { mistake } from "../../operate/error.ts";
 import { type DockerStack, docker, engineError } from "../stack/docker-stack.ts";
 import { UNFINISHED } from "./copy-cluster.ts";
+import { dockerChild } from "./docker-child.ts";
 import { withoutRole } from "./without-role.ts";
 
 export interface Load {
@@ -44,7 +44,7 @@ export async function loadCluster(load: Load): Promise<void> {
     await start(load, container);
     await untilReady(load, container);
     note(`loading ${load.dump}`);
-    await run(load, container);
+    await loadDump(load, container);
     note("collecting the statistics that a dump has none of");
     const analyze = ["vacuumdb", "-U", stack.superuser, "--all", "--analyze-only", "--quiet"];
     await expectDone(stack, ["exec", "-u", "postgres", container, ...analyze]);
@@ -85,25 +85,18 @@ async function untilReady({ stack }: Load, container: string): Promise<void> {
 }
 
 /** Stops at the first error: half of a database is none. */
-async function run({ stack, dump, note }: Load, container: string): Promise<void> {
+async function loadDump({ stack, dump, note }: Load, container: string): Promise<void> {
   const psql = ["psql", "-XqU", stack.superuser, "-d", "postgres", "-v", "ON_ERROR_STOP=1"];
   const line = ["exec", "-i", "-u", "postgres", container, ...psql, "-o", "/dev/null"];
-  const child = spawn("docker", line, { env: stack.env, stdio: ["pipe", "ignore", "pipe"] });
-  let said = "";
-  child.stderr.on("data", (data) => {
-    said = `${said}${data}`.slice(-4000);
-  });
-  const ended = new Promise<number | null>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", resolve);
-  });
+  const { stdin, stdout, ended, said } = dockerChild(stack.env, line);
+  stdout.resume();
   const file = createReadStream(dump);
   const total = statSync(dump).size;
   const progress = setInterval(
     () => note(`loaded ${Math.floor((100 * file.bytesRead) / total)} % of the dump`),
     10_000,
   );
-  const steps = [file, createGunzip(), withoutRole(stack.superuser), child.stdin] as const;
+  const steps = [file, createGunzip(), withoutRole(stack.superuser), stdin] as const;
   const broken = await pipeline(...steps).then(
     () => undefined,
     (error: Error) => error.message,
@@ -111,7 +104,7 @@ async function run({ stack, dump, note }: Load, container: string): Promise<void
   const code = await ended.finally(() => clearInterval(progress));
   if (code === 0 && !broken) return;
   // A psql that has stopped reads no further: its own words say why, not the broken pipe's.
-  const why = code === 0 ? broken : said.trim().split("\n").slice(-4).join("\n");
+  const why = code === 0 ? broken : said().split("\n").slice(-4).join("\n");
   throw mistake(`the dump could not be loaded, and the old volume is as it was: ${why}`);
 }
 

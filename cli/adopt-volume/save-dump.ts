@@ -1,9 +1,9 @@
-import { spawn } from "node:child_process";
 import { createWriteStream, mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { mistake } from "../../operate/error.ts";
+import { dockerChild } from "./docker-child.ts";
 
 /** What a docker command prints, compressed into a file that only its owner reads; whole, or not there. */
 export async function saveDump(
@@ -12,19 +12,12 @@ export async function saveDump(
   file: string,
 ): Promise<void> {
   mkdirSync(dirname(file), { recursive: true });
-  const child = spawn("docker", args, { env, stdio: ["ignore", "pipe", "pipe"] });
-  let said = "";
-  child.stderr.on("data", (data) => {
-    said = `${said}${data}`.slice(-4000);
-  });
-  const ended = new Promise<number | null>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", resolve);
-  });
+  const { stdin, stdout, ended, said } = dockerChild(env, args);
+  stdin.end();
   const partial = `${file}.part`;
-  await pipeline(child.stdout, createGzip(), createWriteStream(partial, { mode: 0o600 }));
+  await pipeline(stdout, createGzip(), createWriteStream(partial, { mode: 0o600 }));
   const code = await ended;
   if (code === 0) return renameSync(partial, file);
   rmSync(partial, { force: true });
-  throw mistake(`the dump failed, and nothing was changed: ${said.trim()}`);
+  throw mistake(`the dump failed, and nothing was changed: ${said()}`);
 }

@@ -37,12 +37,14 @@ select 'alter ' || name || ' owner to ${OWNER}' as statement from object o
 where not exists (select from pg_depend d where d.classid = o.class and d.objid = o.oid and d.deptype = 'e')
 order by turn, name`;
 
-/** For what is there already, as default privileges are for what is still to come. */
+/** For what was handed over, as default privileges are for what is still to come. */
 const GRANTS = `
-grant select, insert, update, delete on all tables in schema public to app;
-grant usage, select on all sequences in schema public to app;
-grant select on all tables in schema public to readonly;
-grant select on all sequences in schema public to readonly`;
+select format('grant %1$s on %2$s %3$s to app; grant select on %2$s %3$s to readonly',
+    case relkind when 'S' then 'usage, select' else 'select, insert, update, delete' end,
+    case relkind when 'S' then 'sequence' else 'table' end, oid::regclass) as statement
+from pg_class where relnamespace = 'public'::regnamespace and relowner = '${OWNER}'::regrole
+  and relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+order by relname`;
 
 /** A database that another stack has made: migrations may change its tables, applications use them. */
 export async function takeOver(client: Client, from: string[]): Promise<string[]> {
@@ -51,7 +53,8 @@ export async function takeOver(client: Client, from: string[]): Promise<string[]
   const { rows } = await client.query<{ statement: string }>(HAND_OVER, [from]);
   if (rows.length === 0) return [];
   for (const { statement } of rows) await client.query(statement);
-  await client.query(GRANTS);
+  const grants = await client.query<{ statement: string }>(GRANTS);
+  for (const { statement } of grants.rows) await client.query(statement);
   return [
     `owner of ${rows.length} objects in ${client.database}, which belonged to ${from.join(", ")}`,
   ];
