@@ -5,12 +5,14 @@
  * - the agent, which takes the backups, and the bucket they go to (engine `docker`);
  * - the outputs that application deploys consume.
  */
-import { readConfig } from "./config.ts";
+import { readConfig } from "./config/config.ts";
 
 const config = readConfig();
 // Each engine loads what it needs and nothing of the other's.
 const { deploy } =
-  config.engine === "docker" ? await import("./stack-docker.ts") : await import("./stack-local.ts");
+  config.engine === "docker"
+    ? await import("./stacks/docker.ts")
+    : await import("./stacks/embedded.ts");
 const { postgres, ...rest } = await deploy(config, import.meta.dirname);
 
 export const host = postgres.host;

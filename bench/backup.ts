@@ -1,8 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CreateBucketCommand } from "@aws-sdk/client-s3";
-import type { Manifest } from "../operate/backup/manifest.ts";
-import type { Proof } from "../operate/backup/proof.ts";
+import type { Manifest } from "../operate/backup/format/manifest.ts";
+import type { Proof } from "../operate/backup/format/proof.ts";
 import { Stage, startS3 } from "../test/backup/stage.ts";
 
 /**

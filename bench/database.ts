@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
-import { serverCommand, sizeServer } from "../components/server-settings.ts";
+import { serverCommand, sizeServer } from "../components/server/tuning.ts";
 import { readInventory } from "../operate/vector/inventory.ts";
 import { measureRecall } from "../operate/vector/recall.ts";
 import { freePort } from "../test/support/project.ts";

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { mistake } from "../operate/error.ts";
 import type { Settings } from "../operate/settings.ts";
-import type { DockerStack } from "./stack/docker-stack.ts";
+import type { DockerStack } from "./stack/docker/docker-stack.ts";
 
 export interface GlobalOptions {
   stack?: string;
@@ -54,10 +54,10 @@ export class Context {
   async settings(): Promise<Settings> {
     const declared = await this.dockerStack();
     if (declared) {
-      const { isRunning, nowhere } = await import("./stack/docker-stack.ts");
+      const { isRunning, nowhere } = await import("./stack/docker/docker-stack.ts");
       if (await isRunning(declared, declared.agent)) throw new RunsInAgent();
       if (this.options.allowUnreachable) return nowhere(declared);
-      const { notRunning } = await import("./stack/docker-stack.ts");
+      const { notRunning } = await import("./stack/docker/docker-stack.ts");
       throw await notRunning(declared, declared.agent);
     }
     const { readSettings } = await import("../operate/settings.ts");
@@ -69,7 +69,7 @@ export class Context {
   async checkoutSettings(): Promise<Settings> {
     const declared = await this.dockerStack();
     if (!declared) return this.settings();
-    const { nowhere } = await import("./stack/docker-stack.ts");
+    const { nowhere } = await import("./stack/docker/docker-stack.ts");
     const settings = nowhere(declared);
     const folder = join(await this.root(), declared.migrations);
     return { ...settings, migrations: { ...settings.migrations, folder } };
@@ -78,7 +78,7 @@ export class Context {
   /** The stack as its file declares it, if its database runs in containers and we stand outside. */
   async dockerStack(): Promise<DockerStack | undefined> {
     if (this.givenSettings) return undefined;
-    const { readDockerStack } = await import("./stack/docker-stack.ts");
+    const { readDockerStack } = await import("./stack/docker/docker-stack.ts");
     return readDockerStack(await this.root(), await this.stack());
   }
 

@@ -82,7 +82,7 @@ async function runHereOrInAgent(verb: Verb, context: Context, call: Call) {
     return await verb.run(context, call);
   } catch (error) {
     if (!(error instanceof RunsInAgent)) throw error;
-    const { runInAgent } = await import("./stack/run-in-agent.ts");
+    const { runInAgent } = await import("./stack/docker/run-in-agent.ts");
     return runInAgent(context, process.argv.slice(2));
   }
 }

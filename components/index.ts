@@ -2,13 +2,11 @@
  * What other programs import as `pgstead/components`. Whoever does without the SDK of AWS or of
  * Docker imports the files they need, `pgstead/components/engines/embedded`, and not this one.
  */
-export { BackupBucket, type BackupBucketArgs } from "./backup-bucket.ts";
-export { BackupSidecar, type BackupSidecarArgs } from "./backup-sidecar.ts";
-export type { BucketSetting } from "./bucket-features.ts";
-export { lifecycleRules, type Retention } from "./bucket-lifecycle.ts";
-export { assertAdoptable, type SurveyArgs } from "./bucket-survey.ts";
-export { type ClusterFacts, DataVolumes, type DataVolumesArgs } from "./data-volumes.ts";
-export { EmbeddedMigrations, type EmbeddedMigrationsArgs } from "./embedded-migrations.ts";
+export { BackupBucket, type BackupBucketArgs } from "./bucket/backup-bucket.ts";
+export type { BucketSetting } from "./bucket/features.ts";
+export { lifecycleRules, type Retention } from "./bucket/lifecycle.ts";
+export { assertRetention, type RetentionPlan } from "./bucket/retention-proof.ts";
+export { assertAdoptable, type SurveyArgs } from "./bucket/survey.ts";
 export {
   type AgentParts,
   BACKUPS_FOLDER,
@@ -18,24 +16,26 @@ export {
 export { EmbeddedPostgres, type EmbeddedPostgresArgs } from "./engines/embedded.ts";
 export type { Endpoint } from "./engines/endpoint.ts";
 export { ConfigError } from "./error.ts";
-export { Migrations, type MigrationsArgs, type MigrationTool } from "./migrations.ts";
-export { type LoginRole, Passwords, type PasswordsArgs } from "./passwords.ts";
-export { type Database, type MigrationFiles, readMigrationFiles } from "./pending-migrations.ts";
-export { PostgresDatabase, type PostgresDatabaseArgs } from "./postgres-database.ts";
+export { EmbeddedMigrations, type EmbeddedMigrationsArgs } from "./migrations/embedded.ts";
+export { Migrations, type MigrationsArgs, type MigrationTool } from "./migrations/migrations.ts";
+export { type Database, type MigrationFiles, readMigrationFiles } from "./migrations/pending.ts";
+export { PostgresDatabase, type PostgresDatabaseArgs } from "./server/database.ts";
+export { FILES_FOLDER } from "./server/files.ts";
 export {
   type Base,
   type PgvectorArgs,
   PostgresImage,
   type PostgresImageArgs,
-} from "./postgres-image.ts";
-export { assertRetention, type RetentionPlan } from "./retention-proof.ts";
-export { FILES_FOLDER } from "./server-files.ts";
+} from "./server/image.ts";
+export { type LoginRole, Passwords, type PasswordsArgs } from "./server/passwords.ts";
+export { BackupSidecar, type BackupSidecarArgs } from "./server/sidecar.ts";
+export { ServerTls, type ServerTlsArgs } from "./server/tls.ts";
 export {
   type ServerSetting,
   type ServerSize,
   type SettingValue,
   type SizedServer,
   sizeServer,
-} from "./server-settings.ts";
-export { ServerTls, type ServerTlsArgs } from "./server-tls.ts";
+} from "./server/tuning.ts";
+export { type ClusterFacts, DataVolumes, type DataVolumesArgs } from "./server/volumes.ts";
 export type { Transform } from "./transform.ts";

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { sizeServer } from "../components/server-settings.ts";
-import { schema, unwrap } from "../config.ts";
+import { sizeServer } from "../components/server/tuning.ts";
+import { schema, unwrap } from "../config/config.ts";
 
 interface Described {
   description?: string;
@@ -13,7 +13,7 @@ interface Described {
   shape?: Record<string, Described>;
 }
 
-const BEGIN = "generated from config.ts by `npm run docs`: begin";
+const BEGIN = "generated from config/ by `npm run docs`: begin";
 const END = "generated: end";
 
 /** The files that repeat the schema, as they should be. */

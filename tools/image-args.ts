@@ -1,4 +1,4 @@
-import { type Base, baseImage, normalizePgvector } from "../components/postgres-image.ts";
+import { type Base, baseImage, normalizePgvector } from "../components/server/image.ts";
 
 /** The build arguments that the components would give, for those who build an image by hand. */
 const base = (process.argv[2] ?? "alpine") as Base;

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { delimiter, dirname } from "node:path";
-import { acquirePulumi } from "../cli/stack/acquire-pulumi.ts";
+import { acquirePulumi } from "../cli/stack/pulumi/acquire-pulumi.ts";
 
 interface Suite {
   name: string;

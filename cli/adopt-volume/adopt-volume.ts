@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import { bytes } from "../../operate/backup/units.ts";
 import { mistake, refused } from "../../operate/error.ts";
-import type { DockerStack } from "../stack/docker-stack.ts";
-import { containerState, docker, engineError } from "../stack/docker-stack.ts";
+import { bytes } from "../../operate/human-units.ts";
+import type { DockerStack } from "../stack/docker/docker-stack.ts";
+import { containerState, docker, engineError } from "../stack/docker/docker-stack.ts";
 import {
   askCopy,
   assertRoom,

@@ -1,6 +1,6 @@
-import { bytes } from "../../operate/backup/units.ts";
 import { mistake, refused } from "../../operate/error.ts";
-import { docker, engineError } from "../stack/docker-stack.ts";
+import { bytes } from "../../operate/human-units.ts";
+import { docker, engineError } from "../stack/docker/docker-stack.ts";
 import { failedIn } from "./failed-in.ts";
 import type { OldCluster } from "./old-cluster.ts";
 

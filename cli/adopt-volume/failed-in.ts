@@ -1,5 +1,5 @@
 import { type ExpectedError, mistake } from "../../operate/error.ts";
-import { type Answer, engineError } from "../stack/docker-stack.ts";
+import { type Answer, engineError } from "../stack/docker/docker-stack.ts";
 
 /** Docker's own failures end with 125; any other code is of what ran in the container. */
 export function failedIn(

@@ -3,7 +3,7 @@ import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createGunzip } from "node:zlib";
 import { mistake } from "../../operate/error.ts";
-import { type DockerStack, docker, engineError } from "../stack/docker-stack.ts";
+import { type DockerStack, docker, engineError } from "../stack/docker/docker-stack.ts";
 import { UNFINISHED } from "./copy-cluster.ts";
 import { dockerChild } from "./docker-child.ts";
 import { withoutRole } from "./without-role.ts";

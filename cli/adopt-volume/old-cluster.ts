@@ -1,5 +1,5 @@
 import { mistake, refused } from "../../operate/error.ts";
-import { docker } from "../stack/docker-stack.ts";
+import { docker } from "../stack/docker/docker-stack.ts";
 import { failedIn } from "./failed-in.ts";
 import type { ServerWanted } from "./wanted.ts";
 

@@ -1,5 +1,5 @@
 import { mistake, refused } from "../../operate/error.ts";
-import { docker, engineError } from "../stack/docker-stack.ts";
+import { docker, engineError } from "../stack/docker/docker-stack.ts";
 
 export interface OldVolume {
   name: string;

@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { resolve } from "node:path";
 import { mistake } from "../../operate/error.ts";
-import { type DockerStack, docker } from "../stack/docker-stack.ts";
-import { previewSteps } from "../stack/preview-steps.ts";
-import { prepareDeployment } from "../stack/run-pulumi.ts";
+import { type DockerStack, docker } from "../stack/docker/docker-stack.ts";
+import { previewSteps } from "../stack/pulumi/preview-steps.ts";
+import { prepareDeployment } from "../stack/pulumi/run-pulumi.ts";
 
 interface ImageInputs {
   build: {

@@ -1,10 +1,10 @@
 import type { ExpectedError } from "../../operate/error.ts";
-import { readDockerStack } from "../stack/docker-stack.ts";
-import { pulumiEnvironment } from "../stack/environment.ts";
-import { findPulumi } from "../stack/find-pulumi.ts";
-import { captured } from "../stack/run-pulumi.ts";
-import { readStackFile } from "../stack/stack-file.ts";
-import { stackExists } from "../stack/state-folder.ts";
+import { readDockerStack } from "../stack/docker/docker-stack.ts";
+import { pulumiEnvironment } from "../stack/pulumi/environment.ts";
+import { findPulumi } from "../stack/pulumi/find-pulumi.ts";
+import { captured } from "../stack/pulumi/run-pulumi.ts";
+import { readStackFile } from "../stack/pulumi/stack-file.ts";
+import { stackExists } from "../stack/pulumi/state-folder.ts";
 import type { Finding } from "./examine.ts";
 
 const name = "bucket";

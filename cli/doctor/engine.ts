@@ -4,7 +4,7 @@ import {
   docker,
   engineError,
   readDockerStack,
-} from "../stack/docker-stack.ts";
+} from "../stack/docker/docker-stack.ts";
 import type { Finding } from "./examine.ts";
 
 /** The engine of a stack of containers. */

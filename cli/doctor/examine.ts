@@ -3,9 +3,9 @@ import { accessSync, constants, existsSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { isFree } from "../../operate/embedded/port-holder.ts";
 import { readSettings } from "../../operate/settings.ts";
-import { readDockerStack } from "../stack/docker-stack.ts";
-import { backendUrl } from "../stack/environment.ts";
-import { findPulumi, isOlder, PULUMI_VERSION } from "../stack/find-pulumi.ts";
+import { readDockerStack } from "../stack/docker/docker-stack.ts";
+import { backendUrl } from "../stack/pulumi/environment.ts";
+import { findPulumi, isOlder, PULUMI_VERSION } from "../stack/pulumi/find-pulumi.ts";
 import { bucket } from "./bucket.ts";
 import { engine, serverContainer } from "./engine.ts";
 

@@ -1,7 +1,7 @@
-import type { Found } from "../../operate/backup/find.ts";
-import type { GetResult } from "../../operate/backup/get.ts";
-import { bytes } from "../../operate/backup/units.ts";
+import type { Found } from "../../operate/backup/store/find.ts";
+import type { GetResult } from "../../operate/backup/store/get.ts";
 import { ExitCode } from "../../operate/error.ts";
+import { bytes } from "../../operate/human-units.ts";
 import type { Verb } from "../verb.ts";
 
 export const backupGet: Verb = {
@@ -21,14 +21,14 @@ export const backupGet: Verb = {
     const remote = options.out === "-" ? undefined : await context.dockerStack();
     if (remote) {
       // The file is wanted here, not in the container where the backups lie.
-      const { askAgent, saveFromAgent } = await import("../stack/save-from-agent.ts");
+      const { askAgent, saveFromAgent } = await import("../stack/docker/save-from-agent.ts");
       const { manifest } = await askAgent<Found>(remote, ["backup", "show", id]);
       const out = String(options.out ?? manifest.dump.file);
       const code = await saveFromAgent(remote, ["backup", "get", manifest.id], out);
       if (code === ExitCode.fine) context.print({ out, manifest }, `${out}: checksum right`);
       return code;
     }
-    const { getBackup } = await import("../../operate/backup/get.ts");
+    const { getBackup } = await import("../../operate/backup/store/get.ts");
     const result = await getBackup(await context.settings(), id, {
       note: (line) => context.note(line),
       ...(options.out !== undefined && { out: String(options.out) }),

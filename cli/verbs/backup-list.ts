@@ -1,7 +1,7 @@
-import { isAhead } from "../../operate/backup/clock.ts";
-import type { Listed, ListResult } from "../../operate/backup/list.ts";
-import { age, bytes } from "../../operate/backup/units.ts";
+import { isAhead } from "../../operate/backup/format/clock.ts";
+import type { Listed, ListResult } from "../../operate/backup/store/list.ts";
 import { ExitCode } from "../../operate/error.ts";
+import { age, bytes } from "../../operate/human-units.ts";
 import type { Verb } from "../verb.ts";
 
 export const backupList: Verb = {
@@ -11,7 +11,7 @@ export const backupList: Verb = {
     "backups with age, size, where copies lie, and which are proven; exit 2 if there is no good one",
   examples: ["pgstead backup list", "pgstead backup list --json"],
   async run(context) {
-    const { listBackups } = await import("../../operate/backup/list.ts");
+    const { listBackups } = await import("../../operate/backup/store/list.ts");
     const result = await listBackups(await context.settings());
     context.print(result, () => describe(result, new Date()));
     const usable = result.backups.some(({ good, problem }) => good && !problem);

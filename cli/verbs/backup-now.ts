@@ -1,7 +1,7 @@
-import type { Compression } from "../../operate/backup/dump-to.ts";
-import type { BackupResult } from "../../operate/backup/now.ts";
-import { bytes } from "../../operate/backup/units.ts";
+import type { Compression } from "../../operate/backup/take/dump-to.ts";
+import type { BackupResult } from "../../operate/backup/take/now.ts";
 import { ExitCode, mistake } from "../../operate/error.ts";
+import { bytes } from "../../operate/human-units.ts";
 import type { Context } from "../context.ts";
 import { untilInterrupted } from "../interrupt.ts";
 import type { Verb } from "../verb.ts";
@@ -48,8 +48,8 @@ export const backupNow: Verb = {
     const remote = out && out !== "-" ? await context.dockerStack() : undefined;
     if (remote) {
       // The file is wanted here, not in the container where pg_dump is.
-      const { saveFromAgent } = await import("../stack/save-from-agent.ts");
-      const { compressionOf } = await import("../../operate/backup/dump-to.ts");
+      const { saveFromAgent } = await import("../stack/docker/save-from-agent.ts");
+      const { compressionOf } = await import("../../operate/backup/take/dump-to.ts");
       const compress = ["--compress", String(options.compress ?? compressionOf(out as string))];
       const plain = options.plain ? ["--plain", ...compress] : [];
       const verb = ["backup", "now", ...plain, "--wait", String(options.wait)];
@@ -64,14 +64,14 @@ export const backupNow: Verb = {
     const shared = { format, waitMs, note } as const;
     return untilInterrupted(async (signal) => {
       if (out) {
-        const { dumpTo } = await import("../../operate/backup/dump-to.ts");
+        const { dumpTo } = await import("../../operate/backup/take/dump-to.ts");
         const compress = readCompression(options.compress);
         const warnings = await dumpTo(settings, { ...shared, out, signal, ...compress });
         for (const warning of warnings) note(warning);
         if (out !== "-") context.print({ out, warnings }, `written to ${out}`);
         return warnings.length > 0 ? ExitCode.pending : ExitCode.fine;
       }
-      const backup = await import("../../operate/backup/now.ts");
+      const backup = await import("../../operate/backup/take/now.ts");
       const result = await backup.backupNow(settings, {
         ...shared,
         trigger: options.scheduled ? "schedule" : "now",
@@ -93,7 +93,7 @@ async function saveVolumeHere(context: Context, options: Record<string, unknown>
       "--volume is read over the connection to the Docker engine: run it where the project is, for a stack with the engine docker",
     );
   }
-  const { saveVolume } = await import("../stack/save-volume.ts");
+  const { saveVolume } = await import("../stack/docker/save-volume.ts");
   const note = (line: string) => context.note(line);
   const saved = await untilInterrupted((signal) =>
     saveVolume(stack, { volume, out, pause: pause === true, note, signal }),

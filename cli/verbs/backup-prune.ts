@@ -1,5 +1,5 @@
-import type { Pruned } from "../../operate/backup/prune.ts";
-import { age, bytes } from "../../operate/backup/units.ts";
+import type { Pruned } from "../../operate/backup/store/prune.ts";
+import { age, bytes } from "../../operate/human-units.ts";
 import type { Verb } from "../verb.ts";
 
 export const backupPrune: Verb = {
@@ -10,8 +10,8 @@ export const backupPrune: Verb = {
   examples: ["pgstead backup prune --dry-run", "pgstead backup prune"],
   writes: true,
   async run(context, { options }) {
-    const { planPrune, prune } = await import("../../operate/backup/prune.ts");
-    const { backupSettings } = await import("../../operate/backup/settings.ts");
+    const { planPrune, prune } = await import("../../operate/backup/store/prune.ts");
+    const { backupSettings } = await import("../../operate/backup/backup-settings.ts");
     const backups = backupSettings(await context.settings());
     const plan = planPrune(backups);
     const removed = options.dryRun ? [] : prune(backups);

@@ -1,4 +1,4 @@
-import type { State } from "../../operate/backup/state.ts";
+import type { State } from "../../operate/agent/state.ts";
 import type { Verb } from "../verb.ts";
 
 export const backupSchedule: Verb = {
@@ -7,9 +7,9 @@ export const backupSchedule: Verb = {
   summary: "when the next backups are taken, in UTC and here, and what came of the last one",
   examples: ["pgstead backup schedule", "TZ=Europe/Berlin pgstead backup schedule --json"],
   async run(context) {
-    const { backupSettings } = await import("../../operate/backup/settings.ts");
-    const { parseSchedule } = await import("../../operate/backup/due.ts");
-    const { readState } = await import("../../operate/backup/state.ts");
+    const { backupSettings } = await import("../../operate/backup/backup-settings.ts");
+    const { parseSchedule } = await import("../../operate/agent/due.ts");
+    const { readState } = await import("../../operate/agent/state.ts");
     const { folder, schedule, verify } = backupSettings(await context.settings());
     const next = parseSchedule(schedule).nextRuns(5);
     const { last, failures } = readState(folder);

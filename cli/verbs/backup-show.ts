@@ -1,5 +1,5 @@
-import type { Found } from "../../operate/backup/find.ts";
-import { age, bytes } from "../../operate/backup/units.ts";
+import type { Found } from "../../operate/backup/store/find.ts";
+import { age, bytes } from "../../operate/human-units.ts";
 import type { Verb } from "../verb.ts";
 
 export const backupShow: Verb = {
@@ -9,7 +9,7 @@ export const backupShow: Verb = {
   args: "[id]",
   examples: ["pgstead backup show", "pgstead backup show app-20260507T020000Z --json"],
   async run(context, { args }) {
-    const { findBackup } = await import("../../operate/backup/find.ts");
+    const { findBackup } = await import("../../operate/backup/store/find.ts");
     const found = await findBackup(await context.settings(), args[0] ?? "latest");
     context.print(found, () => describe(found));
   },

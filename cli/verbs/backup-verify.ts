@@ -1,4 +1,4 @@
-import type { Proof } from "../../operate/backup/proof.ts";
+import type { Proof } from "../../operate/backup/format/proof.ts";
 import { ExitCode } from "../../operate/error.ts";
 import { untilInterrupted } from "../interrupt.ts";
 import type { Verb } from "../verb.ts";
@@ -22,12 +22,12 @@ export const backupVerify: Verb = {
     const note = (line: string) => context.note(line);
     const waitMs = wholeNumber(String(options.wait), "--wait") * 1000;
     return untilInterrupted(async (signal) => {
-      const { verifyBackup } = await import("../../operate/backup/verify.ts");
+      const { verifyBackup } = await import("../../operate/backup/prove/verify-backup.ts");
       const proof = await verifyBackup(settings, args[0] ?? "latest", {
         ...{ fromBucket: options.fromBucket === true, pgsteadVersion: version },
         ...{ waitMs, note, signal },
       });
-      const { uploadMissing } = await import("../../operate/backup/upload-missing.ts");
+      const { uploadMissing } = await import("../../operate/backup/store/upload-missing.ts");
       const uploadError = settings.backups
         ? (await uploadMissing(settings.backups, { note, signal })).error
         : null;

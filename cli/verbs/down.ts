@@ -17,23 +17,23 @@ export const down: Verb = {
   writes: true,
   async run(context, { args, options }) {
     const [root, stack] = [await context.root(), await context.stack()];
-    const { assertMeant, deleteData, stopEmbedded } = await import("../stack/take-down.ts");
+    const { assertMeant, deleteData, stopEmbedded } = await import("../stack/steps/take-down.ts");
     assertMeant(stack, options.deleteData as string | undefined);
     const containers = await context.dockerStack();
     if (containers && options.deleteData) {
-      const { assertUnprotected } = await import("../stack/server-container.ts");
+      const { assertUnprotected } = await import("../stack/docker/server-container.ts");
       assertUnprotected(containers);
     }
-    const { prepareDeployment, runPulumi } = await import("../stack/run-pulumi.ts");
+    const { prepareDeployment, runPulumi } = await import("../stack/pulumi/run-pulumi.ts");
     const run = await prepareDeployment(root, stack, (line) => context.note(line));
-    const { isEmbedded, readStackFile } = await import("../stack/stack-file.ts");
+    const { isEmbedded, readStackFile } = await import("../stack/pulumi/stack-file.ts");
     const agreed = context.yes || (isEmbedded(readStackFile(root, stack)) && !options.deleteData);
     const yes = agreed ? ["--yes", "--skip-preview"] : [];
     const code = await runPulumi(run, ["destroy", "--exclude-protected", ...yes, ...args]);
     if (code !== ExitCode.fine) return code;
     await stopEmbedded(root, stack, (line) => context.note(line));
     if (containers && options.deleteData) {
-      const { deleteVolumes } = await import("../stack/server-container.ts");
+      const { deleteVolumes } = await import("../stack/docker/server-container.ts");
       await deleteVolumes(containers, (line) => context.note(line));
     } else if (options.deleteData) deleteData(root, stack, (line) => context.note(line));
     return ExitCode.fine;

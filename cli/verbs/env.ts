@@ -15,7 +15,7 @@ export const env: Verb = {
   summary: "shell lines after which `pulumi` typed as such works on the stack",
   examples: ['eval "$(pgstead env)" && pulumi preview --stack local'],
   async run(context) {
-    const { preparePulumi } = await import("../stack/run-pulumi.ts");
+    const { preparePulumi } = await import("../stack/pulumi/run-pulumi.ts");
     const note = (line: string) => context.note(line);
     const run = await preparePulumi(await context.root(), await context.stack(), note);
     const changed = NAMES.filter((name) => run.env[name] !== process.env[name]);

@@ -8,7 +8,7 @@ export const finish: Verb = {
   examples: ["pgstead finish --stack prod", "pgstead finish --stack prod --dry-run"],
   writes: true,
   async run(context, { options }) {
-    const images = await import("../stack/previous-image.ts");
+    const images = await import("../stack/steps/previous-image.ts");
     const stack = await context.dockerStack();
     if (!stack) throw images.notInContainers(await context.stack());
     const image = await images.previousImage(stack);

@@ -17,7 +17,7 @@ export const logs: Verb = {
     if (!/^\d{1,9}$/.test(lines)) throw mistake(`--lines must be a whole number, got "${lines}"`);
     const stack = await context.dockerStack();
     if (stack) {
-      const { logsOfContainer } = await import("../stack/server-container.ts");
+      const { logsOfContainer } = await import("../stack/docker/server-container.ts");
       await logsOfContainer(stack, lines, Boolean(options.follow));
       return;
     }

@@ -18,7 +18,7 @@ export const migrateDown: Verb = {
   ],
   writes: true,
   async run(context, call) {
-    const { down } = await import("../../operate/migrate/down.ts");
+    const { down } = await import("../../operate/migrate/run/down.ts");
     const result = await down(await context.settings(), {
       ...moveOf(context, call),
       ...approvalOf(call),

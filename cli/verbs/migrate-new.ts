@@ -26,13 +26,13 @@ export const migrateNew: Verb = {
     const name = args[0] as string;
     if (options.from) {
       if (await context.dockerStack()) throw mistake(ELSEWHERE);
-      const { createFromSchema } = await import("../../operate/migrate/new-from.ts");
+      const { createFromSchema } = await import("../../operate/migrate/schema/new-from.ts");
       const result = await createFromSchema(settings, name, String(options.from));
       context.print(result, result.paths.join("\n"));
       for (const line of result.left) context.note(`left to you: ${line}`);
       return;
     }
-    const { createMigration } = await import("../../operate/migrate/new.ts");
+    const { createMigration } = await import("../../operate/migrate/files/new.ts");
     const result = createMigration(settings, name);
     context.print(result, result.paths.join("\n"));
   },

@@ -1,7 +1,7 @@
 import { mistake } from "../../operate/error.ts";
-import type { GivenApproval } from "../../operate/migrate/approval.ts";
-import type { Resolution } from "../../operate/migrate/no-transaction.ts";
-import type { RunOptions } from "../../operate/migrate/runner.ts";
+import type { GivenApproval } from "../../operate/migrate/run/approval.ts";
+import type { Resolution } from "../../operate/migrate/run/no-transaction.ts";
+import type { RunOptions } from "../../operate/migrate/session/runner.ts";
 import type { Context } from "../context.ts";
 import type { Call, VerbOption } from "../verb.ts";
 import { version } from "../version.ts";

@@ -17,7 +17,7 @@ export const migrateRun: Verb = {
   ],
   writes: true,
   async run(context, call) {
-    const { runFile } = await import("../../operate/migrate/run.ts");
+    const { runFile } = await import("../../operate/migrate/run/run-file.ts");
     const result = await runFile(await context.settings(), call.args[0] as string, {
       ...runOptions(context, call),
       ...approvalOf(call),

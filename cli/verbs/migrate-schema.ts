@@ -15,7 +15,7 @@ export const migrateSchema: Verb = {
     "pgstead migrate schema --check schema.sql",
   ],
   async run(context, { options }) {
-    const { schemaText } = await import("../../operate/migrate/schema-file.ts");
+    const { schemaText } = await import("../../operate/migrate/schema/schema-file.ts");
     const result = await schemaText(await context.settings());
     if (typeof options.check === "string") {
       const same = readFileSync(options.check, "utf8") === result.sql;

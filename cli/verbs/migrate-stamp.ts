@@ -19,7 +19,7 @@ export const migrateStamp: Verb = {
   ],
   writes: true,
   async run(context, call) {
-    const { stamp } = await import("../../operate/migrate/stamp.ts");
+    const { stamp } = await import("../../operate/migrate/run/stamp.ts");
     const result = await stamp(await context.settings(), call.args[0] as string, {
       ...runOptions(context, call),
       only: Boolean(call.options.only),

@@ -1,5 +1,5 @@
 import { ExitCode } from "../../operate/error.ts";
-import type { Difference } from "../../operate/migrate/verify.ts";
+import type { Difference } from "../../operate/migrate/schema/find-drift.ts";
 import type { Verb } from "../verb.ts";
 
 export const migrateVerify: Verb = {
@@ -8,7 +8,7 @@ export const migrateVerify: Verb = {
   summary: "find drift between the live schema and what the files make; exit 2 if there is any",
   examples: ["pgstead migrate verify", "pgstead migrate verify --json"],
   async run(context) {
-    const { verify } = await import("../../operate/migrate/verify.ts");
+    const { verify } = await import("../../operate/migrate/schema/find-drift.ts");
     const result = await verify(await context.settings());
     const { differences, database, objects } = result;
     context.print(result, () =>

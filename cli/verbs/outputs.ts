@@ -15,8 +15,8 @@ export const outputs: Verb = {
     "pgstead outputs --env --scheme postgresql+asyncpg > .env",
   ],
   async run(context, { options }) {
-    const { preparePulumi } = await import("../stack/run-pulumi.ts");
-    const { readOutputs, withScheme, asEnv } = await import("../stack/outputs.ts");
+    const { preparePulumi } = await import("../stack/pulumi/run-pulumi.ts");
+    const { readOutputs, withScheme, asEnv } = await import("../stack/pulumi/outputs.ts");
     const run = await preparePulumi(await context.root(), await context.stack(), () => {});
     const showSecrets = Boolean(options.showSecrets || options.env);
     const values = withScheme(await readOutputs(run, showSecrets), options.scheme as string);

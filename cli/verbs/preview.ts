@@ -14,13 +14,13 @@ export const preview: Verb = {
   ],
   examples: ["pgstead preview", "pgstead preview --stack prod --expect-no-changes"],
   async run(context, { args, options }) {
-    const { prepareDeployment, runPulumi } = await import("../stack/run-pulumi.ts");
+    const { prepareDeployment, runPulumi } = await import("../stack/pulumi/run-pulumi.ts");
     const note = (line: string) => context.note(line);
     const run = await prepareDeployment(await context.root(), await context.stack(), note);
     if (!options.expectNoChanges) {
       return runPulumi(run, ["preview", ...(context.json ? ["--json"] : []), ...args]);
     }
-    const { expectNoChanges } = await import("../stack/expect-no-changes.ts");
+    const { expectNoChanges } = await import("../stack/pulumi/expect-no-changes.ts");
     const result = await expectNoChanges(run, args);
     context.print(result, () =>
       result.changes.length === 0

@@ -17,7 +17,7 @@ export const psql: Verb = {
   async run(context, { args }) {
     const stack = await context.dockerStack();
     if (stack) {
-      const { psqlInContainer } = await import("../stack/server-container.ts");
+      const { psqlInContainer } = await import("../stack/docker/server-container.ts");
       return exitCodeOf(await psqlInContainer(stack, args));
     }
     const settings = await context.settings();

@@ -10,7 +10,7 @@ export const restart: Verb = {
   async run(context) {
     const stack = await context.dockerStack();
     if (stack) {
-      const { restartContainer } = await import("../stack/server-container.ts");
+      const { restartContainer } = await import("../stack/docker/server-container.ts");
       const ran = await restartContainer(stack);
       const outcome = ran ? "restarted" : "was not running; started";
       return context.print({ outcome }, outcome);

@@ -27,7 +27,7 @@ export const status: Verb = {
 async function noteOpenChange(context: Context): Promise<void> {
   const containers = await context.dockerStack();
   if (!containers) return;
-  const { findPrevious } = await import("../stack/previous-image.ts");
+  const { findPrevious } = await import("../stack/steps/previous-image.ts");
   if (await findPrevious(containers)) {
     context.note(
       'open change of image: "pgstead undo" goes back to the one before, "pgstead finish" lets go of it',

@@ -7,7 +7,7 @@ export const stepChange: Verb = {
   summary: "what `pulumi up` runs before a server's image changes; reads its parameters from stdin",
   examples: ["pulumi up --stack prod"],
   async run(context) {
-    const { runChangeStep } = await import("../stack/change-step.ts");
+    const { runChangeStep } = await import("../stack/steps/change-step.ts");
     const image = process.env.PGSTEAD_IMAGE ?? "";
     const step = { ...JSON.parse(readFileSync(0, "utf8")), image };
     await runChangeStep(step, (line) => context.note(line));

@@ -7,7 +7,7 @@ export const stepMigrate: Verb = {
   summary: "what `pulumi up` runs for a stack in containers; reads its parameters from stdin",
   examples: ["pulumi up --stack dev"],
   async run() {
-    const { runMigrationStep } = await import("../stack/migration-step.ts");
+    const { runMigrationStep } = await import("../stack/steps/migration-step.ts");
     return runMigrationStep(JSON.parse(readFileSync(0, "utf8")));
   },
 };

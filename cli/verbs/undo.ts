@@ -9,7 +9,9 @@ export const undo: Verb = {
   examples: ["pgstead undo --stack prod", "pgstead undo --stack prod --dry-run"],
   writes: true,
   async run(context, { options }) {
-    const { notInContainers, pinImage, previousImage } = await import("../stack/previous-image.ts");
+    const { notInContainers, pinImage, previousImage } = await import(
+      "../stack/steps/previous-image.ts"
+    );
     const [root, name] = [await context.root(), await context.stack()];
     const stack = await context.dockerStack();
     if (!stack) throw notInContainers(name);
@@ -21,11 +23,11 @@ export const undo: Verb = {
       return context.print({ image, dryRun: true }, outcome);
     }
     await pinImage(stack, image);
-    const { writeStackFile } = await import("../stack/stack-file.ts");
+    const { writeStackFile } = await import("../stack/pulumi/stack-file.ts");
     writeStackFile(root, name, ["pgstead:postgres", "image"], image);
     context.note(`${said} stands in ${file} now: commit this`);
-    const { prepareDeployment } = await import("../stack/run-pulumi.ts");
-    const { bringUp } = await import("../stack/bring-up.ts");
+    const { prepareDeployment } = await import("../stack/pulumi/run-pulumi.ts");
+    const { bringUp } = await import("../stack/steps/bring-up.ts");
     const note = (line: string) => context.note(line);
     const run = await prepareDeployment(root, name, note);
     const yes = context.yes ? ["--yes", "--skip-preview"] : [];

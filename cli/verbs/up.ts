@@ -10,9 +10,9 @@ export const up: Verb = {
   examples: ["pgstead up", "pgstead up --stack dev --yes", "pgstead up --diff"],
   writes: true,
   async run(context, { args }) {
-    const { prepareDeployment } = await import("../stack/run-pulumi.ts");
-    const { bringUp } = await import("../stack/bring-up.ts");
-    const { isEmbedded, readStackFile } = await import("../stack/stack-file.ts");
+    const { prepareDeployment } = await import("../stack/pulumi/run-pulumi.ts");
+    const { bringUp } = await import("../stack/steps/bring-up.ts");
+    const { isEmbedded, readStackFile } = await import("../stack/pulumi/stack-file.ts");
     const [root, stack] = [await context.root(), await context.stack()];
     const note = (line: string) => context.note(line);
     const run = await prepareDeployment(root, stack, note);

@@ -1,5 +1,5 @@
-import { bytes } from "../../operate/backup/units.ts";
 import { ExitCode } from "../../operate/error.ts";
+import { bytes } from "../../operate/human-units.ts";
 import type { VectorIndex } from "../../operate/vector/inventory.ts";
 import type { VectorReport } from "../../operate/vector/report.ts";
 import type { Verb } from "../verb.ts";

@@ -1,23 +1,24 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { SettingsInput } from "../../operate/settings.ts";
-import { ChangeGuard } from "../change-guard.ts";
-import { type ClusterFacts, DataVolumes, type DataVolumesArgs } from "../data-volumes.ts";
-import { generatePassword, type LoginRole, Passwords, type PasswordsArgs } from "../passwords.ts";
-import {
-  PostgresDatabase,
-  type PostgresDatabaseArgs,
-  SOCKET_FOLDER,
-} from "../postgres-database.ts";
+import { ChangeGuard } from "../guards/change-guard.ts";
+import { refusal } from "../guards/refusal.ts";
+import { PostgresDatabase, type PostgresDatabaseArgs, SOCKET_FOLDER } from "../server/database.ts";
+import { FILES_FOLDER } from "../server/files.ts";
 import {
   type Base,
   type PgvectorArgs,
   PostgresImage,
   type PostgresImageArgs,
-} from "../postgres-image.ts";
-import { refusal } from "../refusal.ts";
-import { FILES_FOLDER } from "../server-files.ts";
-import type { SettingValue } from "../server-settings.ts";
-import { ServerTls, type ServerTlsArgs } from "../server-tls.ts";
+} from "../server/image.ts";
+import {
+  generatePassword,
+  type LoginRole,
+  Passwords,
+  type PasswordsArgs,
+} from "../server/passwords.ts";
+import { ServerTls, type ServerTlsArgs } from "../server/tls.ts";
+import type { SettingValue } from "../server/tuning.ts";
+import { type ClusterFacts, DataVolumes, type DataVolumesArgs } from "../server/volumes.ts";
 import type { Endpoint } from "./endpoint.ts";
 
 export interface DockerPostgresArgs {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import type { SettingsInput } from "../../operate/settings.ts";
 import { ConfigError } from "../error.ts";
-import { beforeChange } from "../hooks.ts";
+import { beforeChange } from "../guards/hooks.ts";
 import { runPgstead } from "../pgstead.ts";
 import type { Endpoint } from "./endpoint.ts";
 

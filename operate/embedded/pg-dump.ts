@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { connect, type Socket } from "node:net";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
-import type { Asker } from "../backup/census.ts";
+import type { Asker } from "../backup/format/census.ts";
 import { unreachable } from "../error.ts";
 import type { Settings } from "../settings.ts";
 import { assertOurServer } from "./server-state.ts";

@@ -1,7 +1,7 @@
 import { Cron } from "croner";
-import { type Listed, type ListResult, listBackups } from "../backup/list.ts";
-import { readState } from "../backup/state.ts";
-import { age, bytes } from "../backup/units.ts";
+import { readState } from "../agent/state.ts";
+import { type Listed, type ListResult, listBackups } from "../backup/store/list.ts";
+import { age, bytes } from "../human-units.ts";
 import type { Settings } from "../settings.ts";
 import type { Section } from "./status.ts";
 

@@ -1,4 +1,4 @@
-import { list } from "../migrate/list.ts";
+import { list } from "../migrate/history/list.ts";
 import type { Settings } from "../settings.ts";
 import type { Section } from "./status.ts";
 

@@ -3,9 +3,9 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { ListResult } from "../../operate/backup/list.ts";
-import type { Manifest } from "../../operate/backup/manifest.ts";
-import type { BackupResult } from "../../operate/backup/now.ts";
+import type { Manifest } from "../../operate/backup/format/manifest.ts";
+import type { ListResult } from "../../operate/backup/store/list.ts";
+import type { BackupResult } from "../../operate/backup/take/now.ts";
 import { canRun, Stage, startS3 } from "./stage.ts";
 
 const SCHEMA = `

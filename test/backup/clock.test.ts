@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { dueVerification, triedCopies } from "../../operate/backup/due-verification.ts";
-import { readHealth } from "../../operate/backup/health.ts";
-import type { ListResult } from "../../operate/backup/list.ts";
+import { readHealth } from "../../operate/agent/health.ts";
+import { dueVerification, triedCopies } from "../../operate/backup/prove/due-verification.ts";
+import type { ListResult } from "../../operate/backup/store/list.ts";
 import type { BackupSettings } from "../../operate/settings.ts";
 import { Clock } from "../faults/harness.ts";
 import { canRun, Stage } from "./stage.ts";

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CreateBucketCommand } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Listed, ListResult } from "../../operate/backup/list.ts";
-import type { Pruned } from "../../operate/backup/prune.ts";
-import type { State } from "../../operate/backup/state.ts";
+import type { State } from "../../operate/agent/state.ts";
+import type { Listed, ListResult } from "../../operate/backup/store/list.ts";
+import type { Pruned } from "../../operate/backup/store/prune.ts";
 import { startProxy } from "./s3-proxy.ts";
 import { canRun, Stage, startS3 } from "./stage.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { dueTime, mayTry, parseSchedule } from "../../operate/backup/due.ts";
-import type { Run } from "../../operate/backup/state.ts";
+import { dueTime, mayTry, parseSchedule } from "../../operate/agent/due.ts";
+import type { Run } from "../../operate/agent/state.ts";
 
 const nightly = parseSchedule("0 2 * * *");
 const due = (handled: string | null, now: string, newest?: string) =>

@@ -8,8 +8,8 @@ import { pgcrypto } from "@electric-sql/pglite/contrib/pgcrypto";
 import { vector } from "@electric-sql/pglite-pgvector";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { BackupResult } from "../../operate/backup/now.ts";
-import type { Proof } from "../../operate/backup/proof.ts";
+import type { Proof } from "../../operate/backup/format/proof.ts";
+import type { BackupResult } from "../../operate/backup/take/now.ts";
 import { freePort } from "../support/server.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "pgstead-embedded-"));

@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { ListResult } from "../../operate/backup/list.ts";
-import type { Proof } from "../../operate/backup/proof.ts";
+import type { Proof } from "../../operate/backup/format/proof.ts";
+import type { ListResult } from "../../operate/backup/store/list.ts";
 import { canRun, Stage, startS3 } from "./stage.ts";
 
 describe.runIf(canRun)("S17: copies in the bucket that only the owner of a key can read", () => {

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { ListResult } from "../../operate/backup/list.ts";
-import { proofName } from "../../operate/backup/proof.ts";
+import { proofName } from "../../operate/backup/format/proof.ts";
+import type { ListResult } from "../../operate/backup/store/list.ts";
 import { canRun, Stage } from "./stage.ts";
 
 describe.runIf(canRun)("down on a protected stack", () => {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { ListResult } from "../../operate/backup/list.ts";
+import type { ListResult } from "../../operate/backup/store/list.ts";
 import { OPERATION_LOCK } from "../../operate/operation-lock.ts";
 import { canRun, Stage } from "./stage.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Copy, type Keep, planRetention } from "../../operate/backup/retention.ts";
+import { type Copy, type Keep, planRetention } from "../../operate/backup/store/retention.ts";
 
 const DAY = 24 * 3600_000;
 const START = Date.parse("2026-03-20T02:00:00Z");

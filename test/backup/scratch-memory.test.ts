@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { megabytes, scratchMemory } from "../../operate/backup/scratch-memory.ts";
+import { megabytes, scratchMemory } from "../../operate/scratch/memory.ts";
 
 describe("S4: the scratch server's memory", () => {
   test("is the server's own where two index builds fit, in memory and in /dev/shm", () => {

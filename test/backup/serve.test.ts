@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { State } from "../../operate/backup/state.ts";
+import type { State } from "../../operate/agent/state.ts";
 import { canRun, Stage } from "./stage.ts";
 
 const SERVE = ["node", "/usr/local/lib/pgstead/pgstead.cjs", "serve"];

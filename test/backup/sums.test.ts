@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { compositeSum } from "../../operate/backup/composite-sum.ts";
-import { copyRanges } from "../../operate/backup/keep.ts";
+import { compositeSum } from "../../operate/backup/format/composite-sum.ts";
+import { copyRanges } from "../../operate/backup/store/keep.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "pgstead-sums-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -8,10 +8,10 @@ import {
   PutObjectCommand,
 } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { ListResult } from "../../operate/backup/list.ts";
-import type { BackupResult } from "../../operate/backup/now.ts";
-import type { Proof } from "../../operate/backup/proof.ts";
-import { newestProven } from "../../operate/backup/proven.ts";
+import type { Proof } from "../../operate/backup/format/proof.ts";
+import type { ListResult } from "../../operate/backup/store/list.ts";
+import { newestProven } from "../../operate/backup/store/proven.ts";
+import type { BackupResult } from "../../operate/backup/take/now.ts";
 import { readSettings } from "../../operate/settings.ts";
 import { canRun, Stage, startS3 } from "./stage.ts";
 

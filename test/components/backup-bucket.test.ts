@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { BackupBucket as BackupBucketType } from "../../components/backup-bucket.ts";
-import { agentPolicy, pgbackrestPolicy, tlsOnlyPolicy } from "../../components/bucket-policy.ts";
+import type { BackupBucket as BackupBucketType } from "../../components/bucket/backup-bucket.ts";
+import { agentPolicy, pgbackrestPolicy, tlsOnlyPolicy } from "../../components/bucket/policy.ts";
 import {
   isProtected,
   type Recorded,
@@ -39,7 +39,7 @@ beforeAll(async () => {
     "aws:iam/userPolicy:UserPolicy": none,
     "aws:iam/accessKey:AccessKey": () => ({ secret: "s3cr3t" }),
   });
-  ({ BackupBucket } = await import("../../components/backup-bucket.ts"));
+  ({ BackupBucket } = await import("../../components/bucket/backup-bucket.ts"));
 });
 
 beforeEach(() => {

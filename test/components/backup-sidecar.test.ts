@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from "vitest";
-import type { BackupSidecar as BackupSidecarType } from "../../components/backup-sidecar.ts";
+import type { BackupSidecar as BackupSidecarType } from "../../components/server/sidecar.ts";
 import { type Recorded, recordResources, urnOf } from "../support/recorder.ts";
 
 let recorded: Recorded[];
@@ -10,7 +10,7 @@ beforeAll(async () => {
     "pgstead:index:BackupSidecar": () => ({}),
     "docker:index/container:Container": () => ({}),
   });
-  ({ BackupSidecar } = await import("../../components/backup-sidecar.ts"));
+  ({ BackupSidecar } = await import("../../components/server/sidecar.ts"));
 });
 
 test("the agent is one hardened container with a fixed name and time to stop", async () => {

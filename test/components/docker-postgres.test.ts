@@ -10,7 +10,7 @@ import {
 
 let recorded: Recorded[];
 let postgres: import("../../components/engines/docker.ts").DockerPostgres;
-let migrations: import("../../components/migrations.ts").Migrations;
+let migrations: import("../../components/migrations/migrations.ts").Migrations;
 
 beforeAll(async () => {
   const component = () => ({});
@@ -43,7 +43,7 @@ beforeAll(async () => {
     }),
   });
   const { DockerPostgres } = await import("../../components/engines/docker.ts");
-  const { Migrations } = await import("../../components/migrations.ts");
+  const { Migrations } = await import("../../components/migrations/migrations.ts");
   postgres = new DockerPostgres("postgres", { base: "debian", publishedPort: 5433 });
   migrations = new Migrations("migrations", {
     folder: "migrations",
@@ -120,7 +120,7 @@ describe("DockerPostgres", () => {
 
 describe("what is refused before anything is declared", () => {
   test("fails for a pgvector below the floor, another version without checksum, a package on alpine", async () => {
-    const { normalizePgvector } = await import("../../components/postgres-image.ts");
+    const { normalizePgvector } = await import("../../components/server/image.ts");
     const given = (pgvector: object) => () => normalizePgvector("image", "alpine", pgvector);
     expect(given({ version: "0.8.1" })).toThrow(
       'pgvector 0.8.1 has faults that lose data (fixed in 0.8.4); take 0.8.4 or newer, or set postgres.pgvector.allowBelowFloor to "0.8.1"',
@@ -147,7 +147,7 @@ describe("what is refused before anything is declared", () => {
   });
 
   test("fails for a cluster that would lie elsewhere than on its volume", async () => {
-    const { dataPathChange } = await import("../../components/data-path.ts");
+    const { dataPathChange } = await import("../../components/server/data-path.ts");
     const ours = [{ volumeName: "v", containerPath: "/var/lib/postgresql" }];
     const moved = (change: object, major = "18") =>
       dataPathChange(
@@ -175,8 +175,8 @@ describe("what is refused before anything is declared", () => {
   });
 
   test("fails for a stranger's volume or container, and for a volume declared otherwise", async () => {
-    const { assertOwn, volumeChanges } = await import("../../components/data-volumes.ts");
-    const { assertContainer } = await import("../../components/container-guard.ts");
+    const { assertOwn, volumeChanges } = await import("../../components/server/volumes.ts");
+    const { assertContainer } = await import("../../components/guards/container-guard.ts");
     const ours = { "pgstead.project": "pgstead", "pgstead.stack": "test" };
     expect(() => assertOwn("v", ours)).not.toThrow();
     expect(() => assertOwn("v", {})).toThrow('volume "v" exists and is not of stack "test"');

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { serverCommand, sizeServer } from "../../components/server-settings.ts";
+import { serverCommand, sizeServer } from "../../components/server/tuning.ts";
 import { freePort } from "../support/project.ts";
 import { docker, ServerContainer } from "../support/server-container.ts";
 import { buildServerImage, fixtureBase } from "../support/server-image.ts";

@@ -4,9 +4,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { beforeEach, describe, expect, inject, test } from "vitest";
 import { adopt, planAdoption } from "../../operate/migrate/adopt/adopt.ts";
-import { schemaText } from "../../operate/migrate/schema-file.ts";
-import { up } from "../../operate/migrate/up.ts";
-import { verify } from "../../operate/migrate/verify.ts";
+import { up } from "../../operate/migrate/run/up.ts";
+import { verify } from "../../operate/migrate/schema/find-drift.ts";
+import { schemaText } from "../../operate/migrate/schema/schema-file.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
 import { upgradeByAlembic } from "./alembic-project.ts";
 

@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { down } from "../../operate/migrate/down.ts";
-import { list } from "../../operate/migrate/list.ts";
-import { createMigration, nextVersion } from "../../operate/migrate/new.ts";
-import { runFile } from "../../operate/migrate/run.ts";
-import { stamp } from "../../operate/migrate/stamp.ts";
-import { up } from "../../operate/migrate/up.ts";
+import { createMigration, nextVersion } from "../../operate/migrate/files/new.ts";
+import { list } from "../../operate/migrate/history/list.ts";
+import { down } from "../../operate/migrate/run/down.ts";
+import { runFile } from "../../operate/migrate/run/run-file.ts";
+import { stamp } from "../../operate/migrate/run/stamp.ts";
+import { up } from "../../operate/migrate/run/up.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
 
 let db: TestDatabase;

@@ -1,8 +1,8 @@
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { checksums, checksumsOfFile } from "../../operate/migrate/checksum.ts";
-import { up } from "../../operate/migrate/up.ts";
+import { checksums, checksumsOfFile } from "../../operate/migrate/files/checksum.ts";
+import { up } from "../../operate/migrate/run/up.ts";
 import { createDatabase } from "../support/database.ts";
 
 test("a file of 24 MB runs in one transaction without being held; fails with its line, and leaves nothing", async () => {

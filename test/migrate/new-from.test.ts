@@ -1,10 +1,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, expect, inject, test, vi } from "vitest";
-import { down } from "../../operate/migrate/down.ts";
-import { createFromSchema } from "../../operate/migrate/new-from.ts";
-import { up } from "../../operate/migrate/up.ts";
-import { verify } from "../../operate/migrate/verify.ts";
+import { down } from "../../operate/migrate/run/down.ts";
+import { up } from "../../operate/migrate/run/up.ts";
+import { verify } from "../../operate/migrate/schema/find-drift.ts";
+import { createFromSchema } from "../../operate/migrate/schema/new-from.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
 
 let db: TestDatabase;

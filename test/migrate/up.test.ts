@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { list } from "../../operate/migrate/list.ts";
-import { up } from "../../operate/migrate/up.ts";
+import { list } from "../../operate/migrate/history/list.ts";
+import { up } from "../../operate/migrate/run/up.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
 
 let db: TestDatabase;

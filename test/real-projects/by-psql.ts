@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { findFiles, type MigrationFile } from "../../operate/migrate/files.ts";
-import { inspect } from "../../operate/migrate/inspect.ts";
-import { type Part, readSource } from "../../operate/migrate/source.ts";
+import { findFiles, type MigrationFile } from "../../operate/migrate/files/files.ts";
+import { type Part, readSource } from "../../operate/migrate/files/source.ts";
+import { inspect } from "../../operate/migrate/history/inspect.ts";
 import type { Settings } from "../../operate/settings.ts";
 
 export interface Outcome {

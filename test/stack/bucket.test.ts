@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import * as s3 from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { BackupBucket, type BackupBucketArgs } from "../../components/backup-bucket.ts";
+import { BackupBucket, type BackupBucketArgs } from "../../components/bucket/backup-bucket.ts";
 import { Bench } from "../contract/stack.ts";
 
 // Keys of a real account must not be found, and the SDK must not tell of its taste in Node.

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { TlsPair } from "../../components/tls-pair.ts";
+import type { TlsPair } from "../../components/server/tls-pair.ts";
 import { inspect } from "../contract/docker-cli.ts";
 import { docker } from "../support/server-container.ts";
 import { buildImage } from "../support/server-image.ts";

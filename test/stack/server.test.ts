@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { serverCommand, sizeServer } from "../../components/server-settings.ts";
+import { serverCommand, sizeServer } from "../../components/server/tuning.ts";
 import { ServerContainer } from "../support/server-container.ts";
 import { buildServerImage, fixtureBase } from "../support/server-image.ts";
 

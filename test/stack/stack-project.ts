@@ -1,29 +1,17 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { parse, stringify } from "yaml";
 import { docker } from "../contract/docker-cli.ts";
+import { copyProject } from "../support/copied.ts";
 import type { OwnGroup } from "../support/killed.ts";
 import { freePort } from "../support/project.ts";
 import { fixtureBase } from "../support/server-image.ts";
 
 const checkout = join(import.meta.dirname, "..", "..");
-const COPIED = [
-  ..."cli components dist examples migrations operate postgres tools".split(" "),
-  ..."Pulumi.yaml config.ts index.ts nearest.ts package.json".split(" "),
-  ..."stack-bucket.ts stack-docker.ts stack-local.ts tsconfig.json".split(" "),
-];
 
 export interface Ended {
   code: number | null;
@@ -63,10 +51,7 @@ export class StackProject {
 
   static async create(kind: "dev" | "prod", major = "18"): Promise<StackProject> {
     const project = new StackProject(kind, await freePort(), major);
-    for (const name of COPIED) {
-      cpSync(join(checkout, name), join(project.root, name), { recursive: true });
-    }
-    symlinkSync(join(checkout, "node_modules"), join(project.root, "node_modules"));
+    copyProject(project.root);
     const shipped = readFileSync(join(checkout, `Pulumi.${kind}.yaml`), "utf8");
     project.write(parse(shipped).config);
     project.configure("pgstead:port", project.port);
@@ -99,7 +84,7 @@ export class StackProject {
 
   /** The program as somebody would change it: more arguments of `DockerPostgres`, as source text. */
   program(more: string): void {
-    const file = "stack-docker.ts";
+    const file = "stacks/docker.ts";
     const shipped = readFileSync(join(checkout, file), "utf8");
     const changed = shipped.replace("    ...server,\n", `    ...server,\n    ${more}\n`);
     writeFileSync(join(this.root, file), changed);

@@ -1,6 +1,6 @@
 import { ExpectedError } from "../../operate/error.ts";
-import type { Resolution } from "../../operate/migrate/no-transaction.ts";
-import { up } from "../../operate/migrate/up.ts";
+import type { Resolution } from "../../operate/migrate/run/no-transaction.ts";
+import { up } from "../../operate/migrate/run/up.ts";
 
 /** `migrate up` as a process of its own, for tests that kill it: settings as JSON, then a resolution. */
 const [settings = "", resolution] = process.argv.slice(2);

@@ -1,16 +1,9 @@
 import { spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-
-const checkout = join(import.meta.dirname, "..", "..");
-const COPIED = [
-  ..."cli components dist examples migrations operate postgres tools".split(" "),
-  ..."Pulumi.yaml config.ts index.ts nearest.ts package.json stack-bucket.ts stack-docker.ts stack-local.ts tsconfig.json".split(
-    " ",
-  ),
-];
+import { copyProject } from "./copied.ts";
 
 export interface Ended {
   code: number | null;
@@ -34,10 +27,7 @@ export class Project {
 
   static async create(): Promise<Project> {
     const project = new Project();
-    for (const name of COPIED) {
-      cpSync(join(checkout, name), join(project.root, name), { recursive: true });
-    }
-    symlinkSync(join(checkout, "node_modules"), join(project.root, "node_modules"));
+    copyProject(project.root);
     project.port = await freePort();
     project.configure(`  pgstead:port: "${project.port}"\n`);
     return project;

@@ -1,5 +1,5 @@
 import { generate } from "selfsigned";
-import type { TlsPair } from "../../components/tls-pair.ts";
+import type { TlsPair } from "../../components/server/tls-pair.ts";
 
 /** A certificate with its key, valid from one moment to the other. */
 export async function pairValid(notBeforeDate: Date, notAfterDate: Date): Promise<TlsPair> {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseConfig } from "../../config.ts";
+import { parseConfig } from "../../config/config.ts";
 
 const parse = (raw: Record<string, unknown>, isSecret?: (key: string) => boolean) =>
   parseConfig(

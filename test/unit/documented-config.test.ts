@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
-import { lifecycleRules } from "../../components/bucket-lifecycle.ts";
-import { assertRetention } from "../../components/retention-proof.ts";
-import { parseConfig } from "../../config.ts";
+import { lifecycleRules } from "../../components/bucket/lifecycle.ts";
+import { assertRetention } from "../../components/bucket/retention-proof.ts";
+import { parseConfig } from "../../config/config.ts";
 
 const docs = join(import.meta.dirname, "..", "..", "docs");
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { explainBucketFailure, explainSettingFailure } from "../../components/bucket-failure.ts";
-import { explainImageFailure } from "../../components/image-failure.ts";
+import { explainBucketFailure, explainSettingFailure } from "../../components/bucket/failure.ts";
+import { explainImageFailure } from "../../components/server/image-failure.ts";
 
 // As the provider says them; what comes before and after differs from call to call.
 test.each([

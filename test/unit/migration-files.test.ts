@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
-import { findFiles } from "../../operate/migrate/files.ts";
-import { inspect } from "../../operate/migrate/inspect.ts";
-import { readSource } from "../../operate/migrate/source.ts";
+import { findFiles } from "../../operate/migrate/files/files.ts";
+import { readSource } from "../../operate/migrate/files/source.ts";
+import { inspect } from "../../operate/migrate/history/inspect.ts";
 
 let folder: string;
 

@@ -1,11 +1,11 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { COLD_CLASSES, lifecycleRules, type Retention } from "../../components/bucket-lifecycle.ts";
+import { COLD_CLASSES, lifecycleRules, type Retention } from "../../components/bucket/lifecycle.ts";
 import {
   assertRetention,
   proveRetention,
   type RetentionPlan,
-} from "../../components/retention-proof.ts";
+} from "../../components/bucket/retention-proof.ts";
 import { type Breaks, simulate } from "../support/retention-simulation.ts";
 
 interface Configured extends Retention {

@@ -1,8 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { inspect } from "../../operate/migrate/inspect.ts";
-import { countStatements, type Piece, StatementScanner } from "../../operate/migrate/scanner.ts";
-import { splitStatements } from "../../operate/migrate/statements.ts";
+import { inspect } from "../../operate/migrate/history/inspect.ts";
+import {
+  countStatements,
+  type Piece,
+  StatementScanner,
+} from "../../operate/migrate/sql/scanner.ts";
+import { splitStatements } from "../../operate/migrate/sql/statements.ts";
 
 const parts = [
   "select 1;",

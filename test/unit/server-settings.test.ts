@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { renderSettings, serverCommand, sizeServer } from "../../components/server-settings.ts";
+import { renderSettings, serverCommand, sizeServer } from "../../components/server/tuning.ts";
 
 const shown = (sized: ReturnType<typeof sizeServer>, name: string) =>
   sized.settings.find((setting) => setting.name === name)?.value;

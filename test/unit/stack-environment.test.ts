@@ -2,9 +2,9 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { pulumiEnvironment } from "../../cli/stack/environment.ts";
-import { isOlder } from "../../cli/stack/find-pulumi.ts";
-import { asEnv, withScheme } from "../../cli/stack/outputs.ts";
+import { pulumiEnvironment } from "../../cli/stack/pulumi/environment.ts";
+import { isOlder } from "../../cli/stack/pulumi/find-pulumi.ts";
+import { asEnv, withScheme } from "../../cli/stack/pulumi/outputs.ts";
 
 const root = mkdtempSync(join(tmpdir(), "root-"));
 writeFileSync(join(root, "Pulumi.local.yaml"), "config:\n  pgstead:engine: embedded\n");

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { packFolder } from "../../cli/stack/tar.ts";
+import { packFolder } from "../../cli/stack/docker/tar.ts";
 
 const folder = () => mkdtempSync(join(tmpdir(), "pgstead-tar-"));
 

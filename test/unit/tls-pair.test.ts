@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
-import { generatePair } from "../../components/server-tls.ts";
-import { assertTlsPair, type TlsPair } from "../../components/tls-pair.ts";
+import { generatePair } from "../../components/server/tls.ts";
+import { assertTlsPair, type TlsPair } from "../../components/server/tls-pair.ts";
 import { pairValid } from "../support/tls.ts";
 
 const DAY_MS = 24 * 3600_000;

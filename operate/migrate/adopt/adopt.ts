@@ -3,12 +3,12 @@ import { join } from "node:path";
 import type { Client } from "pg";
 import { refused } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
-import { checksums } from "../checksum.ts";
-import { withSession } from "../connection.ts";
-import { findFiles, type MigrationFile } from "../files.ts";
-import { readHistory, recordRow } from "../history.ts";
-import { type RunOptions, setRole, withRunner } from "../runner.ts";
+import { checksums } from "../files/checksum.ts";
+import { findFiles, type MigrationFile } from "../files/files.ts";
+import { readHistory, recordRow } from "../history/history.ts";
 import { readSchema, toSql } from "../schema/snapshot.ts";
+import { withSession } from "../session/connection.ts";
+import { type RunOptions, setRole, withRunner } from "../session/runner.ts";
 import {
   type CustomTable,
   type ForeignHistory,

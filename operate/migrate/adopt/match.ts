@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
-import type { MigrationFile } from "../files.ts";
+import type { MigrationFile } from "../files/files.ts";
 import type { ForeignHistory, Tool } from "./foreign-history.ts";
 
 export interface Matched {

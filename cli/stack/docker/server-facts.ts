@@ -1,0 +1,57 @@
+import { unreachable } from "../../../operate/error.ts";
+import { age, bytes } from "../../../operate/human-units.ts";
+import { newestProvenIn } from "../steps/proven-backup.ts";
+import { docker } from "./docker-stack.ts";
+
+export interface ServerFacts {
+  rows: number;
+  bytes: number;
+  /** Version of the extension by database. */
+  pgvector: Record<string, string>;
+}
+
+/** Over the socket inside the server's container. */
+export async function askServer(
+  container: string,
+  superuser: string,
+  database: string,
+  sql: string,
+): Promise<string> {
+  const psql = ["psql", "-U", superuser, "-d", database, "-AtXqc", sql];
+  const exec = ["exec", "-u", "postgres", container, ...psql];
+  const { code, stdout, stderr } = await docker(process.env, exec);
+  if (code !== 0) throw unreachable(`could not ask database "${database}": ${stderr.trim()}`);
+  return stdout.trim();
+}
+
+export async function serverFacts(
+  { superuser }: { superuser: string },
+  container: string,
+): Promise<ServerFacts> {
+  const ask = (database: string, sql: string) => askServer(container, superuser, database, sql);
+  const names = "select datname from pg_database where datallowconn and not datistemplate";
+  const facts: ServerFacts = { rows: 0, bytes: 0, pgvector: {} };
+  for (const database of (await ask("postgres", names)).split("\n")) {
+    const answer = await ask(
+      database,
+      `select coalesce((select extversion from pg_extension where extname = 'vector'), ''),
+              pg_database_size(current_database()),
+              (select coalesce(sum(n_live_tup), 0) from pg_stat_user_tables)`,
+    );
+    const [version = "", size, rows] = answer.split("|");
+    if (version !== "") facts.pgvector[database] = version;
+    facts.bytes += Number(size);
+    facts.rows += Number(rows);
+  }
+  return facts;
+}
+
+/** What stands at risk, in a sentence for the end of a refusal. */
+export async function describeLoss(prefix: string, facts: ServerFacts): Promise<string> {
+  const held = `at stake: about ${facts.rows} rows, ${bytes(facts.bytes)}`;
+  const newest = await newestProvenIn(`${prefix}-agent`);
+  if (newest === "unknown")
+    return `${held}; the agent is not running, so its backups are not known`;
+  if (!newest) return `${held}; no backup has been proven yet`;
+  return `${held}; the newest proven backup is ${age(newest.takenAt, new Date())} old (${newest.id})`;
+}

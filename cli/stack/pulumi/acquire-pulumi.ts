@@ -1,0 +1,137 @@
+import { spawn, spawnSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { mistake } from "../../../operate/error.ts";
+import {
+  acquiredBefore,
+  cacheFolder,
+  findPulumi,
+  PULUMI_VERSION,
+  type PulumiCli,
+} from "./find-pulumi.ts";
+
+type Note = (line: string) => void;
+
+/** On PATH, acquired before, the official download, built from source: the first that is there. */
+export async function acquirePulumi(root: string, note: Note): Promise<PulumiCli> {
+  const found = findPulumi(note);
+  if (found) return found;
+  const reasons: string[] = [];
+  const acquired = (await download(root, note, reasons)) ?? (await build(root, note, reasons));
+  if (acquired) return acquired;
+  throw mistake(
+    `no Pulumi CLI could be had:\n${reasons.map((reason) => `  - ${reason}`).join("\n")}\nThree ways out:\n  1. install it: https://www.pulumi.com/docs/install/\n  2. let this machine reach get.pulumi.com, and run this again\n  3. install Go (https://go.dev/dl/) and let it reach a Go module proxy, and run this again`,
+  );
+}
+
+async function download(
+  root: string,
+  note: Note,
+  reasons: string[],
+): Promise<PulumiCli | undefined> {
+  note(`no Pulumi CLI here; downloading the official v${PULUMI_VERSION}`);
+  const script = createRequire(join(root, "package.json")).resolve("pulumi/run.js");
+  const { code, stderr } = await run(process.execPath, [script, "version"], root, {
+    PULUMI_VERSION,
+  });
+  const cli = code === 0 ? acquiredBefore() : undefined;
+  if (cli) return { ...cli, source: "the official download" };
+  const reason = `official download: ${lastLine(stderr)}`;
+  note(reason);
+  reasons.push(reason);
+  return undefined;
+}
+
+async function build(root: string, note: Note, reasons: string[]): Promise<PulumiCli | undefined> {
+  const go = spawnSync("go", ["version"], { encoding: "utf8" });
+  if (go.status !== 0) {
+    reasons.push("built from source: there is no Go here");
+    return undefined;
+  }
+  note(
+    `building Pulumi v${PULUMI_VERSION} from source with ${go.stdout.trim()}; takes some minutes, once`,
+  );
+  const folder = cacheFolder();
+  mkdirSync(dirname(folder), { recursive: true });
+  // Built aside and renamed, so that a build that was killed leaves nothing that looks whole.
+  const partial = mkdtempSync(`${folder}.partial-`);
+  try {
+    const code = await compile(join(root, "tools", "pulumi"), join(partial, "pulumi"), note);
+    if (code !== 0) {
+      reasons.push(`built from source: go ended with exit code ${code}, its last lines are above`);
+      return undefined;
+    }
+    putLanguageHostBeside(root, partial);
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(partial, folder);
+  } finally {
+    rmSync(partial, { recursive: true, force: true });
+  }
+  return { program: join(folder, "pulumi"), version: PULUMI_VERSION, source: "built from source" };
+}
+
+async function compile(module: string, output: string, note: Note): Promise<number | null> {
+  const flags = `-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v${PULUMI_VERSION}`;
+  const args = ["build", "-v", "-ldflags", flags, "-o", output, PULUMI_PACKAGE];
+  let compiled = 0;
+  let last = "";
+  const started = Date.now();
+  const progress = setInterval(() => {
+    const seconds = Math.round((Date.now() - started) / 1000);
+    note(`  ${seconds} s: ${compiled} packages, now ${last}`);
+  }, 10_000);
+  const { code, stderr } = await run("go", args, module, {}, (lines) => {
+    compiled += lines.length;
+    last = lines.at(-1) ?? last;
+  });
+  clearInterval(progress);
+  if (code !== 0) note(stderr.split("\n").slice(-10).join("\n"));
+  return code;
+}
+
+const PULUMI_PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi";
+const LANGUAGE_HOST = ["pulumi-language-nodejs", "host.mjs"];
+
+/** A CLI looks for language hosts beside itself; the source has none for Node that Go can build. */
+export function putLanguageHostBeside(root: string, folder: string): void {
+  for (const file of LANGUAGE_HOST) {
+    // Copied aside and renamed: another `up` may be running the file at this moment ("text file is busy").
+    const aside = join(folder, `${file}.${process.pid}`);
+    copyFileSync(join(root, "tools", "language-host", file), aside);
+    renameSync(aside, join(folder, file));
+  }
+}
+
+/** The copy in the cache belongs to every checkout, so it is brought up to date by whoever runs. */
+export function refreshLanguageHost(root: string, cli: PulumiCli): void {
+  const folder = dirname(cli.program);
+  if (folder === cacheFolder() && existsSync(join(root, "tools", "language-host"))) {
+    putLanguageHostBeside(root, folder);
+  }
+}
+
+function run(
+  program: string,
+  args: string[],
+  cwd: string,
+  env: Record<string, string>,
+  onLines: (lines: string[]) => void = () => {},
+): Promise<{ code: number | null; stderr: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let stderr = "";
+    child.stderr.on("data", (data: Buffer) => {
+      stderr += data;
+      onLines(data.toString().split("\n").filter(Boolean));
+    });
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ code, stderr }));
+  });
+}
+
+const lastLine = (text: string) => text.trim().split("\n").at(-1) ?? "";

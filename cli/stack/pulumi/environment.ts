@@ -1,0 +1,73 @@
+import { accessSync, constants, existsSync, mkdirSync, realpathSync } from "node:fs";
+import { basename, delimiter, dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { mistake } from "../../../operate/error.ts";
+import { isEmbedded, readStackFile, usesSecretsProvider } from "./stack-file.ts";
+
+/** Stacks that may be thrown away: their state lies in the checkout, under a passphrase all know. */
+const THROW_AWAY = ["local", "dev"];
+const KNOWN_PASSPHRASE = "pgstead";
+
+/** What a Pulumi CLI needs around it for one of our stacks. Values of the caller always win. */
+export function pulumiEnvironment(
+  root: string,
+  stack: string,
+  program: string,
+  given: NodeJS.ProcessEnv = process.env,
+): NodeJS.ProcessEnv {
+  const folders = [program, process.execPath].reduceRight(
+    found,
+    (given.PATH ?? "").split(delimiter).filter(Boolean),
+  );
+  // A CLI built by somebody else from source has no language host for Node; ours is the last resort.
+  folders.push(join(root, "tools", "language-host"));
+  return {
+    ...given,
+    PATH: folders.join(delimiter),
+    PULUMI_BACKEND_URL: backendUrl(root, stack, given),
+    ...passphrase(root, stack, given),
+    PULUMI_SKIP_UPDATE_CHECK: "true",
+    ...(isEmbedded(readStackFile(root, stack)) && {
+      PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+    }),
+  };
+}
+
+/** The folders, with the program's in front where they would find another one, or none. */
+function found(folders: string[], program: string): string[] {
+  const first = folders.map((folder) => join(folder, basename(program))).find(existsSync);
+  const isOurs = first && realpathSync(first) === realpathSync(program);
+  return isOurs ? folders : [dirname(program), ...folders];
+}
+
+export function backendUrl(root: string, stack: string, given = process.env): string {
+  if (given.PULUMI_BACKEND_URL) return given.PULUMI_BACKEND_URL;
+  if (THROW_AWAY.includes(stack)) {
+    const folder = join(root, ".pgstead", "state");
+    makeFolder(folder);
+    return pathToFileURL(folder).href;
+  }
+  // A login is never consulted in silence: two people would deploy from two states.
+  throw mistake(
+    `stack "${stack}" needs a state backend that others reach too: set PULUMI_BACKEND_URL, for example to s3://my-state-bucket or https://api.pulumi.com`,
+  );
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    // On a read-only file system Node says "no such file"; asking for write access tells the reason.
+    accessSync(dirname(folder), constants.W_OK);
+    throw error;
+  }
+}
+
+function passphrase(root: string, stack: string, given: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const has = given.PULUMI_CONFIG_PASSPHRASE !== undefined || given.PULUMI_CONFIG_PASSPHRASE_FILE;
+  if (has || usesSecretsProvider(readStackFile(root, stack))) return {};
+  if (THROW_AWAY.includes(stack)) return { PULUMI_CONFIG_PASSPHRASE: KNOWN_PASSPHRASE };
+  throw mistake(
+    `stack "${stack}" has nothing to encrypt its secrets with: set PULUMI_CONFIG_PASSPHRASE_FILE (or PULUMI_CONFIG_PASSPHRASE), or give it a key with "pulumi stack init ${stack} --secrets-provider awskms://..."`,
+  );
+}

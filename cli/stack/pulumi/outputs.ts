@@ -1,0 +1,38 @@
+import { mistake } from "../../../operate/error.ts";
+import { captured, type PulumiRun } from "./run-pulumi.ts";
+
+export type Outputs = Record<string, string | number | null>;
+
+export async function readOutputs(run: PulumiRun, showSecrets: boolean): Promise<Outputs> {
+  const flags = showSecrets ? ["--show-secrets"] : [];
+  const answer = await captured(run, ["stack", "output", "--json", ...flags, "--stack", run.stack]);
+  if (answer.code !== 0) throw mistake(answer.stderr.trim().replace(/^error: /, ""));
+  const outputs = JSON.parse(answer.stdout) as Outputs;
+  if (Object.keys(outputs).length > 0) return outputs;
+  throw mistake(`stack "${run.stack}" has no outputs yet; run "pgstead up --stack ${run.stack}"`);
+}
+
+/** Drivers choose themselves by the scheme: SQLAlchemy wants `postgresql+asyncpg`. */
+export function withScheme(outputs: Outputs, scheme: string): Outputs {
+  return Object.fromEntries(
+    Object.entries(outputs).map(([name, value]) => [
+      name,
+      typeof value === "string" ? value.replace(/^postgresql:\/\//, `${scheme}://`) : value,
+    ]),
+  );
+}
+
+/** As seen from this machine where something is published, else from the stack's network. */
+export function asEnv(outputs: Outputs): [string, string][] {
+  const url = outputs.hostUrl ?? outputs.url;
+  const parts = new URL(String(url).replace(/^[^:]+:/, "http:"));
+  const lines: [string, string | null | undefined][] = [
+    ["DATABASE_URL", String(url)],
+    ["PGHOST", parts.hostname],
+    ["PGPORT", parts.port],
+    ["PGDATABASE", parts.pathname.slice(1)],
+    ["PGUSER", decodeURIComponent(parts.username)],
+    ["PGPASSWORD", decodeURIComponent(parts.password)],
+  ];
+  return lines.filter((line): line is [string, string] => Boolean(line[1]));
+}

@@ -1,0 +1,66 @@
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { refused } from "../../../operate/error.ts";
+import { startedAt } from "../../../operate/process-identity.ts";
+
+/** The state's folder when it lies on this machine, else undefined. */
+function stateFolder(backend: string): string | undefined {
+  return backend.startsWith("file:///") ? join(fileURLToPath(backend), ".pulumi") : undefined;
+}
+
+/** Whether the state knows the stack; undefined where only Pulumi itself could say. */
+export function stackExists(backend: string, stack: string): boolean | undefined {
+  const folder = stateFolder(backend);
+  if (!folder) return undefined;
+  return ["json", "json.gz"].some((suffix) =>
+    existsSync(join(folder, "stacks", "pgstead", `${stack}.${suffix}`)),
+  );
+}
+
+interface StateLock {
+  pid: number;
+  hostname: string;
+  username: string;
+  timestamp: string;
+}
+
+/**
+ * An `up` that was killed leaves its lock behind. One whose process is dead on this host is removed;
+ * a living one is somebody at work, and is named.
+ */
+export function clearStaleLocks(
+  backend: string,
+  stack: string,
+  note: (line: string) => void,
+): void {
+  const state = stateFolder(backend);
+  if (!state) return;
+  const folder = join(state, "locks", "organization", "pgstead", stack);
+  if (!existsSync(folder)) return;
+  // Beside each lock Pulumi keeps a file of attributes, `.attrs`.
+  for (const name of readdirSync(folder).filter((entry) => entry.endsWith(".json"))) {
+    const file = join(folder, name);
+    const lock = readLock(file);
+    if (lock && isHeld(lock)) {
+      throw refused(
+        `another run is at work on stack "${stack}": process ${lock.pid} of ${lock.username} on ${lock.hostname} since ${lock.timestamp}; wait for it, or end it`,
+      );
+    }
+    note(`removed the lock of a run that was ended (process ${lock?.pid ?? "unknown"})`);
+    for (const stale of [file, `${file}.attrs`]) rmSync(stale, { force: true });
+  }
+}
+
+function readLock(file: string): StateLock | undefined {
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Of a process on another host nothing is known, so it counts as alive. */
+const isHeld = (lock: StateLock) =>
+  lock.hostname !== hostname() || startedAt(lock.pid) !== undefined;

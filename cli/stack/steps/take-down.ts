@@ -1,0 +1,34 @@
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { mistake } from "../../../operate/error.ts";
+import { readSettings } from "../../../operate/settings.ts";
+
+type Note = (line: string) => void;
+
+const stackFolder = (root: string, stack: string) => join(root, ".pgstead", stack);
+
+/** `--delete-data` takes the stack's name, so that a line from the history deletes nothing else. */
+export function assertMeant(stack: string, named: string | undefined): void {
+  if (named !== undefined && named !== stack) {
+    throw mistake(
+      `--delete-data names "${named}", but the stack is "${stack}"; nothing was touched`,
+    );
+  }
+}
+
+/** A plain `pulumi destroy` cannot stop the server, for Pulumi knows it by a record only. */
+export async function stopEmbedded(root: string, stack: string, note: Note): Promise<void> {
+  const file = join(stackFolder(root, stack), "settings.json");
+  if (!existsSync(file)) return;
+  const settings = readSettings(file);
+  if (!settings.embedded) return;
+  const { stopServer } = await import("../../../operate/embedded/lifecycle.ts");
+  if (await stopServer(settings))
+    note(`server stopped; its data stays in ${settings.embedded.folder}`);
+}
+
+export function deleteData(root: string, stack: string, note: Note): void {
+  const folder = stackFolder(root, stack);
+  rmSync(folder, { recursive: true, force: true });
+  note(`deleted ${folder}`);
+}

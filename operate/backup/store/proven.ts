@@ -1,0 +1,45 @@
+import type { BackupSettings, Settings } from "../../settings.ts";
+import { backupSettings } from "../backup-settings.ts";
+import { isGood } from "../format/manifest.ts";
+import { isProven, localProof, type Proof } from "../format/proof.ts";
+import { type Bucket, withBucket } from "./bucket.ts";
+import { bucketNames, bucketProof, idsOf, newestFirst } from "./bucket-list.ts";
+import { localManifests } from "./folder.ts";
+
+export interface Proven {
+  id: string;
+  /** The moment that it brings back. */
+  takenAt: string;
+  provenAt: string;
+}
+
+/** The newest backup that has been restored and found right, on the volume or in the bucket. */
+export async function newestProven(settings: Settings): Promise<Proven | undefined> {
+  const backups = backupSettings(settings);
+  const local = newestLocalProof(backups);
+  if (local) return provenOf(local);
+  return backups.bucket && withBucket(backups, newestInBucket);
+}
+
+async function newestInBucket(bucket: Bucket): Promise<Proven | undefined> {
+  const names = await bucketNames(bucket, "dumps/");
+  for (const id of newestFirst(idsOf(names))) {
+    const proof = await bucketProof(bucket, "dumps/", names, id);
+    if (isProven(proof)) return provenOf(proof);
+  }
+  return undefined;
+}
+
+function newestLocalProof(backups: BackupSettings): Proof | undefined {
+  for (const manifest of localManifests(backups).filter(isGood)) {
+    const proof = localProof(backups, manifest);
+    if (isProven(proof)) return proof;
+  }
+  return undefined;
+}
+
+const provenOf = ({ id, restorableTo, verifiedAt }: Proof): Proven => ({
+  id,
+  takenAt: restorableTo,
+  provenAt: verifiedAt,
+});

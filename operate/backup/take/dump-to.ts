@@ -1,0 +1,107 @@
+import { createWriteStream, renameSync, rmSync } from "node:fs";
+import type { Writable } from "node:stream";
+import { gzipSync } from "node:zlib";
+import { withClient } from "../../database.ts";
+import { mistake } from "../../error.ts";
+import { bytes } from "../../human-units.ts";
+import { withOperationLock } from "../../operation-lock.ts";
+import { runTool } from "../../postgres-tool.ts";
+import { type Note, withProgress } from "../../progress.ts";
+import type { Settings } from "../../settings.ts";
+import { asSuperuser } from "../backup-settings.ts";
+import type { Manifest } from "../format/manifest.ts";
+import { assertDumpVersion, formatArgs } from "./dump.ts";
+import { embeddedText } from "./dump-embedded.ts";
+
+export interface DumpToOptions {
+  format: Manifest["format"];
+  /** A file, or `-` for stdout. */
+  out: string;
+  /** Of a plain dump. @default - as the name of the file promises */
+  compress?: Compression;
+  waitMs: number;
+  note?: Note;
+  signal?: AbortSignal;
+}
+
+/** A dump for somebody's own hands: no manifest, no upload, and it takes no part in retention. */
+export async function dumpTo(given: Settings, options: DumpToOptions): Promise<string[]> {
+  const settings = asSuperuser(given);
+  const { out, waitMs, note, signal } = options;
+  const lock = { purpose: "backup", waitMs, ...(note && { note }), ...(signal && { signal }) };
+  return withOperationLock(settings, lock, () =>
+    out === "-" ? write(settings, options, process.stdout) : writeFile(settings, options),
+  );
+}
+
+async function writeFile(settings: Settings, options: DumpToOptions): Promise<string[]> {
+  const { out } = options;
+  const partial = `${out}.partial`;
+  try {
+    const file = createWriteStream(partial, { mode: 0o600 });
+    const remarks = await write(settings, options, file);
+    await new Promise<void>((resolve, reject) => {
+      file.once("error", reject);
+      file.end(resolve);
+    });
+    renameSync(partial, out);
+    return remarks;
+  } catch (error) {
+    rmSync(partial, { force: true });
+    throw error;
+  }
+}
+
+async function write(
+  settings: Settings,
+  options: DumpToOptions,
+  target: Writable,
+): Promise<string[]> {
+  const { format, note, signal } = options;
+  if (settings.engine === "embedded") return writeEmbedded(settings, options, target);
+  const version = await withClient(settings, { purpose: "backup" }, async (client) => {
+    const { rows } = await client.query("select current_setting('server_version') as version");
+    return rows[0].version as string;
+  });
+  await assertDumpVersion(settings, version);
+  let written = 0;
+  const args = [...formatArgs(format, version), ...compressArgs(options)];
+  const { remarks } = await withProgress(
+    note,
+    () => `dumping: ${bytes(written)}`,
+    () =>
+      runTool(settings, "pg_dump", args, {
+        stdout: target,
+        onBytes: (count) => {
+          written += count;
+        },
+        ...(signal && { signal }),
+      }),
+  );
+  return remarks;
+}
+
+async function writeEmbedded(settings: Settings, options: DumpToOptions, target: Writable) {
+  const { out, compress = compressionOf(out), note, signal } = options;
+  const { text } = await embeddedText(settings, note, signal);
+  if (compress === "zstd") throw mistake("the embedded server's dumps are compressed by gzip only");
+  const bytes = compress === "gzip" ? gzipSync(text) : text;
+  await new Promise<void>((resolve, reject) => {
+    target.write(bytes, (error) => (error ? reject(error) : resolve()));
+  });
+  return [];
+}
+
+export type Compression = "none" | "gzip" | "zstd";
+
+/** As the name of the file promises. */
+export function compressionOf(out: string): Compression {
+  if (out.endsWith(".gz")) return "gzip";
+  return out.endsWith(".zst") ? "zstd" : "none";
+}
+
+function compressArgs({ format, out, compress = compressionOf(out) }: DumpToOptions): string[] {
+  // The custom format is compressed within, so that single tables can be taken out of it.
+  if (format === "custom" || compress === "none") return [];
+  return [compress === "gzip" ? "--compress=gzip:6" : "--compress=zstd:2"];
+}

@@ -1,0 +1,86 @@
+import { createWriteStream, mkdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { ExpectedError, unreachable } from "../../error.ts";
+import { bytes } from "../../human-units.ts";
+import { type Note, withProgress } from "../../progress.ts";
+import { assertScratchRoom } from "../../scratch/room.ts";
+import type { BackupSettings } from "../../settings.ts";
+import { CannotVerify } from "../format/cannot-verify.ts";
+import { measure } from "../format/check-dump.ts";
+import { type Part, partsOf } from "../format/manifest.ts";
+import { withBucket } from "../store/bucket.ts";
+import { bucketNames, storedName } from "../store/bucket-list.ts";
+import type { Found } from "../store/find.ts";
+
+interface PartsOptions {
+  note?: Note;
+  signal?: AbortSignal;
+}
+
+/** The files of a backup in a folder, each what its manifest says; those of the bucket are fetched. */
+export async function withParts<T>(
+  backups: BackupSettings,
+  { manifest, where }: Found,
+  home: string,
+  options: PartsOptions,
+  use: (folder: string) => Promise<T>,
+): Promise<T> {
+  const parts = partsOf(manifest);
+  if (where === "local") {
+    await assertIntact(backups.folder, parts);
+    return use(backups.folder);
+  }
+  const size = parts.reduce((sum, part) => sum + part.size, 0);
+  assertScratchRoom(backups.folder, manifest.databaseBytes + size, backups.reserveMegabytes * 1e6);
+  const folder = join(home, "fetched");
+  mkdirSync(folder);
+  await fetchParts(backups, parts, folder, options);
+  await assertIntact(folder, parts);
+  return use(folder);
+}
+
+async function assertIntact(folder: string, parts: Part[]): Promise<void> {
+  for (const { file, size, sha256 } of parts) {
+    const found = statSync(join(folder, file), { throwIfNoEntry: false })?.size;
+    if (found === undefined) throw unreachable(`${file} is missing`);
+    const sum = found === size && (await measure(join(folder, file), file)).sha256;
+    if (sum !== sha256) throw unreachable(`${file} is damaged: it differs from its manifest`);
+  }
+}
+
+const ENCRYPTED =
+  "the bucket's copy is encrypted to a key that the agent does not have; what was proven is the copy on the volume";
+
+async function fetchParts(
+  backups: BackupSettings,
+  parts: Part[],
+  folder: string,
+  { note, signal }: PartsOptions,
+): Promise<void> {
+  try {
+    await withBucket(backups, async (bucket) => {
+      const { GetObjectCommand } = await import("@aws-sdk/client-s3");
+      const names = await bucketNames(bucket, "dumps/");
+      for (const { file, size } of parts) {
+        if (storedName(names, file) !== file) throw new CannotVerify(ENCRYPTED);
+        const path = join(folder, file);
+        const Key = bucket.key(`dumps/${file}`);
+        const told = () =>
+          `fetching ${file}: ${bytes(statSync(path, { throwIfNoEntry: false })?.size ?? 0)} of ${bytes(size)}`;
+        await withProgress(note, told, async () => {
+          const { Body } = await bucket.client.send(
+            new GetObjectCommand({ Bucket: bucket.name, Key }),
+          );
+          const target = createWriteStream(path, { mode: 0o600 });
+          await pipeline(Body as Readable, target, signal ? { signal } : {});
+        });
+      }
+    });
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof ExpectedError) throw new CannotVerify(error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,101 @@
+import type { Client } from "pg";
+import { withClient } from "../../database.ts";
+import { refused, unreachable } from "../../error.ts";
+import type { Settings } from "../../settings.ts";
+import { type Asker, type Census, readCensus } from "../format/census.ts";
+
+export interface Facts {
+  serverVersion: string;
+  pgvectorVersion: string | null;
+  schemaVersion: string | null;
+  databaseBytes: number;
+  walPosition: string | null;
+  auditHead: Record<string, unknown> | null;
+  /** What a scratch server needs as much of as the server that was dumped (S15). */
+  serverSettings: Record<string, string>;
+}
+
+export interface Snapshot {
+  /** For `pg_dump --snapshot`: the dump and the counts see the same rows. */
+  id: string;
+  /** Which server, whatever name it is reached by. */
+  server: string;
+  facts: Facts;
+  /** What a restored copy is compared with. */
+  takeCensus(): Promise<Census>;
+}
+
+/** A snapshot of the database that others can join for as long as `use` runs. */
+export async function withSnapshot<T>(
+  settings: Settings,
+  use: (snapshot: Snapshot) => Promise<T>,
+): Promise<T> {
+  return withClient(settings, { purpose: "backup snapshot" }, async (client) => {
+    // Idle while pg_dump works: a limit of the server for idle transactions would end it.
+    await client.query(
+      "set statement_timeout = 0; set lock_timeout = 0; set idle_in_transaction_session_timeout = 0",
+    );
+    await assertSeesEverything(settings, client);
+    await client.query("begin isolation level repeatable read read only");
+    const { rows } = await client.query(
+      "select pg_export_snapshot() as id, (select system_identifier from pg_control_system())::text as server",
+    );
+    const facts = await readFacts(client);
+    return use({ ...rows[0], facts, takeCensus: () => takeCensus(client) });
+  });
+}
+
+/** S5: any other role leaves out what row-level security hides, large objects and subscriptions. */
+async function assertSeesEverything(settings: Settings, client: Client): Promise<void> {
+  const { rows } = await client.query(
+    "select rolsuper as super from pg_roles where rolname = current_user",
+  );
+  if (rows[0]?.super) return;
+  throw refused(
+    `role "${settings.database.user}" is no superuser, so a dump would lack what row-level security hides, large objects and subscriptions; run the backup in the agent container, where the superuser is reached through the socket`,
+  );
+}
+
+const SCRATCH_NEEDS = [
+  ...["max_connections", "max_worker_processes", "max_prepared_transactions"],
+  ...["max_locks_per_transaction", "maintenance_work_mem", "shared_preload_libraries"],
+];
+
+export async function readFacts(client: Asker): Promise<Facts> {
+  const { rows } = await client.query(
+    `select current_setting('server_version') as "serverVersion",
+       (select extversion from pg_extension where extname = 'vector') as "pgvectorVersion",
+       pg_database_size(current_database())::float8 as "databaseBytes",
+       case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end::text as "walPosition",
+       (select jsonb_object_agg(name, current_setting(name)) from pg_settings
+         where name = any ('{${SCRATCH_NEEDS}}')) as "serverSettings",
+       to_regclass('pgstead.schema_migrations') is not null as "hasHistory",
+       to_regclass('audit.head') is not null as "hasAudit"`,
+  );
+  const { hasHistory, hasAudit, ...facts } = rows[0];
+  return {
+    ...facts,
+    schemaVersion: hasHistory ? await newestMigration(client) : null,
+    auditHead: hasAudit ? await readAuditHead(client) : null,
+  };
+}
+
+async function newestMigration(client: Asker): Promise<string | null> {
+  const { rows } = await client.query(
+    "select max(version) as newest from pgstead.schema_migrations where state = 'applied' and not repeatable",
+  );
+  return rows[0].newest;
+}
+
+async function readAuditHead(client: Asker): Promise<Record<string, unknown> | null> {
+  const { rows } = await client.query("select to_jsonb(h) as head from audit.head h limit 1");
+  return rows[0]?.head ?? null;
+}
+
+async function takeCensus(client: Client): Promise<Census> {
+  try {
+    return await readCensus(client);
+  } catch (error) {
+    throw unreachable(`cannot count what the dump holds: ${(error as Error).message}`, error);
+  }
+}

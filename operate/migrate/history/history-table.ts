@@ -1,0 +1,85 @@
+import type { Client } from "pg";
+import { mistake, refused } from "../../error.ts";
+import { isPermissionDenied, UNDEFINED_TABLE } from "../sql/sqlstate.ts";
+
+/** Raised with each change of the tables below; `steps` then says how to get there from before. */
+export const LAYOUT = 1;
+
+/**
+ * A schema of its own: other tools use the bare table name, and `DROP SCHEMA public CASCADE` is a
+ * step people do take.
+ */
+const steps: Record<number, string> = {
+  1: `
+create table pgstead.schema_migrations (
+  version text primary key,
+  repeatable boolean not null default false,
+  state text not null check (state in ('applying', 'applied', 'undone')),
+  checksum_raw text not null,
+  checksum text not null,
+  statements_done integer not null default 0,
+  started_at timestamptz not null default now(),
+  finished_at timestamptz,
+  duration_ms double precision,
+  applied_by text not null default session_user,
+  tool_version text not null,
+  origin text not null default 'file',
+  position bigint generated always as identity,
+  progress jsonb,
+  approvals jsonb not null default '[]'
+);
+create table pgstead.released_holds (
+  reason text primary key,
+  released_by text not null default session_user,
+  released_at timestamptz not null default now()
+);
+comment on column pgstead.schema_migrations.checksum_raw is 'SHA-256 of the file as it was';
+comment on column pgstead.schema_migrations.checksum is 'SHA-256 with CRLF read as LF';
+comment on column pgstead.schema_migrations.origin is
+  'file: pgstead ran it; stamp, adopt: recorded without running';
+comment on column pgstead.schema_migrations.progress is
+  'where a file without a transaction, or a backfill, stands';
+`,
+};
+
+/** Creates the history, or brings an older one up to date, in the caller's transaction. */
+export async function bootstrapHistory(client: Client, found: number): Promise<void> {
+  if (found === LAYOUT) return;
+  const sql = [
+    "create schema if not exists pgstead;",
+    "create table if not exists pgstead.layouts (part text primary key, layout integer not null);",
+  ];
+  for (let layout = found + 1; layout <= LAYOUT; layout++) sql.push(steps[layout] as string);
+  sql.push(
+    `insert into pgstead.layouts values ('migrations', ${LAYOUT})
+     on conflict (part) do update set layout = excluded.layout;`,
+  );
+  try {
+    await client.query(sql.join("\n"));
+  } catch (error) {
+    if (!isPermissionDenied(error)) throw error;
+    const { database, user } = client;
+    throw mistake(
+      `role "${user}" may not create the schema "pgstead" that holds the history in "${database}"; as an administrator: GRANT CREATE ON DATABASE "${database}" TO "${user}"`,
+      error,
+    );
+  }
+}
+
+/** 0 when there is no history yet. A newer one is refused: its rows may mean what we do not know. */
+export async function readLayout(client: Client): Promise<number> {
+  const sql = "select layout from pgstead.layouts where part = 'migrations'";
+  try {
+    const { rows } = await client.query(sql);
+    const layout: number = rows[0]?.layout ?? 0;
+    if (layout > LAYOUT) {
+      throw refused(
+        `the history in "${client.database}" has layout ${layout}, this pgstead knows up to ${LAYOUT}; use the newer pgstead that wrote it`,
+      );
+    }
+    return layout;
+  } catch (error) {
+    if ((error as { code?: string }).code === UNDEFINED_TABLE) return 0;
+    throw error;
+  }
+}

@@ -1,0 +1,78 @@
+import { ExitCode, ExpectedError } from "../../error.ts";
+import type { Settings } from "../../settings.ts";
+import { findFiles } from "../files/files.ts";
+import { withSession } from "../session/connection.ts";
+import { compare, type FileState } from "./compare-files.ts";
+import { type History, readHistory } from "./history.ts";
+
+export interface ListedMigration {
+  version: string;
+  /** Views and functions, run again when changed; they have no place in the order. */
+  repeatable: boolean;
+  state: FileState | "missing";
+  appliedAt: string | null;
+  durationMs: number | null;
+  appliedBy: string | null;
+  /** How the row came to be: run from a file, stamped, or adopted from another tool. */
+  origin: string | null;
+}
+
+export interface ListResult {
+  database: string;
+  schemaVersion: string | null;
+  pending: number;
+  /** Edited, missing, unfinished or out of order: `up` would stop there. */
+  amiss: number;
+  migrations: ListedMigration[];
+}
+
+export interface ListOptions {
+  /** A database that cannot be asked counts as one that has nothing yet: for previews. */
+  allowUnreachable?: boolean;
+}
+
+/** What is applied and what is not, from one read of the history. */
+export async function list(settings: Settings, options: ListOptions = {}): Promise<ListResult> {
+  const files = findFiles(settings.migrations);
+  const history = await withSession(settings, { purpose: "migrate list" }, readHistory).catch(
+    (error) => {
+      const unreachable = error instanceof ExpectedError && error.exitCode === ExitCode.unreachable;
+      if (options.allowUnreachable && unreachable) return EMPTY_HISTORY;
+      throw error;
+    },
+  );
+  const { files: compared, missing } = compare(files, history);
+  const migrations: ListedMigration[] = [
+    ...compared.map(({ file, state, row }) => listed(file, state, row)),
+    ...missing.map(({ row }) => listed(row, "missing" as const, row)),
+  ];
+  const count = (...states: ListedMigration["state"][]) =>
+    migrations.filter(({ state }) => states.includes(state)).length;
+  const applied = compared.filter(({ file, state }) => state === "applied" && !file.repeatable);
+  return {
+    database: settings.database.name,
+    schemaVersion: applied.at(-1)?.file.version ?? null,
+    pending: count("pending", "changed", "out-of-order"),
+    amiss: count("edited", "missing", "unfinished", "out-of-order"),
+    migrations,
+  };
+}
+
+function listed(
+  { version, repeatable }: { version: string; repeatable: boolean },
+  state: ListedMigration["state"],
+  row?: { finishedAt: string | null; durationMs: number | null; appliedBy: string; origin: string },
+): ListedMigration {
+  const shown = state === "pending" || state === "out-of-order" ? undefined : row;
+  return {
+    version,
+    repeatable,
+    state,
+    appliedAt: shown?.finishedAt ?? null,
+    durationMs: shown?.durationMs ?? null,
+    appliedBy: shown?.appliedBy ?? null,
+    origin: shown?.origin ?? null,
+  };
+}
+
+const EMPTY_HISTORY: History = { layout: 0, rows: new Map() };

@@ -1,0 +1,118 @@
+import { closeSync, openSync, readSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { mistake } from "../../error.ts";
+import { runScript, ScriptError } from "../files/script.ts";
+import type { Part } from "../files/source.ts";
+import { type Runner, setRole } from "../session/runner.ts";
+import { watched } from "../session/watch.ts";
+import { type Piece, StatementScanner } from "../sql/scanner.ts";
+import { explainSqlError } from "../sql/sql-error.ts";
+import { isWorthAnotherTry } from "../sql/sqlstate.ts";
+import { cleanStart } from "./transaction.ts";
+
+const PIECE = 1024 * 1024;
+const BATCH = 256 * 1024;
+
+const FORBIDDEN =
+  /(?:begin|start|commit|end|rollback|abort|prepare)\b(?!\s+(?:atomic|to\b))|\\\S+/iy;
+const DOWN = /^--[ \t]*migrate:down\b/m;
+
+/** One transaction, as for a small file, sent in batches of whole statements. */
+export async function runLarge(
+  runner: Runner,
+  part: Part,
+  record: (statements: number) => string,
+): Promise<number> {
+  const { client, settings, note } = runner;
+  const deadline = Date.now() + runner.lockWaitMs;
+  for (;;) {
+    try {
+      await client.query(["begin", ...cleanStart(client, settings, part)].join(";\n"));
+      const count = await watched(settings, client, { note }, () => sendAll(runner, part));
+      await client.query(
+        ["reset role", ...setRole(client, settings), record(count), "commit"].join(";\n"),
+      );
+      return count;
+    } catch (error) {
+      await client.query("rollback").catch(() => {});
+      const cause = (error as Error).cause;
+      if (!isWorthAnotherTry(cause) || Date.now() >= deadline) throw error;
+      note(`  ${(cause as Error).message}; trying again from the start of the file`);
+      await sleep(100 + Math.random() * 900);
+    }
+  }
+}
+
+async function sendAll({ client }: Runner, part: Part): Promise<number> {
+  let count = 0;
+  for (const batch of batches(part.path)) {
+    try {
+      count += await runScript(client, batch.sql);
+    } catch (error) {
+      if (!(error instanceof ScriptError)) throw error;
+      const piece = { ...part, sql: batch.sql, firstLine: batch.line };
+      const sent = { part: piece, text: batch.sql, offset: 0, completed: error.completed };
+      throw await explainSqlError(error.error, sent, "nothing of it was kept");
+    }
+  }
+  return count;
+}
+
+function* batches(path: string): Generator<{ sql: string; line: number }> {
+  let [sql, line, next] = ["", 1, 1];
+  for (const statement of statements(path)) {
+    const { text } = statement;
+    refuseForbidden(path, next, statement);
+    if (sql === "") line = next;
+    sql += text;
+    for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) next++;
+    if (sql.length < BATCH) continue;
+    yield { sql, line };
+    sql = "";
+  }
+  if (sql !== "") yield { sql, line };
+}
+
+function refuseForbidden(path: string, line: number, { text, words }: Piece): void {
+  FORBIDDEN.lastIndex = words;
+  const word = FORBIDDEN.exec(text)?.[0];
+  if (!word) return;
+  throw mistake(
+    `${path}, in the statement after line ${line}: "${word}" has no place in a file of this size; the file is one transaction as it is`,
+  );
+}
+
+/** Up to the down part, if there is one. */
+function* statements(path: string): Generator<Piece> {
+  const scanner = new StatementScanner();
+  for (const statement of scanned(path, scanner)) {
+    const down = DOWN.exec(statement.text)?.index;
+    if (down === undefined) yield statement;
+    else {
+      const text = statement.text.slice(0, down);
+      if (text.trim() !== "") yield { text, words: Math.min(statement.words, down) };
+      return;
+    }
+  }
+}
+
+function* scanned(path: string, scanner: StatementScanner): Generator<Piece> {
+  for (const text of pieces(path)) yield* scanner.push(text);
+  yield* scanner.push("", true);
+}
+
+function* pieces(path: string): Generator<string> {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const file = openSync(path, "r");
+  const buffer = Buffer.alloc(PIECE);
+  try {
+    for (let length = readSync(file, buffer); length > 0; length = readSync(file, buffer)) {
+      yield decoder.decode(buffer.subarray(0, length), { stream: true });
+    }
+  } catch (error) {
+    if (error instanceof TypeError) throw mistake(`${path} is not UTF-8; save the file as UTF-8`);
+    throw error;
+  } finally {
+    closeSync(file);
+  }
+}

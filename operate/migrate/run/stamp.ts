@@ -1,0 +1,78 @@
+import { mistake } from "../../error.ts";
+import type { Settings } from "../../settings.ts";
+import { findFiles } from "../files/files.ts";
+import { readHistory, recordRow } from "../history/history.ts";
+import { type RunOptions, setRole, withRunner } from "../session/runner.ts";
+
+export interface StampOptions extends RunOptions {
+  /** That version alone: accepts an edited file as it is. */
+  only?: boolean;
+  /** Takes it out of the history: it counts as never applied. */
+  forget?: boolean;
+}
+
+export interface StampResult {
+  database: string;
+  recorded: string[];
+  forgotten: string[];
+}
+
+/** Says what is applied without running anything: `head`, `base`, or a version. */
+export async function stamp(
+  settings: Settings,
+  version: string,
+  options: StampOptions,
+): Promise<StampResult> {
+  const files = findFiles(settings.migrations);
+  const versioned = files.filter(({ repeatable }) => !repeatable);
+  return withRunner(settings, "migrate stamp", options, async (runner) => {
+    const { client, toolVersion } = runner;
+    const { rows } = await readHistory(client);
+    const end = endOf(version);
+    const chosen = options.forget
+      ? []
+      : options.only
+        ? files.filter((file) => file.version === version)
+        : versioned.slice(0, end);
+    const counted = new Set(chosen.map((file) => file.version));
+    // As with other tools, what lies behind the stamped version is pending again.
+    const forgotten = [...rows.values()]
+      .filter((row) => row.state !== "undone" && !row.repeatable)
+      .map((row) => row.version)
+      .filter((row) => (options.forget ? row === version : !options.only && !counted.has(row)));
+    const recorded = chosen.filter((file) => {
+      const row = rows.get(file.version);
+      return row?.state !== "applied" || row.checksumRaw !== file.raw;
+    });
+    await client.query(
+      [
+        "begin",
+        ...setRole(client, settings),
+        ...recorded.map((file) =>
+          recordRow(client, file, "stamp", toolVersion, { action: "stamp", to: version }),
+        ),
+        ...forgotten.map(
+          (row) =>
+            `update pgstead.schema_migrations set state = 'undone', progress = null where version = ${client.escapeLiteral(row)}`,
+        ),
+        "commit",
+      ].join(";\n"),
+    );
+    return {
+      database: settings.database.name,
+      recorded: recorded.map((file) => file.version),
+      forgotten,
+    };
+
+    function endOf(to: string): number {
+      if (to === "head") return versioned.length;
+      if (to === "base") return 0;
+      if (options.forget && rows.has(to)) return 0;
+      const index = versioned.findIndex((file) => file.version === to);
+      if (index === -1 && !files.some((file) => file.version === to && options.only)) {
+        throw mistake(`there is no migration "${to}"; give a version, "head" or "base"`);
+      }
+      return index + 1;
+    }
+  });
+}

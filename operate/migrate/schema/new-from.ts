@@ -1,0 +1,115 @@
+import { readFileSync } from "node:fs";
+import type { Client } from "pg";
+import { mistake } from "../../error.ts";
+import { settingsOf, withScratch } from "../../scratch/for-migrations.ts";
+import type { Settings } from "../../settings.ts";
+import { createMigration, type NewMigration } from "../files/new.ts";
+import { review } from "../files/review.ts";
+import { withSession } from "../session/connection.ts";
+import { differences } from "./find-drift.ts";
+import { readNeeds, replay } from "./replay.ts";
+import { readSchema, type SchemaObject } from "./snapshot.ts";
+
+export interface NewFromSchema extends NewMigration {
+  /** What differs still once the file has run, or could not be written at all. */
+  left: string[];
+}
+
+const session = { purpose: "migrate new" };
+
+/**
+ * Writes what leads from the files to a wanted schema. The differ is a library's; its every statement
+ * is tried on the replayed files, and what then differs still is named instead of guessed.
+ */
+export async function createFromSchema(
+  settings: Settings,
+  name: string,
+  from: string,
+): Promise<NewFromSchema> {
+  return replay(settings, undefined, async (scratch) =>
+    withWanted(settings, from, async (wanted) => {
+      const statements = await difference(scratch, wanted);
+      const back = await difference(wanted, scratch);
+      const { done, failed } = await withSession(scratch, session, (client) =>
+        tryOut(client, statements),
+      );
+      const left = [...failed, ...(await stillDifferent(wanted, scratch))];
+      if (done.length === 0 && left.length === 0) {
+        throw mistake("the files make that schema already; there is nothing to write");
+      }
+      const up = `${review(done, left)}\n${done.join("\n\n")}\n`;
+      return { ...createMigration(settings, name, { up, down: `${back.join("\n\n")}\n` }), left };
+    }),
+  );
+}
+
+/** A database elsewhere, read only; or a file, run in a scratch database. */
+async function withWanted<T>(
+  settings: Settings,
+  from: string,
+  use: (wanted: Settings) => Promise<T>,
+): Promise<T> {
+  if (/^postgres(ql)?:\/\//.test(from)) return settingsOf(from, settings.migrations, use);
+  const sql = readWanted(from);
+  const needs = await withSession(settings, session, readNeeds);
+  return withScratch(settings, needs, async (wanted) => {
+    await withSession(wanted, session, (client) => client.query(sql)).catch((error) => {
+      throw mistake(`${from}: ${error.message}`, error);
+    });
+    return use(wanted);
+  });
+}
+
+function readWanted(file: string): string {
+  try {
+    // pg_dump guards its output with these two commands of psql.
+    return readFileSync(file, "utf8").replace(/^\\(un)?restrict .*$/gm, "");
+  } catch (error) {
+    throw mistake(`cannot read the wanted schema: ${(error as Error).message}`, error);
+  }
+}
+
+async function difference(from: Settings, to: Settings): Promise<string[]> {
+  const { run } = await import("@pgkit/migra");
+  const { createClient } = await import("@pgkit/client");
+  const [a, b] = [createClient(addressOf(from)), createClient(addressOf(to))];
+  try {
+    const options = { unsafe: true, ignoreExtensionVersions: true, excludeSchema: ["pgstead"] };
+    const { statements } = await run(a as never, b as never, options as never);
+    return [...statements].map((sql) => sql.trim()).filter((sql) => sql !== "");
+  } finally {
+    await Promise.all([a.end(), b.end()]);
+  }
+}
+
+function addressOf({ database: { host, port, name, user, passwordFile } }: Settings): string {
+  const password = passwordFile ? readFileSync(passwordFile, "utf8").trim() : "";
+  const login = `${encodeURIComponent(user)}:${encodeURIComponent(password)}`;
+  return host.startsWith("/")
+    ? `postgres://${login}@/${name}?host=${encodeURIComponent(host)}&port=${port}`
+    : `postgres://${login}@${host}:${port}/${name}`;
+}
+
+async function tryOut(client: Client, statements: string[]) {
+  const done: string[] = [];
+  const failed: string[] = [];
+  for (const sql of statements) {
+    try {
+      await client.query(sql);
+      done.push(/;\s*$/.test(sql) ? sql : `${sql};`);
+    } catch (error) {
+      failed.push(`${sql.split("\n", 1)[0]} (${(error as Error).message})`);
+    }
+  }
+  await client.query("reset all");
+  return { done, failed };
+}
+
+async function stillDifferent(wanted: Settings, scratch: Settings): Promise<string[]> {
+  const read = (one: Settings): Promise<SchemaObject[]> =>
+    withSession(one, session, (client) => readSchema(client));
+  const rest = differences(await read(wanted), await read(scratch));
+  return rest.map(
+    ({ what, kind, name }) => `${kind} ${name} is ${what === "extra" ? "left over" : what}`,
+  );
+}

@@ -1,0 +1,42 @@
+import type { Client } from "pg";
+import { type ScratchNeeds, withScratch } from "../../scratch/for-migrations.ts";
+import type { Settings } from "../../settings.ts";
+import { readHistory } from "../history/history.ts";
+import { up } from "../run/up.ts";
+import { withSession } from "../session/connection.ts";
+import { readSchema, type SchemaObject } from "./snapshot.ts";
+
+/** What the files make of an empty database, in a scratch one. `only` leaves out the other files. */
+export async function replay<T>(
+  live: Settings,
+  only: ReadonlySet<string> | undefined,
+  use: (scratch: Settings, objects: SchemaObject[]) => Promise<T>,
+): Promise<T> {
+  const needs = await withSession(live, { purpose: "migrate verify" }, readNeeds);
+  return withScratch(live, needs, async (scratch) => {
+    await up(scratch, { toolVersion: "scratch", outOfOrder: "apply", ...(only && { only }) });
+    const objects = await withSession(scratch, { purpose: "migrate verify" }, (client) =>
+      readSchema(client),
+    );
+    return use(scratch, objects);
+  });
+}
+
+export async function readNeeds(client: Client): Promise<ScratchNeeds> {
+  const extensions = await client.query(
+    `select extname as name, nspname as schema from pg_extension
+     join pg_namespace n on n.oid = extnamespace where extname <> 'plpgsql' order by 1`,
+  );
+  const roles = await client.query(
+    "select rolname from pg_roles where oid >= 16384 and rolname !~ '^pg_' order by 1",
+  );
+  return { extensions: extensions.rows, roles: roles.rows.map(({ rolname }) => rolname) };
+}
+
+/** The versions whose effect the database should have. */
+export async function appliedVersions(settings: Settings): Promise<Set<string>> {
+  const { rows } = await withSession(settings, { purpose: "migrate verify" }, readHistory);
+  return new Set(
+    [...rows.values()].filter(({ state }) => state !== "undone").map(({ version }) => version),
+  );
+}

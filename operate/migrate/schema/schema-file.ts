@@ -1,0 +1,41 @@
+import type { Client } from "pg";
+import type { Settings } from "../../settings.ts";
+import { readHistory } from "../history/history.ts";
+import { withSession } from "../session/connection.ts";
+import { readSchema, type SchemaObject, toSql } from "./snapshot.ts";
+
+export interface SchemaText {
+  database: string;
+  sql: string;
+  /** Objects that are named in it and not written. */
+  left: string[];
+}
+
+const HEADING =
+  "-- The schema as it is, written by `pgstead migrate schema`. Owners and the privileges of roles are\n-- not in it.";
+
+/** The live schema as one deterministic file, for reviews to see what a migration changes. */
+export async function schemaText(settings: Settings, heading = HEADING): Promise<SchemaText> {
+  const objects = await readLiveSchema(settings);
+  return {
+    database: settings.database.name,
+    sql: toSql(objects, heading),
+    left: objects.filter(({ sql }) => sql === null).map(({ name }) => name),
+  };
+}
+
+/** Without the tables in which other tools keep their own history. */
+export function readLiveSchema(settings: Settings): Promise<SchemaObject[]> {
+  return withSession(settings, { purpose: "migrate schema" }, async (client) => {
+    const { layout } = await readHistory(client);
+    return readSchema(client, layout > 0 ? await foreignHistories(client) : []);
+  });
+}
+
+async function foreignHistories(client: Client): Promise<string[]> {
+  const { rows } = await client.query(
+    `select distinct note->>'table' as name
+     from pgstead.schema_migrations, jsonb_array_elements(approvals) note where note ? 'table'`,
+  );
+  return rows.map(({ name }) => name);
+}

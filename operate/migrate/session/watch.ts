@@ -1,0 +1,114 @@
+import type { Client } from "pg";
+import type { Settings } from "../../settings.ts";
+import { withSession } from "./connection.ts";
+
+export interface Seen {
+  /** Who held the lock when last looked, ready to be shown. */
+  blockers: string[];
+  /** The index that a CREATE INDEX of ours is building. */
+  building?: number;
+}
+
+export interface Watcher {
+  note?: (line: string) => void;
+  onBuilding?: (client: Client, oid: number) => Promise<void>;
+  /** Look at once: an index of ours must be known before anything can kill us. */
+  eager?: boolean;
+}
+
+const FIRST_LOOK_MS = 600;
+const LOOK_EVERY_MS = 400;
+const TELL_EVERY_MS = 5_000;
+
+/**
+ * Looks at the running session from a second connection: who blocks it, and how far a long statement
+ * has come. Opened only for what takes longer than a moment.
+ */
+export async function watched<T>(
+  settings: Settings,
+  client: Client,
+  watcher: Watcher,
+  run: (seen: Seen) => Promise<T>,
+): Promise<T> {
+  const seen: Seen = { blockers: [] };
+  // PGlite has one session, so there is nobody to look and nobody to block.
+  if (settings.engine === "embedded") return run(seen);
+  const stop = new AbortController();
+  const watching = look(settings, pidOf(client), watcher, seen, stop.signal);
+  try {
+    return await run(seen);
+  } finally {
+    stop.abort();
+    await watching.catch(() => {});
+  }
+}
+
+const pidOf = (client: Client) => (client as unknown as { processID: number }).processID;
+
+async function look(
+  settings: Settings,
+  pid: number,
+  { note, onBuilding, eager }: Watcher,
+  seen: Seen,
+  stop: AbortSignal,
+): Promise<void> {
+  if (!eager) await pause(FIRST_LOOK_MS, stop);
+  if (stop.aborted) return;
+  await withSession(settings, { purpose: "migrate watch" }, async (client) => {
+    let toldAt = Date.now();
+    let told = "";
+    while (!stop.aborted) {
+      const { rows } = await client.query(LOOK, [pid]);
+      const [row] = rows;
+      if (!row) return;
+      if (row.blockers.length > 0) seen.blockers = row.blockers;
+      if (row.building && row.building !== seen.building) {
+        seen.building = row.building;
+        await onBuilding?.(client, row.building);
+      }
+      const line = row.blockers.length > 0 ? `blocked by ${row.blockers.join("; ")}` : row.progress;
+      const due = Date.now() - toldAt > TELL_EVERY_MS;
+      if (line && line !== told && (row.blockers.length > 0 || due)) {
+        note?.(`  ${line}`);
+        told = line;
+        toldAt = Date.now();
+      }
+      await pause(eager && !seen.building ? 20 : LOOK_EVERY_MS, stop);
+    }
+  });
+}
+
+function pause(ms: number, stop: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      stop.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    stop.addEventListener("abort", done);
+  });
+}
+
+const LOOK = `
+select
+  (select coalesce(array_agg(format('pid %s (%s%s%s)%s', b.pid, b.usename,
+      ', ' || nullif(b.application_name, ''),
+      ', transaction open for ' || date_trunc('second', now() - b.xact_start),
+      ': ' || left(regexp_replace(nullif(b.query, '<insufficient privilege>'), '\\s+', ' ', 'g'), 80))), '{}')
+   from pg_stat_activity b where b.pid = any(pg_blocking_pids(a.pid))) as blockers,
+  coalesce(
+    (select format('%s: %s%s', p.command, p.phase, case
+        when p.lockers_total > 0 and p.lockers_done < p.lockers_total
+          then format(', waiting for %s old transactions', p.lockers_total - p.lockers_done)
+        when p.blocks_total > 0 then format(', %s%%', 100 * p.blocks_done / p.blocks_total)
+        when p.tuples_total > 0 then format(', %s%%', 100 * p.tuples_done / p.tuples_total)
+        else '' end)
+     from pg_stat_progress_create_index p where p.pid = a.pid),
+    (select format('VACUUM: %s, %s%%', p.phase, 100 * p.heap_blks_scanned / greatest(p.heap_blks_total, 1))
+     from pg_stat_progress_vacuum p where p.pid = a.pid),
+    (select format('COPY: %s rows', p.tuples_processed) from pg_stat_progress_copy p where p.pid = a.pid),
+    'running for ' || date_trunc('second', clock_timestamp() - a.query_start)) as progress,
+  (select p.index_relid::int8::float8 from pg_stat_progress_create_index p
+   where p.pid = a.pid and p.index_relid <> 0 and p.command like 'CREATE%') as building
+from pg_stat_activity a where a.pid = $1`;

@@ -1,0 +1,137 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Readable, Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { mistake, unreachable } from "./error.ts";
+import type { Settings } from "./settings.ts";
+
+export interface ToolOptions {
+  signal?: AbortSignal;
+  /** Where stdout goes; collected and returned if left out. */
+  stdout?: Writable;
+  /** What it reads on stdin; nothing if left out. */
+  stdin?: Readable;
+  /** Called with the size of every piece that passes to `stdout`. */
+  onBytes?: (count: number) => void;
+  database?: string;
+}
+
+export interface ToolResult {
+  stdout: string;
+  /** What it said on stderr, line by line, though it succeeded. */
+  remarks: string[];
+}
+
+/** It may hang in a lock wait or a write; then a signal it cannot refuse. */
+const KILL_AFTER_MS = 10_000;
+
+/** Runs one of Postgres's own programs (`pg_dump`, `pg_restore`) against the stack's database. */
+export async function runTool(
+  settings: Settings,
+  program: string,
+  args: string[],
+  { signal, stdin, stdout, onBytes, database = settings.database.name }: ToolOptions = {},
+): Promise<ToolResult> {
+  signal?.throwIfAborted();
+  return withPassword(settings, database, async (passwordEnv) => {
+    const child = spawn(program, args, {
+      env: toolEnvironment(settings, database, passwordEnv),
+      stdio: [stdin ? "pipe" : "ignore", "pipe", "pipe"],
+    });
+    const stop = () => {
+      child.kill("SIGTERM");
+      setTimeout(() => child.kill("SIGKILL"), KILL_AFTER_MS).unref();
+    };
+    signal?.addEventListener("abort", stop, { once: true });
+    const errors = collect(child.stderr!);
+    const text = stdout ? undefined : collect(child.stdout!);
+    const ended = new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
+      child.once("error", (error) => reject(cannotStart(program, error)));
+      child.once("close", (code, killedBy) => resolve([code, killedBy]));
+    });
+    try {
+      if (onBytes) child.stdout!.on("data", (chunk) => onBytes(chunk.length));
+      const fed = stdin && pipeline(stdin, child.stdin!);
+      const piped = stdout && pipeline(child.stdout!, stdout, { end: false });
+      // Both: the reader may go away first, or the program.
+      const [[code, killedBy]] = await Promise.all([
+        ended,
+        piped?.catch((error) => fail("write the output", error)),
+        // Its own exit code says more than the pipe that broke with it.
+        fed?.catch((error) => error.code === "EPIPE" || fail("read the input", error)),
+      ]);
+      signal?.throwIfAborted();
+      const remarks = (await errors).split("\n").filter((line) => line.trim() !== "");
+      if (code === 0) return { stdout: (await text) ?? "", remarks };
+      const how = killedBy ? `was ended by ${killedBy}` : `failed with exit code ${code}`;
+      throw unreachable([`${program} ${how}`, ...remarks.slice(-10)].join("\n  "));
+    } finally {
+      signal?.removeEventListener("abort", stop);
+    }
+
+    function fail(what: string, error: Error): never {
+      child.kill("SIGTERM");
+      throw mistake(`cannot ${what} of ${program}: ${error.message}`, error);
+    }
+  });
+}
+
+function toolEnvironment(
+  settings: Settings,
+  database: string,
+  passwordEnv: NodeJS.ProcessEnv,
+): NodeJS.ProcessEnv {
+  const { host, port, user } = settings.database;
+  return {
+    PATH: process.env.PATH,
+    // Messages are read: their language must not follow the machine's.
+    LC_ALL: "C",
+    TZ: "UTC",
+    PGHOST: host,
+    PGPORT: String(port),
+    PGUSER: user,
+    PGDATABASE: database,
+    PGAPPNAME: "pgstead backup",
+    PGCONNECT_TIMEOUT: "10",
+    // A network that goes silent must not hold a dump for ever.
+    PGOPTIONS:
+      "-c tcp_keepalives_idle=60 -c statement_timeout=0 -c idle_in_transaction_session_timeout=0",
+    ...passwordEnv,
+  };
+}
+
+/** A file, because an environment can be read from outside and a command line by everyone. */
+async function withPassword<T>(
+  settings: Settings,
+  database: string,
+  use: (env: NodeJS.ProcessEnv) => Promise<T>,
+): Promise<T> {
+  const { host, port, user, passwordFile } = settings.database;
+  if (!passwordFile) return use({});
+  const folder = mkdtempSync(join(tmpdir(), "pgstead-"));
+  try {
+    const file = join(folder, "pgpass");
+    const fields = [host, String(port), database, user, readFileSync(passwordFile, "utf8").trim()];
+    const line = fields.map((field) => field.replace(/[\\:]/g, "\\$&")).join(":");
+    writeFileSync(file, `${line}\n`, { mode: 0o600 });
+    return await use({ PGPASSFILE: file });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function collect(stream: NodeJS.ReadableStream): Promise<string> {
+  let text = "";
+  for await (const chunk of stream) text += chunk;
+  return text;
+}
+
+function cannotStart(program: string, error: NodeJS.ErrnoException) {
+  const why =
+    error.code === "ENOENT"
+      ? `it is not installed here; backups run in the stack's agent container, which has it`
+      : error.message;
+  return mistake(`cannot start ${program}: ${why}`, error);
+}

@@ -1,0 +1,34 @@
+import { backupSettings } from "../backup/backup-settings.ts";
+import { CannotVerify } from "../backup/format/cannot-verify.ts";
+import { unreachable } from "../error.ts";
+import { withSession } from "../migrate/session/connection.ts";
+import type { Settings } from "../settings.ts";
+import { withScratchHome } from "./home.ts";
+import { withScratchServer } from "./server.ts";
+import { takeTurns } from "./turns.ts";
+
+const WAIT_MS = 600_000;
+
+/** A server of the stack's own version for as long as `use` runs, where its backups are proven too. */
+export async function withScratchCluster<T>(
+  live: Settings,
+  preparation: string[],
+  use: (settings: Settings) => Promise<T>,
+): Promise<T> {
+  const { folder } = backupSettings(live);
+  const { signal } = new AbortController();
+  const served = (home: string) =>
+    withScratchServer({ home, serverSettings: {}, signal }, async ({ settings }) => {
+      const scratch = { ...settings, migrations: live.migrations };
+      await withSession(scratch, { purpose: "scratch" }, async (client) => {
+        for (const statement of preparation) await client.query(statement);
+      });
+      return use(scratch);
+    });
+  try {
+    const turn = { purpose: "migrate verify", waitMs: WAIT_MS };
+    return await takeTurns(turn, () => withScratchHome(folder, served));
+  } catch (error) {
+    throw error instanceof CannotVerify ? unreachable(error.message, error) : error;
+  }
+}

@@ -1,0 +1,34 @@
+import { join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { EmbeddedPostgres } from "../components/engines/embedded.ts";
+import { EmbeddedMigrations } from "../components/migrations/embedded.ts";
+import { readMigrationFiles } from "../components/migrations/pending.ts";
+import { migrationRules, type StackConfig } from "../config/config.ts";
+
+/** A stack on the engine `embedded`: a background process of this machine. */
+export async function deploy(config: StackConfig, root: string) {
+  // Refused by the configuration: there is no agent here to tell.
+  const { webhook: _, ping: __, ...backups } = config.backups;
+  const postgres = new EmbeddedPostgres("postgres", {
+    folder: join(root, ".pgstead", pulumi.getStack()),
+    migrations: { folder: join(root, config.migrations.folder), ...migrationRules(config) },
+    port: config.port,
+    database: config.database,
+    checks: config.checks,
+    vector: config.vector,
+    backups,
+  });
+  const files = await readMigrationFiles({ settings: postgres.settings });
+
+  new EmbeddedMigrations("migrations", {
+    postgres,
+    pending: files.pending,
+    runOn: config.migrations.runOn,
+  });
+  return {
+    postgres,
+    schemaVersion: files.newest,
+    backupBucket: null,
+    backupSchedule: backups.schedule,
+  };
+}

@@ -1,0 +1,14 @@
+import { cpSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+
+const checkout = join(import.meta.dirname, "..", "..");
+const FOLDERS = "cli components config dist examples migrations operate postgres stacks tools";
+const FILES = "Pulumi.yaml index.ts package.json tsconfig.json";
+
+/** What a project needs to run, copied into `folder`; the installed packages are linked. */
+export function copyProject(folder: string): void {
+  for (const name of `${FOLDERS} ${FILES}`.split(" ")) {
+    cpSync(join(checkout, name), join(folder, name), { recursive: true });
+  }
+  symlinkSync(join(checkout, "node_modules"), join(folder, "node_modules"));
+}
