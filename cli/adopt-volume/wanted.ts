@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { readStackFile } from "../stack/pulumi/stack-file.ts";
+import { readStackFile } from "../stack/stack-file.ts";
 
 export interface ServerWanted {
   major: string;

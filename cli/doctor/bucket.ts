@@ -3,9 +3,9 @@ import { readDockerStack } from "../stack/docker/docker-stack.ts";
 import { pulumiEnvironment } from "../stack/pulumi/environment.ts";
 import { findPulumi } from "../stack/pulumi/find-pulumi.ts";
 import { captured } from "../stack/pulumi/run-pulumi.ts";
-import { readStackFile } from "../stack/pulumi/stack-file.ts";
 import { stackExists } from "../stack/pulumi/state-folder.ts";
-import type { Finding } from "./examine.ts";
+import { readStackFile } from "../stack/stack-file.ts";
+import type { Finding } from "./finding.ts";
 
 const name = "bucket";
 

@@ -5,7 +5,7 @@ import {
   engineError,
   readDockerStack,
 } from "../stack/docker/docker-stack.ts";
-import type { Finding } from "./examine.ts";
+import type { Finding } from "./finding.ts";
 
 /** The engine of a stack of containers. */
 export async function engine(root: string, stack: string): Promise<Finding | undefined> {

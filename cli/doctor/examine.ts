@@ -8,14 +8,7 @@ import { backendUrl } from "../stack/pulumi/environment.ts";
 import { findPulumi, isOlder, PULUMI_VERSION } from "../stack/pulumi/find-pulumi.ts";
 import { bucket } from "./bucket.ts";
 import { engine, serverContainer } from "./engine.ts";
-
-export interface Finding {
-  name: string;
-  /** `note`: fine for now, worth knowing. */
-  state: "ok" | "note" | "missing";
-  detail: string;
-  fix?: string;
-}
+import type { Finding } from "./finding.ts";
 
 type Examination = (
   root: string,
@@ -97,7 +90,7 @@ async function server(root: string, stack: string): Promise<Finding> {
   const settings = readSettings(file);
   const { host, port } = settings.database;
   if (!settings.embedded) return { name: "server", state: "ok", detail: `${host}:${port}` };
-  const { serverState } = await import("../../operate/embedded/server-state.ts");
+  const { serverState } = await import("../../operate/connect/embedded-state.ts");
   const state = serverState(settings);
   if (state.running) {
     return { name: "server", state: "ok", detail: `process ${state.pid} on ${host}:${state.port}` };

@@ -26,7 +26,7 @@ export const down: Verb = {
     }
     const { prepareDeployment, runPulumi } = await import("../stack/pulumi/run-pulumi.ts");
     const run = await prepareDeployment(root, stack, (line) => context.note(line));
-    const { isEmbedded, readStackFile } = await import("../stack/pulumi/stack-file.ts");
+    const { isEmbedded, readStackFile } = await import("../stack/stack-file.ts");
     const agreed = context.yes || (isEmbedded(readStackFile(root, stack)) && !options.deleteData);
     const yes = agreed ? ["--yes", "--skip-preview"] : [];
     const code = await runPulumi(run, ["destroy", "--exclude-protected", ...yes, ...args]);

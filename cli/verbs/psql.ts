@@ -21,7 +21,7 @@ export const psql: Verb = {
       return exitCodeOf(await psqlInContainer(stack, args));
     }
     const settings = await context.settings();
-    const { assertOurServer } = await import("../../operate/embedded/server-state.ts");
+    const { assertOurServer } = await import("../../operate/connect/embedded-state.ts");
     assertOurServer(settings);
     const { host, port, name, user } = settings.database;
     // Variables, so that a flag of the person's wins; over the shell's own, which may name another server.

@@ -23,7 +23,7 @@ export const undo: Verb = {
       return context.print({ image, dryRun: true }, outcome);
     }
     await pinImage(stack, image);
-    const { writeStackFile } = await import("../stack/pulumi/stack-file.ts");
+    const { writeStackFile } = await import("../stack/stack-file.ts");
     writeStackFile(root, name, ["pgstead:postgres", "image"], image);
     context.note(`${said} stands in ${file} now: commit this`);
     const { prepareDeployment } = await import("../stack/pulumi/run-pulumi.ts");

@@ -12,7 +12,7 @@ export const up: Verb = {
   async run(context, { args }) {
     const { prepareDeployment } = await import("../stack/pulumi/run-pulumi.ts");
     const { bringUp } = await import("../stack/steps/bring-up.ts");
-    const { isEmbedded, readStackFile } = await import("../stack/pulumi/stack-file.ts");
+    const { isEmbedded, readStackFile } = await import("../stack/stack-file.ts");
     const [root, stack] = [await context.root(), await context.stack()];
     const note = (line: string) => context.note(line);
     const run = await prepareDeployment(root, stack, note);

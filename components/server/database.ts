@@ -2,31 +2,29 @@ import { Container, type ContainerArgs } from "@pulumi/docker/container.js";
 import { Network, type NetworkArgs } from "@pulumi/docker/network.js";
 import { Volume } from "@pulumi/docker/volume.js";
 import * as pulumi from "@pulumi/pulumi";
-import type { SettingsInput } from "../../operate/settings.ts";
 import { containerGuard } from "../guards/container-guard.ts";
 import { refusal } from "../guards/refusal.ts";
 import { stackLabels } from "../guards/stack-labels.ts";
 import { type Transform, transform } from "../transform.ts";
 import { coverOfImageVolume, dataPathChange, VOLUME_FOLDER } from "./data-path.ts";
-import { FILES_FOLDER, fingerprint, MIGRATOR_FOLDER, serverFiles, TLS_FOLDER } from "./files.ts";
-import type { LoginRole } from "./passwords.ts";
+import {
+  FILES_FOLDER,
+  fingerprint,
+  MIGRATOR_FOLDER,
+  type ServerFilesArgs,
+  serverFiles,
+  TLS_FOLDER,
+} from "./files.ts";
 import { renderSettings, type SettingValue, serverCommand, sizeServer } from "./tuning.ts";
 
-export interface PostgresDatabaseArgs {
+export interface PostgresDatabaseArgs extends ServerFilesArgs {
   /** First part of every name: `dev` makes the container `dev-postgres`. */
   prefix: string;
   /** The server's image by its content, so that a rebuild replaces the container. */
   image: pulumi.Input<string>;
   /** Volume of the cluster. */
   dataVolume: pulumi.Input<string>;
-  passwords: Record<LoginRole, pulumi.Output<string>>;
-  /** What `pgstead` verbs read inside the stack's containers. */
-  settings: pulumi.Input<SettingsInput>;
   database: string;
-  /** More files for the agent's eyes, by absolute path below `/run/pgstead`. */
-  files?: Record<string, pulumi.Input<string>>;
-  /** URL for another migrator than ours, put into a volume that holds nothing else. */
-  migratorUrl?: pulumi.Input<string> | undefined;
   /** Port on the engine's loopback. @default - nothing is published */
   publishedPort?: number;
   /** @default "postgres" */
@@ -41,8 +39,6 @@ export interface PostgresDatabaseArgs {
   cpus?: number | undefined;
   /** Server settings by name, as in postgresql.conf; they come before what the size makes of them. */
   serverSettings?: Record<string, SettingValue>;
-  /** Certificate and key, PEM. @default - no TLS */
-  tls?: { certificate: pulumi.Input<string>; key: pulumi.Input<string> } | undefined;
   /** Let nobody in over the network without TLS. @default false */
   tlsRequired?: boolean | undefined;
   /** Changes that the image's guard would refuse, named once: `release debian-forky`. */

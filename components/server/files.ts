@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
-import type { PostgresDatabaseArgs } from "./database.ts";
-import { LOGIN_ROLES } from "./passwords.ts";
+import type { SettingsInput } from "../../operate/settings.ts";
+import { LOGIN_ROLES, type LoginRole } from "./passwords.ts";
 
 export const FILES_FOLDER = "/run/pgstead";
 /** What another migrator than ours may see. */
@@ -9,8 +9,20 @@ export const MIGRATOR_FOLDER = "/run/pgstead-migrator";
 /** Read by the image's guard, which hands key and certificate to the server's own user. */
 export const TLS_FOLDER = "/run/pgstead-tls";
 
+export interface ServerFilesArgs {
+  /** What `pgstead` verbs read inside the stack's containers. */
+  settings: pulumi.Input<SettingsInput>;
+  passwords: Record<LoginRole, pulumi.Output<string>>;
+  /** URL for another migrator than ours, put into a volume that holds nothing else. */
+  migratorUrl?: pulumi.Input<string> | undefined;
+  /** More files for the agent, by absolute path below `/run/pgstead`. */
+  files?: Record<string, pulumi.Input<string>>;
+  /** Certificate and key, PEM. @default - no TLS */
+  tls?: { certificate: pulumi.Input<string>; key: pulumi.Input<string> } | undefined;
+}
+
 /** Settings, passwords and keys, as the writer carries them into the volumes. */
-export function serverFiles(args: PostgresDatabaseArgs, serverSettings: string) {
+export function serverFiles(args: ServerFilesArgs, serverSettings: string) {
   const passwords = LOGIN_ROLES.map((role) => [
     `${FILES_FOLDER}/passwords/${role}`,
     args.passwords[role],

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { writeDurably } from "../backup/store/folder.ts";
+import { writeDurably } from "../durable-write.ts";
 
 export interface Run {
   /** When the schedule called for it. */

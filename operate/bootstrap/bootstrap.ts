@@ -1,5 +1,5 @@
 import type { Client } from "pg";
-import { withClient } from "../database.ts";
+import { withClient } from "../connect/database.ts";
 import { mistake } from "../error.ts";
 import type { Settings } from "../settings.ts";
 import { setExtensions, updateExtensions } from "./extensions.ts";

@@ -1,13 +1,13 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, openSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { withClient } from "../database.ts";
+import { withClient } from "../connect/database.ts";
+import { embeddedFolder } from "../connect/embedded-folder.ts";
+import { paths } from "../connect/embedded-paths.ts";
+import { serverState } from "../connect/embedded-state.ts";
 import { type ExpectedError, unreachable } from "../error.ts";
 import { lockHolder } from "../file-lock.ts";
 import type { Settings } from "../settings.ts";
-import { paths } from "./paths.ts";
-import { embeddedFolder } from "./server-folder.ts";
-import { serverState } from "./server-state.ts";
 
 /** A first start unpacks and initialises a cluster; a replay after a crash may take as long. */
 const START_DEADLINE_MS = 60_000;

@@ -2,9 +2,9 @@ import { createRequire } from "node:module";
 import { connect, type Socket } from "node:net";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import type { Asker } from "../backup/format/census.ts";
+import { assertOurServer } from "../connect/embedded-state.ts";
 import { unreachable } from "../error.ts";
 import type { Settings } from "../settings.ts";
-import { assertOurServer } from "./server-state.ts";
 
 const QUERY = 0x51; // 'Q'
 const SYNC = 0x53; // 'S'

@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import { pgcrypto } from "@electric-sql/pglite/contrib/pgcrypto";
 import { vector } from "@electric-sql/pglite-pgvector";
+import { embeddedFolder } from "../connect/embedded-folder.ts";
+import { paths } from "../connect/embedded-paths.ts";
 import { type ExpectedError, refused, unreachable } from "../error.ts";
 import { isHolder, tryFileLock } from "../file-lock.ts";
 import type { Settings } from "../settings.ts";
-import { paths } from "./paths.ts";
 import { describePortHolder, isFree, nextFreePort } from "./port-holder.ts";
-import { embeddedFolder } from "./server-folder.ts";
 import { type Backend, SharedSession } from "./wire.ts";
 
 const MAJOR = "18";

@@ -3,7 +3,7 @@ import { readState } from "../agent/state.ts";
 import { type Listed, type ListResult, listBackups } from "../backup/store/list.ts";
 import { age, bytes } from "../human-units.ts";
 import type { Settings } from "../settings.ts";
-import type { Section } from "./status.ts";
+import type { Section } from "./section.ts";
 
 export async function backupsSection(settings: Settings): Promise<Section> {
   const { backups } = settings;

@@ -1,6 +1,6 @@
-import { withClient } from "../database.ts";
+import { withClient } from "../connect/database.ts";
 import type { Settings } from "../settings.ts";
-import type { Section } from "./status.ts";
+import type { Section } from "./section.ts";
 
 const QUERY = `
   SELECT current_setting('server_version') AS version,

@@ -1,6 +1,6 @@
-import { list } from "../migrate/history/list.ts";
+import { list } from "../migrate/run/list.ts";
 import type { Settings } from "../settings.ts";
-import type { Section } from "./status.ts";
+import type { Section } from "./section.ts";
 
 export async function migrationsSection(settings: Settings): Promise<Section> {
   const { schemaVersion, pending, amiss, migrations } = await list(settings);

@@ -1,12 +1,12 @@
 import type { Settings } from "../settings.ts";
-import type { Section } from "./status.ts";
+import type { Section } from "./section.ts";
 
 export async function serverSection(settings: Settings): Promise<Section> {
   const { host, port } = settings.database;
   if (!settings.embedded) {
     return { title: "server", state: "ok", lines: [`${host}:${port}`], data: { host, port } };
   }
-  const { serverState } = await import("../embedded/server-state.ts");
+  const { serverState } = await import("../connect/embedded-state.ts");
   const server = serverState(settings);
   if (!server.running) {
     const line = `not running; "pgstead up --stack ${settings.stack}" starts it`;

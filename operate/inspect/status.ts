@@ -2,16 +2,8 @@ import type { Settings } from "../settings.ts";
 import { backupsSection } from "./backups-section.ts";
 import { databaseSection } from "./database-section.ts";
 import { migrationsSection } from "./migrations-section.ts";
+import type { Section } from "./section.ts";
 import { serverSection } from "./server-section.ts";
-
-export interface Section {
-  title: string;
-  /** `attention`: works, but somebody should look. */
-  state: "ok" | "attention" | "down";
-  lines: string[];
-  /** The same for programs. */
-  data: Record<string, unknown>;
-}
 
 /** One file a section; a later capability adds its own. */
 const sections: ((settings: Settings) => Promise<Section>)[] = [

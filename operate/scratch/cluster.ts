@@ -1,7 +1,7 @@
 import { backupSettings } from "../backup/backup-settings.ts";
 import { CannotVerify } from "../backup/format/cannot-verify.ts";
+import { withSession } from "../connect/session.ts";
 import { unreachable } from "../error.ts";
-import { withSession } from "../migrate/session/connection.ts";
 import type { Settings } from "../settings.ts";
 import { withScratchHome } from "./home.ts";
 import { withScratchServer } from "./server.ts";

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { PGlite as Database, Extensions } from "@electric-sql/pglite";
 import type { Client } from "pg";
+import { withSession } from "../connect/session.ts";
 import { mistake } from "../error.ts";
-import { withSession } from "../migrate/session/connection.ts";
 import type { Settings } from "../settings.ts";
 
 export interface ScratchNeeds {

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CannotVerify } from "../backup/format/cannot-verify.ts";
-import { withClient } from "../database.ts";
-import { runTool } from "../postgres-tool.ts";
+import { withClient } from "../connect/database.ts";
+import { runTool } from "../connect/postgres-tool.ts";
 import type { Settings } from "../settings.ts";
 import { megabytes, type ScratchMemory, scratchMemory } from "./memory.ts";
 

@@ -1,6 +1,6 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type LockOptions, withFileLock } from "../operation-lock.ts";
+import { type LockOptions, withFileLock } from "../connect/operation-lock.ts";
 
 /** Two scratch servers would share the memory that each takes for itself. */
 export function takeTurns<T>(options: LockOptions, use: () => Promise<T>): Promise<T> {

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { withClient } from "../database.ts";
+import { withClient } from "../connect/database.ts";
 import { mistake } from "../error.ts";
 import type { Settings } from "../settings.ts";
 import { type Advice, advise } from "./advise.ts";

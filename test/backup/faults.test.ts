@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { assertReadable } from "../../operate/backup/format/check-dump.ts";
 import type { ListResult } from "../../operate/backup/store/list.ts";
 import type { BackupResult } from "../../operate/backup/take/now.ts";
-import { OPERATION_LOCK } from "../../operate/operation-lock.ts";
+import { OPERATION_LOCK } from "../../operate/connect/operation-lock.ts";
 import type { Settings } from "../../operate/settings.ts";
 import { Random } from "../faults/harness.ts";
 import { startProxy } from "./s3-proxy.ts";

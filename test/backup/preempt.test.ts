@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ListResult } from "../../operate/backup/store/list.ts";
-import { OPERATION_LOCK } from "../../operate/operation-lock.ts";
+import { OPERATION_LOCK } from "../../operate/connect/operation-lock.ts";
 import { canRun, Stage } from "./stage.ts";
 
 describe.runIf(canRun)("S11: a migration and a dump that runs", () => {

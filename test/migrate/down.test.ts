@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { createMigration, nextVersion } from "../../operate/migrate/files/new.ts";
-import { list } from "../../operate/migrate/history/list.ts";
 import { down } from "../../operate/migrate/run/down.ts";
+import { list } from "../../operate/migrate/run/list.ts";
 import { runFile } from "../../operate/migrate/run/run-file.ts";
 import { stamp } from "../../operate/migrate/run/stamp.ts";
 import { up } from "../../operate/migrate/run/up.ts";

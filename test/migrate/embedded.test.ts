@@ -4,10 +4,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
+import { operationLockFile } from "../../operate/connect/operation-lock.ts";
 import { down } from "../../operate/migrate/run/down.ts";
 import { up } from "../../operate/migrate/run/up.ts";
 import { verify } from "../../operate/migrate/schema/find-drift.ts";
-import { operationLockFile } from "../../operate/operation-lock.ts";
 import { writeInto } from "../support/database.ts";
 import { withEmbedded } from "../support/embedded.ts";
 

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { build } from "esbuild";
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
-import { list } from "../../operate/migrate/history/list.ts";
+import { list } from "../../operate/migrate/run/list.ts";
 import { schemaText } from "../../operate/migrate/schema/schema-file.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
 

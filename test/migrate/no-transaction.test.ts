@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { list } from "../../operate/migrate/history/list.ts";
+import { list } from "../../operate/migrate/run/list.ts";
 import { up } from "../../operate/migrate/run/up.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
 

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
-import { withClient } from "../../operate/database.ts";
+import { withClient } from "../../operate/connect/database.ts";
 import type { Settings } from "../../operate/settings.ts";
 import { createDatabase } from "../support/database.ts";
 import { withEmbedded } from "../support/embedded.ts";

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { type ExpectedError, unreachable } from "../../../operate/error.ts";
 import { Settings } from "../../../operate/settings.ts";
-import { readStackFile } from "../pulumi/stack-file.ts";
+import { readStackFile } from "../stack-file.ts";
 
 /** A stack whose database runs in containers, as its file declares it: no state is needed to act. */
 export interface DockerStack {

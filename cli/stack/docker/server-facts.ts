@@ -1,7 +1,7 @@
 import { unreachable } from "../../../operate/error.ts";
 import { age, bytes } from "../../../operate/human-units.ts";
-import { newestProvenIn } from "../steps/proven-backup.ts";
 import { docker } from "./docker-stack.ts";
+import { newestProvenIn } from "./proven-backup.ts";
 
 export interface ServerFacts {
   rows: number;

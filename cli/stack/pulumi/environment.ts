@@ -2,7 +2,7 @@ import { accessSync, constants, existsSync, mkdirSync, realpathSync } from "node
 import { basename, delimiter, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { mistake } from "../../../operate/error.ts";
-import { isEmbedded, readStackFile, usesSecretsProvider } from "./stack-file.ts";
+import { isEmbedded, readStackFile, usesSecretsProvider } from "../stack-file.ts";
 
 /** Stacks that may be thrown away: their state lies in the checkout, under a passphrase all know. */
 const THROW_AWAY = ["local", "dev"];

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ExitCode, mistake } from "../../../operate/error.ts";
 import { assertEngineAnswers, readDockerStack } from "../docker/docker-stack.ts";
+import { readStackFile } from "../stack-file.ts";
 import { acquirePulumi, refreshLanguageHost } from "./acquire-pulumi.ts";
 import { pulumiEnvironment } from "./environment.ts";
-import { readStackFile } from "./stack-file.ts";
 import { clearStaleLocks, stackExists } from "./state-folder.ts";
 
 export interface PulumiRun {

@@ -1,11 +1,11 @@
-import { isOlderVersion } from "../../../operate/bootstrap/version-order.ts";
 import { ExitCode, ExpectedError, refused } from "../../../operate/error.ts";
+import { isOlderVersion } from "../../../operate/version-order.ts";
 import { containerState, docker, engineError, imageOf } from "../docker/docker-stack.ts";
+import { ensureProvenBackup } from "../docker/proven-backup.ts";
 import { askServer, describeLoss, type ServerFacts, serverFacts } from "../docker/server-facts.ts";
 import { reportingExitCode } from "../pulumi/report-exit-code.ts";
 import { atStake } from "./at-stake.ts";
 import { assertPgvector, changesNothing, setBack, updateSql } from "./pgvector-change.ts";
-import { ensureProvenBackup } from "./proven-backup.ts";
 
 /** What the declared guard hands over; the components' `ChangeGuard` writes it. */
 export interface ChangeStep {

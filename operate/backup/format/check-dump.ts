@@ -3,8 +3,8 @@ import { createReadStream, statSync } from "node:fs";
 import { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
+import { runTool } from "../../connect/postgres-tool.ts";
 import { unreachable } from "../../error.ts";
-import { runTool } from "../../postgres-tool.ts";
 import type { Settings } from "../../settings.ts";
 import type { Manifest, Part } from "./manifest.ts";
 

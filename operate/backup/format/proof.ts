@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
-import { type Sealed, writeDurably } from "../store/folder.ts";
+import { writeDurably } from "../../durable-write.ts";
 import { isAhead } from "./clock.ts";
 import type { Manifest } from "./manifest.ts";
-import { Seal, SealRecord } from "./seal.ts";
+import { Seal, type Sealed, SealRecord } from "./seal.ts";
 
 /**
  * What came of restoring a backup. `unverified`: it could not be tried, through no fault of the
@@ -67,4 +67,9 @@ export const proofText = (proof: Proof) => `${JSON.stringify(proof, null, 2)}\n`
 
 export function writeProof(folder: string, proof: Proof): void {
   writeDurably(join(folder, proofName(proof.id)), proofText(proof));
+}
+
+/** What one restore showed. */
+export interface Outcome extends Pick<Proof, "problems" | "compared"> {
+  restoreSeconds: number;
 }

@@ -19,6 +19,9 @@ export type Standing = "sound" | "broken" | "foreign" | "none";
 
 type Sealable = Record<string, unknown> & { seal?: z.infer<typeof SealRecord> | undefined };
 
+/** Where manifests lie, and the key that their seals are checked with. */
+export type Sealed = Pick<BackupSettings, "folder" | "sealKeyFile">;
+
 export class Seal {
   private readonly key: string | undefined;
 

@@ -1,5 +1,5 @@
-import { withClient } from "../../database.ts";
-import { runChecks } from "../../inspect/check.ts";
+import { runChecks } from "../../checks/check.ts";
+import { withClient } from "../../connect/database.ts";
 import type { Check, Settings } from "../../settings.ts";
 import { type Census, readCensus } from "../format/census.ts";
 import type { Manifest } from "../format/manifest.ts";

@@ -1,7 +1,7 @@
 import { createReadStream, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createGunzip } from "node:zlib";
-import { runTool } from "../../postgres-tool.ts";
+import { runTool } from "../../connect/postgres-tool.ts";
 import type { Settings } from "../../settings.ts";
 import type { Manifest, Part } from "../format/manifest.ts";
 

@@ -8,7 +8,7 @@ import type { BackupSettings, Settings } from "../../settings.ts";
 import { backupSettings } from "../backup-settings.ts";
 import { CannotVerify } from "../format/cannot-verify.ts";
 import type { Manifest } from "../format/manifest.ts";
-import { type Proof, proofName, proofText, writeProof } from "../format/proof.ts";
+import { type Outcome, type Proof, proofName, proofText, writeProof } from "../format/proof.ts";
 import { Seal } from "../format/seal.ts";
 import { withBucket } from "../store/bucket.ts";
 import { type Found, findBackup } from "../store/find.ts";
@@ -26,10 +26,6 @@ export interface VerifyOptions {
   waitMs: number;
   note?: Note;
   signal?: AbortSignal;
-}
-
-export interface Outcome extends Pick<Proof, "problems" | "compared"> {
-  restoreSeconds: number;
 }
 
 /** Restores a backup into a scratch server, compares, and writes down what came of it. */

@@ -1,21 +1,11 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { syncFile, syncFolder, writeDurably } from "../../durable-write.ts";
 import { mistake } from "../../error.ts";
-import type { BackupSettings } from "../../settings.ts";
 import { measure } from "../format/check-dump.ts";
 import { type Manifest, type Part, partsOf, readManifest } from "../format/manifest.ts";
 import { proofName } from "../format/proof.ts";
-import { Seal } from "../format/seal.ts";
+import { Seal, type Sealed } from "../format/seal.ts";
 
 const WORK = ".partial-";
 
@@ -46,30 +36,11 @@ export function newId(folder: string, database: string, at: Date): string {
   }
 }
 
-/** Bytes that are on the disk, not on their way to it. */
-function syncFile(path: string): void {
-  const handle = openSync(path, "r+");
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
-}
-
 /** On the disk, and measured from what is there. */
 export async function secure(folder: string, file: string): Promise<Part> {
   const path = join(folder, file);
   syncFile(path);
   return measure(path, file);
-}
-
-function syncFolder(folder: string): void {
-  const handle = openSync(folder, "r");
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
 }
 
 /**
@@ -97,17 +68,6 @@ export function publish(folder: string, work: string, manifest: Manifest): void 
   syncFolder(folder);
   writeDurably(manifestFile(folder, manifest.id), `${JSON.stringify(manifest, null, 2)}\n`);
 }
-
-export function writeDurably(path: string, text: string): void {
-  const partial = `${path}.partial`;
-  writeFileSync(partial, text, { mode: 0o600 });
-  syncFile(partial);
-  renameSync(partial, path);
-  syncFolder(dirname(path));
-}
-
-/** Where manifests lie, and what their seals are judged by. */
-export type Sealed = Pick<BackupSettings, "folder" | "sealKeyFile">;
 
 /** Newest first. */
 export function localManifests(backups: Sealed): Manifest[] {

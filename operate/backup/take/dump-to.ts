@@ -1,11 +1,11 @@
 import { createWriteStream, renameSync, rmSync } from "node:fs";
 import type { Writable } from "node:stream";
 import { gzipSync } from "node:zlib";
-import { withClient } from "../../database.ts";
+import { withClient } from "../../connect/database.ts";
+import { withOperationLock } from "../../connect/operation-lock.ts";
+import { runTool } from "../../connect/postgres-tool.ts";
 import { mistake } from "../../error.ts";
 import { bytes } from "../../human-units.ts";
-import { withOperationLock } from "../../operation-lock.ts";
-import { runTool } from "../../postgres-tool.ts";
 import { type Note, withProgress } from "../../progress.ts";
 import type { Settings } from "../../settings.ts";
 import { asSuperuser } from "../backup-settings.ts";

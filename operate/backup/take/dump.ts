@@ -1,8 +1,8 @@
 import { closeSync, openSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { runTool } from "../../connect/postgres-tool.ts";
 import { refused } from "../../error.ts";
 import { bytes } from "../../human-units.ts";
-import { runTool } from "../../postgres-tool.ts";
 import { type Note, withProgress } from "../../progress.ts";
 import type { BackupSettings, Settings } from "../../settings.ts";
 import { assertReadable } from "../format/check-dump.ts";

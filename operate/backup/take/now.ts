@@ -1,4 +1,4 @@
-import { withOperationLock } from "../../operation-lock.ts";
+import { withOperationLock } from "../../connect/operation-lock.ts";
 import type { Settings } from "../../settings.ts";
 import { asSuperuser, backupSettings } from "../backup-settings.ts";
 import type { Manifest } from "../format/manifest.ts";

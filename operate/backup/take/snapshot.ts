@@ -1,5 +1,5 @@
 import type { Client } from "pg";
-import { withClient } from "../../database.ts";
+import { withClient } from "../../connect/database.ts";
 import { refused, unreachable } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
 import { type Asker, type Census, readCensus } from "../format/census.ts";

@@ -1,13 +1,13 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Client } from "pg";
+import { withSession } from "../../connect/session.ts";
 import { refused } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
 import { checksums } from "../files/checksum.ts";
 import { findFiles, type MigrationFile } from "../files/files.ts";
 import { readHistory, recordRow } from "../history/history.ts";
 import { readSchema, toSql } from "../schema/snapshot.ts";
-import { withSession } from "../session/connection.ts";
 import { type RunOptions, setRole, withRunner } from "../session/runner.ts";
 import {
   type CustomTable,

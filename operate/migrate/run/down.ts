@@ -1,3 +1,4 @@
+import { withSession } from "../../connect/session.ts";
 import { mistake, refused } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
 import { findFiles, type MigrationFile, nameOf } from "../files/files.ts";
@@ -10,7 +11,6 @@ import {
   undoneRow,
 } from "../history/history.ts";
 import { inspect } from "../history/inspect.ts";
-import { withSession } from "../session/connection.ts";
 import { type Runner, type RunOptions, setRole, withRunner } from "../session/runner.ts";
 import { approve, type GivenApproval } from "./approval.ts";
 import type { Progress } from "./intent.ts";

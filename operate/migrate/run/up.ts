@@ -1,3 +1,4 @@
+import { withSession } from "../../connect/session.ts";
 import { mistake } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
 import { findFiles, type MigrationFile } from "../files/files.ts";
@@ -5,7 +6,6 @@ import { readSource } from "../files/source.ts";
 import { type Compared, type Comparison, compare } from "../history/compare-files.ts";
 import { readHistory } from "../history/history.ts";
 import { inspect } from "../history/inspect.ts";
-import { withSession } from "../session/connection.ts";
 import { type RunOptions, withRunner } from "../session/runner.ts";
 import { type AppliedFile, applyFile } from "./apply.ts";
 import { assertNotHeld } from "./hold.ts";

@@ -1,5 +1,5 @@
 import type { Client } from "pg";
-import type { SchemaObject } from "./snapshot.ts";
+import type { SchemaObject } from "./schema-object.ts";
 
 /**
  * What something needs comes before it; for the rest the given order stays. Rows of the catalog that

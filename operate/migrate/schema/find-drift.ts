@@ -1,7 +1,7 @@
 import type { Settings } from "../../settings.ts";
 import { appliedVersions, replay } from "./replay.ts";
 import { readLiveSchema } from "./schema-file.ts";
-import type { SchemaObject } from "./snapshot.ts";
+import type { SchemaObject } from "./schema-object.ts";
 
 export interface Difference {
   what: "missing" | "extra" | "changed";

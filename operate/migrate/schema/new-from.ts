@@ -1,14 +1,15 @@
 import { readFileSync } from "node:fs";
 import type { Client } from "pg";
+import { withSession } from "../../connect/session.ts";
 import { mistake } from "../../error.ts";
 import { settingsOf, withScratch } from "../../scratch/for-migrations.ts";
 import type { Settings } from "../../settings.ts";
 import { createMigration, type NewMigration } from "../files/new.ts";
 import { review } from "../files/review.ts";
-import { withSession } from "../session/connection.ts";
 import { differences } from "./find-drift.ts";
 import { readNeeds, replay } from "./replay.ts";
-import { readSchema, type SchemaObject } from "./snapshot.ts";
+import type { SchemaObject } from "./schema-object.ts";
+import { readSchema } from "./snapshot.ts";
 
 export interface NewFromSchema extends NewMigration {
   /** What differs still once the file has run, or could not be written at all. */

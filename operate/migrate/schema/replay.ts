@@ -1,10 +1,11 @@
 import type { Client } from "pg";
+import { withSession } from "../../connect/session.ts";
 import { type ScratchNeeds, withScratch } from "../../scratch/for-migrations.ts";
 import type { Settings } from "../../settings.ts";
 import { readHistory } from "../history/history.ts";
 import { up } from "../run/up.ts";
-import { withSession } from "../session/connection.ts";
-import { readSchema, type SchemaObject } from "./snapshot.ts";
+import type { SchemaObject } from "./schema-object.ts";
+import { readSchema } from "./snapshot.ts";
 
 /** What the files make of an empty database, in a scratch one. `only` leaves out the other files. */
 export async function replay<T>(

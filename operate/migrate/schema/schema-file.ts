@@ -1,8 +1,9 @@
 import type { Client } from "pg";
+import { withSession } from "../../connect/session.ts";
 import type { Settings } from "../../settings.ts";
 import { readHistory } from "../history/history.ts";
-import { withSession } from "../session/connection.ts";
-import { readSchema, type SchemaObject, toSql } from "./snapshot.ts";
+import type { SchemaObject } from "./schema-object.ts";
+import { readSchema, toSql } from "./snapshot.ts";
 
 export interface SchemaText {
   database: string;

@@ -2,15 +2,7 @@ import type { Client } from "pg";
 import { inDependencyOrder } from "./dependencies.ts";
 import * as relations from "./relations.ts";
 import * as routines from "./routines.ts";
-
-export interface SchemaObject {
-  class: number;
-  oid: number;
-  kind: string;
-  name: string;
-  /** What makes it; null for what is only named. */
-  sql: string | null;
-}
+import type { SchemaObject } from "./schema-object.ts";
 
 /** In the order in which a schema is built where dependencies leave a choice. */
 const kinds = [

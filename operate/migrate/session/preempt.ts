@@ -1,8 +1,8 @@
 import { asSuperuser } from "../../backup/backup-settings.ts";
-import { withClient } from "../../database.ts";
+import { withClient } from "../../connect/database.ts";
+import { OPERATION_LOCK, operationLockFile } from "../../connect/operation-lock.ts";
 import { refused } from "../../error.ts";
 import { lockHolder } from "../../file-lock.ts";
-import { OPERATION_LOCK, operationLockFile } from "../../operation-lock.ts";
 import type { Settings } from "../../settings.ts";
 import { isPermissionDenied } from "../sql/sqlstate.ts";
 

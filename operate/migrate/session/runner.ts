@@ -4,12 +4,12 @@ import {
   tryAdvisoryLock,
   waitUntilFree,
   withOperationLock,
-} from "../../operation-lock.ts";
+} from "../../connect/operation-lock.ts";
+import { withSession } from "../../connect/session.ts";
 import type { Settings } from "../../settings.ts";
 import { readHistory } from "../history/history.ts";
 import { bootstrapHistory } from "../history/history-table.ts";
 import { NO_ACTIVE_TRANSACTION } from "../sql/sqlstate.ts";
-import { withSession } from "./connection.ts";
 import { endDump } from "./preempt.ts";
 
 export interface RunOptions {

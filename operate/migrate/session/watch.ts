@@ -1,6 +1,6 @@
 import type { Client } from "pg";
+import { withSession } from "../../connect/session.ts";
 import type { Settings } from "../../settings.ts";
-import { withSession } from "./connection.ts";
 
 export interface Seen {
   /** Who held the lock when last looked, ready to be shown. */

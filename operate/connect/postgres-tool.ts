@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { mistake, unreachable } from "./error.ts";
-import type { Settings } from "./settings.ts";
+import { mistake, unreachable } from "../error.ts";
+import type { Settings } from "../settings.ts";
 
 export interface ToolOptions {
   signal?: AbortSignal;

@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { unreachable } from "../error.ts";
 import { lockHolder } from "../file-lock.ts";
 import type { Settings } from "../settings.ts";
-import { paths } from "./paths.ts";
-import { embeddedFolder } from "./server-folder.ts";
+import { embeddedFolder } from "./embedded-folder.ts";
+import { paths } from "./embedded-paths.ts";
 
 export interface ServerState {
   running: boolean;

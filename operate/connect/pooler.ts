@@ -1,7 +1,7 @@
 import type { Client } from "pg";
+import { unreachable } from "../error.ts";
+import type { Settings } from "../settings.ts";
 import { withClient } from "./database.ts";
-import { unreachable } from "./error.ts";
-import type { Settings } from "./settings.ts";
 
 /**
  * A pooler in transaction mode gives each transaction another server session: locks taken by one

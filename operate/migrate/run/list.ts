@@ -1,9 +1,9 @@
+import { withSession } from "../../connect/session.ts";
 import { ExitCode, ExpectedError } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
 import { findFiles } from "../files/files.ts";
-import { withSession } from "../session/connection.ts";
-import { compare, type FileState } from "./compare-files.ts";
-import { type History, readHistory } from "./history.ts";
+import { compare, type FileState } from "../history/compare-files.ts";
+import { type History, readHistory } from "../history/history.ts";
 
 export interface ListedMigration {
   version: string;

@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "pg";
+import { unreachable } from "../error.ts";
+import { isHolder, tryFileLock } from "../file-lock.ts";
+import type { Settings } from "../settings.ts";
 import { withClient } from "./database.ts";
-import { unreachable } from "./error.ts";
-import { isHolder, tryFileLock } from "./file-lock.ts";
 import { assertOwnSession } from "./pooler.ts";
-import type { Settings } from "./settings.ts";
 
 /** "pgstead" as a number: two int4 keys, so that it shows in pg_locks as classid and objid. */
 export const OPERATION_LOCK = [0x70677374, 1] as const;

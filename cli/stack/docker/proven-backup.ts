@@ -1,7 +1,7 @@
 import { isAhead } from "../../../operate/backup/format/clock.ts";
 import { ExitCode, refused } from "../../../operate/error.ts";
-import { docker } from "../docker/docker-stack.ts";
-import { inherit } from "../docker/inherit.ts";
+import { docker } from "./docker-stack.ts";
+import { inherit } from "./inherit.ts";
 
 export interface ProvenBackup {
   id: string;

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { withClient } from "../database.ts";
+import { withClient } from "../connect/database.ts";
 import type { Check, Settings } from "../settings.ts";
 
 export interface CheckResult {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseDocument } from "yaml";
-import { mistake } from "../../../operate/error.ts";
+import { mistake } from "../../operate/error.ts";
 
 interface StackFile {
   secretsprovider?: string;

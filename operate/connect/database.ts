@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import pg from "pg";
-import { assertOurServer } from "./embedded/server-state.ts";
-import { type ExpectedError, unreachable } from "./error.ts";
-import type { Settings } from "./settings.ts";
+import { type ExpectedError, unreachable } from "../error.ts";
+import type { Settings } from "../settings.ts";
+import { assertOurServer } from "./embedded-state.ts";
 
 export interface ConnectOptions {
   /** Shown in `pg_stat_activity` and to whoever waits for us. */
