@@ -1,8 +1,8 @@
 import type { Client } from "pg";
 import { ExpectedError, unreachable } from "../error.ts";
-import { isConnectionLost, isPermissionDenied, isServerTrouble } from "../migrate/sql/sqlstate.ts";
 import type { Settings } from "../settings.ts";
 import { type ConnectOptions, withClient } from "./database.ts";
+import { isConnectionLost, isPermissionDenied, isServerTrouble } from "./sqlstate.ts";
 
 /** As `withClient`; what the server refuses or breaks off on the way is told as that, not as a bug. */
 export async function withSession<T>(

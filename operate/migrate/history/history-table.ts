@@ -1,6 +1,6 @@
 import type { Client } from "pg";
+import { isPermissionDenied, UNDEFINED_TABLE } from "../../connect/sqlstate.ts";
 import { mistake, refused } from "../../error.ts";
-import { isPermissionDenied, UNDEFINED_TABLE } from "../sql/sqlstate.ts";
 
 /** Raised with each change of the tables below; `steps` then says how to get there from before. */
 export const LAYOUT = 1;

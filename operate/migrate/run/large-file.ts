@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isWorthAnotherTry } from "../../connect/sqlstate.ts";
 import { mistake } from "../../error.ts";
 import { runScript, ScriptError } from "../files/script.ts";
 import type { Part } from "../files/source.ts";
@@ -7,7 +8,6 @@ import { type Runner, setRole } from "../session/runner.ts";
 import { watched } from "../session/watch.ts";
 import { type Piece, StatementScanner } from "../sql/scanner.ts";
 import { explainSqlError } from "../sql/sql-error.ts";
-import { isWorthAnotherTry } from "../sql/sqlstate.ts";
 import { cleanStart } from "./transaction.ts";
 
 const PIECE = 1024 * 1024;

@@ -1,3 +1,4 @@
+import { isConnectionLost } from "../../connect/sqlstate.ts";
 import { ExitCode, ExpectedError, refused } from "../../error.ts";
 import { type MigrationFile, nameOf } from "../files/files.ts";
 import { runScript, ScriptError } from "../files/script.ts";
@@ -8,7 +9,6 @@ import { tellOldTransactions } from "../session/old-transactions.ts";
 import { type Runner, setRole } from "../session/runner.ts";
 import { watched } from "../session/watch.ts";
 import { explainSqlError, MigrationError } from "../sql/sql-error.ts";
-import { isConnectionLost } from "../sql/sqlstate.ts";
 import { fateOf } from "./fate.ts";
 import { assertValid, clearFailedBuild, indexIntent } from "./index-build.ts";
 import { type Direction, hashesOfHeads, type Intent, type Progress } from "./intent.ts";

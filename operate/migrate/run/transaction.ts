@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "pg";
+import { isWorthAnotherTry, LOCK_NOT_AVAILABLE } from "../../connect/sqlstate.ts";
 import type { Settings } from "../../settings.ts";
 import { runScript, ScriptError } from "../files/script.ts";
 import type { Part } from "../files/source.ts";
 import { type Runner, setRole } from "../session/runner.ts";
 import { watched } from "../session/watch.ts";
 import { explainSqlError } from "../sql/sql-error.ts";
-import { isWorthAnotherTry, LOCK_NOT_AVAILABLE } from "../sql/sqlstate.ts";
 
 /** Short, so that nobody queues behind an ALTER TABLE that itself waits for a long transaction. */
 export const LOCK_TIMEOUT = "1s";

@@ -1,10 +1,10 @@
 import { asSuperuser } from "../../backup/backup-settings.ts";
 import { withClient } from "../../connect/database.ts";
 import { OPERATION_LOCK, operationLockFile } from "../../connect/operation-lock.ts";
+import { isPermissionDenied } from "../../connect/sqlstate.ts";
 import { refused } from "../../error.ts";
 import { lockHolder } from "../../file-lock.ts";
 import type { Settings } from "../../settings.ts";
-import { isPermissionDenied } from "../sql/sqlstate.ts";
 
 const [HIGH, LOW] = OPERATION_LOCK;
 

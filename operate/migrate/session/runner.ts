@@ -6,10 +6,10 @@ import {
   withOperationLock,
 } from "../../connect/operation-lock.ts";
 import { withSession } from "../../connect/session.ts";
+import { NO_ACTIVE_TRANSACTION } from "../../connect/sqlstate.ts";
 import type { Settings } from "../../settings.ts";
 import { readHistory } from "../history/history.ts";
 import { bootstrapHistory } from "../history/history-table.ts";
-import { NO_ACTIVE_TRANSACTION } from "../sql/sqlstate.ts";
 import { endDump } from "./preempt.ts";
 
 export interface RunOptions {

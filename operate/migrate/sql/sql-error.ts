@@ -1,13 +1,13 @@
 import type { DatabaseError } from "pg";
-import { ExitCode, ExpectedError } from "../../error.ts";
-import { nameOf } from "../files/files.ts";
-import type { Part } from "../files/source.ts";
 import {
   isConnectionLost,
   isPermissionDenied,
   isServerTrouble,
   isWorthAnotherTry,
-} from "./sqlstate.ts";
+} from "../../connect/sqlstate.ts";
+import { ExitCode, ExpectedError } from "../../error.ts";
+import { nameOf } from "../files/files.ts";
+import type { Part } from "../files/source.ts";
 import { splitStatements } from "./statements.ts";
 
 /** What was sent for a part, and how far the server came with it. */
