@@ -7,7 +7,7 @@ endif
 PGSTEAD := node dist/start.cjs
 SOURCES := $(shell find cli config operate -name '*.ts' 2>/dev/null)
 
-.PHONY: help setup up down preview outputs status check doctor logs psql restart migrate backup test faults lint format bench clean
+.PHONY: help setup up down preview outputs status check doctor logs psql restart migrate backup test quick faults lint format bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ backup: setup ## take a backup now
 
 test: setup ## every check and test
 	@npm run --silent test
+
+quick: setup ## the tests that need no engine: types, style, dead code, unit, package
+	@npm run --silent test -- --quick
 
 faults: setup ## every fault row, many seeded kills (SEED, KILLS, KILL_RUNS)
 	@KILLS=$${KILLS:-12} KILL_RUNS=$${KILL_RUNS:-40} BACKUP_STRIKES=$${BACKUP_STRIKES:-25} PGSTEAD_FAULTS=all npm run --silent test -- faults migrate "front door" stack backup

@@ -1,6 +1,9 @@
 import type * as docker from "@pulumi/docker";
+import { freePort } from "../support/project.ts";
 
 export const NAME = "pgc-box";
+const published = await freePort();
+
 export const IMAGE = "pgstead-fixture/postgres:18-trixie";
 
 // biome-ignore lint/suspicious/noExplicitAny: docker's inspect answer.
@@ -146,10 +149,10 @@ export const cases: Case[] = [
   },
   {
     change: "ports",
-    args: { ports: [{ internal: 5432, external: 15499, ip: "127.0.0.1" }] },
+    args: { ports: [{ internal: 5432, external: published, ip: "127.0.0.1" }] },
     engine: "replace",
     look: (c) => c.HostConfig.PortBindings?.["5432/tcp"]?.[0]?.HostPort,
-    becomes: "15499",
+    becomes: String(published),
   },
   {
     change: "volumes",

@@ -3,7 +3,8 @@ import { createHash, randomBytes } from "node:crypto";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { findLack } from "../support/programs.ts";
 import { buildServerImage, fixtureBase } from "../support/server-image.ts";
 
 const checkout = join(import.meta.dirname, "..", "..");
@@ -13,16 +14,15 @@ const name = `pgstead-image-${randomBytes(3).toString("hex")}`;
 const volumes: string[] = [];
 
 /** Shells that images come with: dash for Debian, busybox for Alpine. */
-const shells = [["sh"], ["busybox", "ash"]].filter(
-  ([program]) => spawnSync("sh", ["-c", `command -v ${program}`]).status === 0,
-);
+const shells = [
+  { name: "sh", command: ["sh"], lack: undefined },
+  { name: "ash", command: ["busybox", "ash"], lack: findLack("busybox") },
+];
 
 let base: string;
 beforeAll(() => {
   base = fixtureBase();
   buildServerImage(base, name);
-  if (shells.length < 2) console.log("busybox is not here: ash not tried");
-  console.log("alpine image: not built here");
 });
 afterAll(() => {
   spawnSync("docker", ["rm", "-fv", `${name}-first`, `${name}-second`]);
@@ -174,8 +174,9 @@ describe("the guard of the entrypoint", () => {
   });
 });
 
-describe.each(shells)("compile-pgvector.sh under %s", (...shell) => {
-  const [program, ...first] = shell.filter(Boolean) as [string, ...string[]];
+describe.each(shells)("compile-pgvector.sh under $name", ({ command, lack }) => {
+  beforeEach(({ skip }) => skip(lack !== undefined, lack));
+  const [program, ...first] = command as [string, ...string[]];
   const compile = (sha256: string, archive: string, output: string) =>
     spawnSync(program, [...first, join(postgres, "compile-pgvector.sh"), archive, output], {
       encoding: "utf8",

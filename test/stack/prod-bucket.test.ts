@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { docker, inspect } from "../contract/docker-cli.ts";
+import { freePort } from "../support/project.ts";
 import { BucketService } from "./bucket-service.ts";
 import { StackProject } from "./stack-project.ts";
 
@@ -76,7 +77,7 @@ describe("stack prod whose bucket cannot be had", () => {
   });
 
   test("fails with credentials that the service refuses", async () => {
-    const strict = { PGSTEAD_S3_PORT: "15119", INITIAL_NO_AUTH_ACTION_COUNT: "0" };
+    const strict = { PGSTEAD_S3_PORT: String(await freePort()), INITIAL_NO_AUTH_ACTION_COUNT: "0" };
     const { section, stop } = BucketService.start(service.name, strict);
     project.configure("pgstead:bucket", section);
     const { code, all } = await project.pgstead(["up", "--yes"]).finally(stop);

@@ -1,13 +1,16 @@
 import { spawnSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { findLack } from "../support/programs.ts";
 import { docker } from "../support/server-container.ts";
 import { SshHost } from "./ssh-host.ts";
 import { StackProject } from "./stack-project.ts";
 
+const lack = findLack("sshd", "ssh");
 let host: SshHost;
 let project: StackProject;
 beforeAll(async () => {
+  if (lack) return;
   host = await SshHost.start();
   project = await StackProject.create("prod");
   project.env.PATH = host.path;
@@ -15,7 +18,9 @@ beforeAll(async () => {
   project.configure("pgstead:publish", "true");
   project.configurePostgres({ tls: { required: true } });
 });
+beforeEach(({ skip }) => skip(lack !== undefined, lack));
 afterAll(() => {
+  if (lack) return;
   host?.stop();
   spawnSync("docker", ["rm", "-fv", old()]);
   spawnSync("docker", ["volume", "rm", "-f", old()]);

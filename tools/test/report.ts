@@ -1,0 +1,44 @@
+import { writeFileSync } from "node:fs";
+import { relative } from "node:path";
+import type { Reporter, TestCase, TestModule } from "vitest/node";
+
+export interface TestRecord {
+  file: string;
+  title: string;
+  state: "passed" | "failed" | "skipped";
+  seconds: number;
+  /** Why it was skipped. */
+  note: string | undefined;
+}
+
+/** Writes every test with its time and state to PGSTEAD_TEST_REPORT, for the summary of the run. */
+export default class Report implements Reporter {
+  readonly #records: TestRecord[] = [];
+
+  onTestCaseResult(test: TestCase): void {
+    const result = test.result();
+    this.#records.push({
+      file: fileOf(test.module),
+      title: test.fullName,
+      state: result.state === "pending" ? "failed" : result.state,
+      seconds: (test.diagnostic()?.duration ?? 0) / 1000,
+      note: result.state === "skipped" ? result.note : undefined,
+    });
+  }
+
+  onTestRunEnd(modules: readonly TestModule[]): void {
+    for (const module of modules) this.#addBrokenFile(module);
+    const file = process.env.PGSTEAD_TEST_REPORT;
+    if (file) writeFileSync(file, JSON.stringify(this.#records));
+  }
+
+  /** A file that cannot be loaded, or whose hook fails, may have no test that failed. */
+  #addBrokenFile(module: TestModule): void {
+    const file = fileOf(module);
+    const hasFailed = this.#records.some((each) => each.file === file && each.state === "failed");
+    if (module.ok() || hasFailed) return;
+    this.#records.push({ file, title: "(the file)", state: "failed", seconds: 0, note: undefined });
+  }
+}
+
+const fileOf = (module: TestModule) => relative(process.cwd(), module.moduleId);
