@@ -9,7 +9,7 @@ import { canRun, Stage } from "./stage.ts";
 
 const YEAR_DAYS = 365;
 
-describe.runIf(canRun)("a clock that was two years ahead, and has been put right", () => {
+describe.runIf(canRun)("S34: a clock that was two years ahead, and has been put right", () => {
   let stage: Stage;
   let clock: Clock;
   const backups = () => ({ folder: stage.backups, verify: "each" }) as unknown as BackupSettings;

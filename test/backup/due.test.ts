@@ -36,7 +36,7 @@ describe("what is due", () => {
     }
   });
 
-  test("a clock that was years ahead does not silence the schedule", () => {
+  test("S34: a clock that was years ahead does not silence the schedule", () => {
     expect(due("2031-01-01T02:00:00Z", "2026-05-07T17:00:00Z", "2026-05-06T02:00:01Z")).toBe(
       "2026-05-07T02:00:00.000Z",
     );

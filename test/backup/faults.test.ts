@@ -259,7 +259,7 @@ describe.runIf(canRun)("fails", () => {
     stage.useAgent(main);
   });
 
-  test("on an empty database no run, but marks what it took", async () => {
+  test("S32: on an empty database no run, but marks what it took", async () => {
     await stage.sql("create database empty", "postgres");
     stage.write({
       database: {

@@ -61,7 +61,7 @@ describe("local copies", () => {
     expect(left).toEqual(expect.arrayContaining(good.map(({ id }) => id)));
   });
 
-  test("a clock that jumps years ahead, and back, evicts nothing that should stay", () => {
+  test("S34: a clock that jumps years ahead, and back, evicts nothing that should stay", () => {
     const copies = [0, 1, 2, 3, 4, 5, 6].map((day) => copy(day));
     expect(kept(copies, 7, at(5000))).toHaveLength(7);
     expect(kept([...copies, copy(5000)], 7, at(7))).toHaveLength(7);

@@ -89,7 +89,7 @@ describe.runIf(canRun)("the world outside", () => {
     stage.stopOne(again);
   });
 
-  test("reads metrics, and sees the container unhealthy once the newest proven one is too old", async () => {
+  test("S30: reads metrics, and sees the container unhealthy once the newest proven one is too old", async () => {
     write({ schedule: "0 0 29 2 *" });
     const agent = stage.startAgent([], SERVE);
     await until(() => stage.logs(agent).includes("backups at"), agent);

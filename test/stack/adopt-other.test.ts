@@ -58,7 +58,7 @@ const RICH = `${TABLE};
   create database "Second one";`;
 
 describe("a cluster whose files this server cannot read is loaded from a dump", () => {
-  test("of another base, whose collations may differ", async () => {
+  test("S3: of another base, whose collations may differ", async () => {
     const old = await ofAlpine.start(at("/var/lib/postgresql"));
     docker("stop", "-t", "30", old.name);
     const { code, all } = await adopt(old.volume);

@@ -79,7 +79,7 @@ describe("the image changes under a database", () => {
     expect(JSON.stringify(Config.Env)).not.toContain("PRIVATE KEY");
   });
 
-  test("fails for a certificate that is not valid or not the key's, and the old server goes on", async () => {
+  test("S29: fails for a certificate that is not valid or not the key's, and the old server goes on", async () => {
     const running = serverId();
     const day = 24 * 3600_000;
     const [from, now, to] = [-2, -1, 300].map((days) => new Date(Date.now() + days * day));
@@ -117,7 +117,7 @@ describe("the image changes under a database", () => {
     expect(code, all).toBe(0);
   });
 
-  test("a password that was changed by hand is right again after the next up", async () => {
+  test("S25: a password that was changed by hand is right again after the next up", async () => {
     project.asSuperuser("alter role app password 'by-hand'");
     expect((await asApplication("select 1")).stderr).toContain("password authentication failed");
     const { code, all } = await project.pgstead(["up", "--yes"]);
@@ -145,7 +145,7 @@ describe("the image changes under a database", () => {
     expect(log.stdout + log.stderr).toContain("database system was shut down at");
   });
 
-  test("fails to lower pgvector, says what is at stake, and the old server goes on", async () => {
+  test("S29: fails to lower pgvector, says what is at stake, and the old server goes on", async () => {
     const running = serverId();
     project.configurePostgres({ baseImage: project.baseImage });
     const { code, all } = await project.pgstead(["up", "--yes"]);
@@ -168,7 +168,7 @@ describe("the image changes under a database", () => {
     expect(serverId()).toBe(running);
   });
 
-  test("undo goes back to the image before, and finish lets go of the other", async () => {
+  test("S29: undo goes back to the image before, and finish lets go of the other", async () => {
     const [now] = docker("images", "-q", "--no-trunc", `${project.stack}-postgres:previous`).split(
       "\n",
     );
@@ -215,7 +215,7 @@ describe("the image changes under a database", () => {
     expect([installed("app"), installed("other")]).toEqual(["0.9.0", "0.9.0"]);
   });
 
-  test("fails to change the image while no backup can be taken, and the old server goes on", async () => {
+  test("S29: fails to change the image while no backup can be taken, and the old server goes on", async () => {
     const running = serverId();
     project.configurePostgres({ provenWithinHours: 1, baseImage: bases[0] });
     forgetProofs();

@@ -40,7 +40,7 @@ describe("stack dev", () => {
     ).toBe("app|2");
   });
 
-  test("a new cluster has a collation of its own and a superuser without a password", () => {
+  test("S3: a new cluster has a collation of its own and a superuser without a password", () => {
     const collation = "select datlocprovider, datlocale from pg_database where datname = 'app'";
     expect(project.asSuperuser(collation)).toBe("b|C.UTF-8");
     const password = "select rolpassword is null from pg_authid where rolname = 'postgres'";
@@ -51,7 +51,7 @@ describe("stack dev", () => {
     ).not.toMatch(/\btrust\b/);
   });
 
-  test("fails to let the application change the schema, the history or the audit log", async () => {
+  test("S5: fails to let the application change the schema, the history or the audit log", async () => {
     const refused = /permission denied/;
     await expect(project.asApplication("create table public.mine (n int)")).rejects.toThrow(
       refused,
@@ -196,7 +196,7 @@ describe("stack dev", () => {
     }
   });
 
-  test("fails when the volume was removed behind Pulumi's back", async () => {
+  test("S2: fails when the volume was removed behind Pulumi's back", async () => {
     docker("rm", "-fv", server());
     docker("volume", "rm", `${project.stack}-data`);
     const { code, all } = await project.pgstead(["up", "--yes"]);

@@ -106,7 +106,7 @@ describe("a change that would part the stack from its data", () => {
     await expectRefused(what, message);
   });
 
-  test("fails for another glibc release over data, before the old server is touched", async () => {
+  test("S3: fails for another glibc release over data, before the old server is touched", async () => {
     project.program("");
     const base = `${project.stack}-base:later`;
     bases.push(base);
@@ -158,7 +158,7 @@ describe("a server that is replaced", () => {
   });
 });
 
-describe("a data volume that was removed behind Pulumi's back", () => {
+describe("S2: a data volume that was removed behind Pulumi's back", () => {
   test("fails, and says what the newest proven backup has of it", async () => {
     for (const verb of [["now"], ["verify", "latest"]]) {
       const { code, all } = await project.pgstead(["backup", ...verb]);

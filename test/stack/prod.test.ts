@@ -13,7 +13,7 @@ let password = "";
 
 // In order: each goes on from where the one before left the stack.
 describe("stack prod", () => {
-  test("fails without a shared state backend or a passphrase, and says what to set", async () => {
+  test("S17: fails without a shared state backend or a passphrase, and says what to set", async () => {
     const noBackend = await project.pgstead(["up"], { env: { PULUMI_BACKEND_URL: "" } });
     expect([noBackend.code, noBackend.all]).toEqual([
       1,
@@ -89,7 +89,7 @@ describe("stack prod", () => {
     expect(inspect("container", server()).State.Running).toBe(true);
   });
 
-  test("down keeps data and passwords; the next up finds both", async () => {
+  test("S31: down keeps data and passwords; the next up finds both", async () => {
     project.asSuperuser("create table kept (n int)");
     const down = await project.pgstead(["down", "--yes"]);
     expect(down.code, down.all).toBe(0);

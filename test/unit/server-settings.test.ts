@@ -84,7 +84,7 @@ describe("the server's settings", () => {
     expect(text).toContain("# given by postgres.settings\njit = 'false'\n");
   });
 
-  test("fails for less memory than index builds at once share, with the numbers", () => {
+  test("S29: fails for less memory than index builds at once share, with the numbers", () => {
     const size = { major: "18", memoryMb: 512, maintenanceWorkMemMb: 256 };
     expect(() => sizeServer("db", size)).toThrow(
       '"memoryMb" of "db" is 512, too little for "maintenanceWorkMemMb" at 256: 2 index builds at once share 640 MB beside 128 MB of shared_buffers; allowed is 832 or more',

@@ -94,7 +94,7 @@ describe("pgstead vector", () => {
     expect(recall.map(({ index }) => index)).toEqual(["public.items_ivf"]);
   });
 
-  test("ends in time, and says what it could not measure", async () => {
+  test("S35: ends in time, and says what it could not measure", async () => {
     const { recall } = await report({}, { budgetMs: 0 });
     expect(recall).toEqual([
       expect.objectContaining({
