@@ -1,11 +1,12 @@
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, statfsSync } from "node:fs";
 import { join } from "node:path";
+import { isOlderVersion } from "../../config/version-order.ts";
 import { isFree } from "../../operate/embedded/port-holder.ts";
 import { readSettings } from "../../operate/settings.ts";
 import { readDockerStack } from "../stack/docker/docker-stack.ts";
 import { backendUrl } from "../stack/pulumi/environment.ts";
-import { findPulumi, isOlder, PULUMI_VERSION } from "../stack/pulumi/find-pulumi.ts";
+import { findPulumi, PULUMI_VERSION } from "../stack/pulumi/find-pulumi.ts";
 import { bucket } from "./bucket.ts";
 import { engine, serverContainer } from "./engine.ts";
 import type { Finding } from "./finding.ts";
@@ -35,7 +36,8 @@ export async function examine(root: string, stack: string): Promise<Finding[]> {
 
 function node(): Finding {
   const detail = `v${process.versions.node}`;
-  if (!isOlder(process.versions.node, OLDEST_NODE)) return { name: "node", state: "ok", detail };
+  if (!isOlderVersion(process.versions.node, OLDEST_NODE))
+    return { name: "node", state: "ok", detail };
   return { name: "node", state: "missing", detail, fix: `needed is ${OLDEST_NODE} or newer` };
 }
 

@@ -2,6 +2,7 @@ import { dirname, join, relative } from "node:path";
 import { Command } from "@pulumi/command/local/command.js";
 import { Image, type ImageArgs } from "@pulumi/docker/image.js";
 import * as pulumi from "@pulumi/pulumi";
+import { isOlderVersion } from "../../config/version-order.ts";
 import { bundle, imageFolder } from "../assets.ts";
 import { ConfigError } from "../error.ts";
 import { explainFailure } from "../guards/hooks.ts";
@@ -187,7 +188,7 @@ export function normalizePgvector(
 }
 
 export function assertFloor(version: string, allowed?: string): void {
-  if (compareVersions(version, PGVECTOR_FLOOR) >= 0 || allowed === version) return;
+  if (!isOlderVersion(version, PGVECTOR_FLOOR) || allowed === version) return;
   throw new ConfigError(
     `pgvector ${version} has faults that lose data (fixed in ${PGVECTOR_FLOOR}); take ${PGVECTOR_FLOOR} or newer, or set postgres.pgvector.allowBelowFloor to "${version}"`,
   );
@@ -198,13 +199,4 @@ function readVersions(json: string, pgvector?: PgvectorArgs) {
   if (!found.pgvector) throw new ConfigError("the image holds no pgvector");
   assertFloor(found.pgvector, pgvector?.allowBelowFloor);
   return found;
-}
-
-function compareVersions(a: string, b: string): number {
-  const [left, right] = [a.split(".").map(Number), b.split(".").map(Number)];
-  for (let index = 0; index < 3; index++) {
-    const difference = (left[index] ?? 0) - (right[index] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
 }

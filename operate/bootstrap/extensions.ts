@@ -1,5 +1,5 @@
 import type { Client } from "pg";
-import { isOlderVersion } from "../version-order.ts";
+import { isOlderVersion } from "../../config/version-order.ts";
 
 interface Installed {
   installed: string | null;

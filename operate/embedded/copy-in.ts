@@ -1,3 +1,5 @@
+import { bareStatements } from "../statement-scanner.ts";
+
 const QUERY = 0x51; // 'Q'
 const PARSE = 0x50; // 'P'
 const COPY_IN_RESPONSE = 0x47; // 'G'
@@ -15,12 +17,9 @@ export type CopyIn =
 export function inspectCopyIn(message: Uint8Array): CopyIn {
   const type = message[0];
   if (type !== QUERY && type !== PARSE) return { kind: "none" };
-  const sql = Buffer.from(message.buffer, message.byteOffset, message.byteLength).toString(
-    "latin1",
-    5,
-  );
-  if (!/from\s+stdin/i.test(sql)) return { kind: "none" };
-  const copies = withoutLiterals(sql).match(COPY_FROM_STDIN)?.length ?? 0;
+  const sql = sqlOf(message, type);
+  if (!/\bstdin\b/i.test(sql)) return { kind: "none" };
+  const copies = bareStatements(sql).filter((bare) => COPY_FROM_STDIN.test(bare)).length;
   if (copies === 0) return { kind: "none" };
   if (type === QUERY && copies === 1) {
     return { kind: "collect", invitation: copyInResponse(/\bbinary\b/i.test(sql)) };
@@ -40,11 +39,15 @@ export function withoutInvitation(answer: Uint8Array): Uint8Array {
   return Buffer.concat(kept);
 }
 
-const COPY_FROM_STDIN = /(?:^|[;\0])\s*copy\b[^;]*\bfrom\s+stdin\b/gi;
-const LITERALS =
-  /'(?:[^']|'')*'|"(?:[^"]|"")*"|\$([A-Za-z_]\w*|)\$[\s\S]*?\$\1\$|--[^\n]*|\/\*[\s\S]*?\*\//g;
+/** The marks of a comment may stand between the last two. */
+const COPY_FROM_STDIN = /^copy\b.*\bfrom\b[^\w"']*\bstdin\b/is;
 
-const withoutLiterals = (sql: string) => sql.replace(LITERALS, " ");
+/** A Parse has the statement's name before the SQL; both end in NUL. */
+function sqlOf(message: Uint8Array, type: typeof QUERY | typeof PARSE): string {
+  const bytes = Buffer.from(message.buffer, message.byteOffset, message.byteLength);
+  const from = type === QUERY ? 5 : bytes.indexOf(0, 5) + 1;
+  return bytes.toString("latin1", from, bytes.indexOf(0, from));
+}
 
 function copyInResponse(binary: boolean): Uint8Array {
   const message = Buffer.alloc(8);

@@ -1,5 +1,5 @@
+import { isOlderVersion } from "../../config/version-order.ts";
 import { bytes } from "../human-units.ts";
-import { isOlderVersion } from "../version-order.ts";
 import type { Inventory, VectorIndex } from "./inventory.ts";
 
 export interface Advice {

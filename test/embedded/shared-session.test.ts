@@ -141,6 +141,13 @@ test("COPY FROM STDIN takes its data, however it is cut", async () => {
   });
 });
 
+test.each([
+  "-- data\nCOPY /* all of it */ t FROM /* the client */ STDIN",
+  "COPY t FROM STDIN; -- that's all",
+])("%s takes its data", async (sql) => {
+  expect(await copyIn(sql, ["1\ta\n"])).toContain("COPY 1");
+});
+
 test("fails on bad COPY data with the server's own error, and goes on", async () => {
   expect(await copyIn("COPY t FROM STDIN", ["x\ta\n"])).toContain(
     "invalid input syntax for type integer",
@@ -162,6 +169,7 @@ test.each([
   "SELECT $x$; COPY t FROM STDIN$x$",
   "SELECT 1 -- ; COPY t FROM STDIN",
   "/* COPY t FROM STDIN */ SELECT 1",
+  "SELECT E'\\'; COPY t FROM STDIN; --'",
 ])("%s is no COPY", async (sql) => {
   await withClients(1, async ([client]) => {
     expect((await client!.query(sql)).rows).toHaveLength(1);

@@ -1,12 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { inspect } from "../../operate/migrate/history/inspect.ts";
-import {
-  countStatements,
-  type Piece,
-  StatementScanner,
-} from "../../operate/migrate/sql/scanner.ts";
 import { splitStatements } from "../../operate/migrate/sql/statements.ts";
+import { countStatements, type Piece, StatementScanner } from "../../operate/statement-scanner.ts";
 
 const parts = [
   "select 1;",

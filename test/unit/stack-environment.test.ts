@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { pulumiEnvironment } from "../../cli/stack/pulumi/environment.ts";
-import { isOlder } from "../../cli/stack/pulumi/find-pulumi.ts";
 import { asEnv, withScheme } from "../../cli/stack/pulumi/outputs.ts";
+import { isOlderVersion } from "../../config/version-order.ts";
 
 const root = mkdtempSync(join(tmpdir(), "root-"));
 writeFileSync(join(root, "Pulumi.local.yaml"), "config:\n  pgstead:engine: embedded\n");
@@ -52,8 +52,10 @@ test.each([
   ["3.220.0", "3.220.0", false],
   ["3.1000.0", "3.220.0", false],
   ["4.0.0-alpha.1", "3.220.0", false],
+  ["0.8.9", "0.8.10", true],
+  ["18", "18.1", true],
 ])("is %s older than %s: %s", (version, than, older) => {
-  expect(isOlder(version, than)).toBe(older);
+  expect(isOlderVersion(version, than)).toBe(older);
 });
 
 test("outputs become the variables that clients read, decoded", () => {

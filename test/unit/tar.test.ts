@@ -1,9 +1,16 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { packFolder } from "../../cli/stack/docker/tar.ts";
+import { pack, packFolder } from "../../cli/stack/docker/tar.ts";
 
 const folder = () => mkdtempSync(join(tmpdir(), "pgstead-tar-"));
 
@@ -17,6 +24,15 @@ test("the system's tar reads what was packed, long names and empty files include
   for (const [name, text] of Object.entries(files)) {
     expect(readFileSync(join(to, name), "utf8")).toBe(text);
   }
+});
+
+test("the system's tar reads permissions and links", () => {
+  const to = folder();
+  const run = { path: "run.sh", content: Buffer.from("#!/bin/sh\n"), mode: 0o755 };
+  const archive = pack([run, { path: "link", mode: 0o777, link: "run.sh" }]);
+  execFileSync("tar", ["-xf", "-", "-C", to], { input: archive });
+  expect(statSync(join(to, "run.sh")).mode & 0o777).toBe(0o755);
+  expect(readlinkSync(join(to, "link"))).toBe("run.sh");
 });
 
 test("the same files make the same bytes", () => {

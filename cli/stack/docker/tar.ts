@@ -4,16 +4,27 @@ import { mistake } from "../../../operate/error.ts";
 
 const BLOCK = 512;
 
+export interface TarEntry {
+  path: string;
+  content?: Buffer;
+  /** Permissions. @default 0o644 */
+  mode?: number;
+  /** Where a symbolic link points. */
+  link?: string;
+}
+
+export const packFolder = (folder: string): Buffer =>
+  pack(filesBelow(folder).map((path) => ({ path, content: readFileSync(join(folder, path)) })));
+
 /**
- * The files of a folder as a ustar archive: same bytes for same files, whoever packs them. The tar of
- * the system would add owners, times and, on some, files of its own.
+ * A ustar archive that root owns: equal files make equal bytes. The tar of the system adds owners,
+ * times and, on some systems, files of its own.
  */
-export function packFolder(folder: string): Buffer {
-  const blocks: Buffer[] = [];
-  for (const path of filesBelow(folder)) {
-    const content = readFileSync(join(folder, path));
-    blocks.push(header(path, content.length), content, padding(content.length));
-  }
+export function pack(entries: TarEntry[]): Buffer {
+  const blocks = entries.flatMap((entry) => {
+    const content = entry.content ?? Buffer.alloc(0);
+    return [header(entry, content.length), content, padding(content.length)];
+  });
   return Buffer.concat([...blocks, Buffer.alloc(2 * BLOCK)]);
 }
 
@@ -35,18 +46,19 @@ function filesBelow(folder: string, below = ""): string[] {
 
 const padding = (length: number) => Buffer.alloc((BLOCK - (length % BLOCK)) % BLOCK);
 
-function header(path: string, size: number): Buffer {
+function header({ path, mode = 0o644, link }: TarEntry, size: number): Buffer {
   const { name, prefix } = splitName(path);
   const block = Buffer.alloc(BLOCK);
   block.write(name, 0);
-  block.write("0000644\0", 100);
+  block.write(`${mode.toString(8).padStart(7, "0")}\0`, 100);
   block.write("0000000\0", 108);
   block.write("0000000\0", 116);
   block.write(`${size.toString(8).padStart(11, "0")} `, 124);
   block.write("00000000000 ", 136);
   // The checksum counts itself as eight spaces.
   block.write("        ", 148);
-  block.write("0", 156);
+  block.write(link === undefined ? "0" : "2", 156);
+  block.write(link ?? "", 157, 100);
   block.write("ustar\u000000", 257);
   block.write(prefix, 345);
   const sum = block.reduce((total, byte) => total + byte, 0);

@@ -13,4 +13,4 @@ export async function expectNoChanges(
   return { changes };
 }
 
-const isMigrationStep = (urn: string) => /::(migrations-run|pgstead-migrate)$/.test(urn);
+const isMigrationStep = (urn: string) => /::migrations-run$/.test(urn);

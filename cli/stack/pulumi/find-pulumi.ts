@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { accessSync, constants, existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
+import { isOlderVersion } from "../../../config/version-order.ts";
 
 /** The version that is acquired; the same as of the npm package `pulumi` in package.json. */
 export const PULUMI_VERSION = "3.250.0";
@@ -39,7 +40,8 @@ function onPath(note: (line: string) => void): PulumiCli | undefined {
     .find((file) => isExecutable(file) && !file.includes("node_modules"));
   if (!program) return undefined;
   const version = versionOf(program);
-  if (version && !isOlder(version, OLDEST_PULUMI)) return { program, version, source: "on PATH" };
+  if (version && !isOlderVersion(version, OLDEST_PULUMI))
+    return { program, version, source: "on PATH" };
   note(
     `passed over ${program}: version ${version ?? "unknown"}, needed is ${OLDEST_PULUMI} or newer`,
   );
@@ -76,14 +78,4 @@ function versionOf(program: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-export function isOlder(version: string, than: string): boolean {
-  const parts = (text: string) => text.split(/[.-]/).slice(0, 3).map(Number);
-  const [a, b] = [parts(version), parts(than)];
-  for (let index = 0; index < 3; index++) {
-    const difference = (a[index] ?? 0) - (b[index] ?? 0);
-    if (difference !== 0) return difference < 0;
-  }
-  return false;
 }

@@ -1,5 +1,5 @@
+import { isOlderVersion } from "../../../config/version-order.ts";
 import { ExitCode, ExpectedError, refused } from "../../../operate/error.ts";
-import { isOlderVersion } from "../../../operate/version-order.ts";
 import { containerState, docker, engineError, imageOf } from "../docker/docker-stack.ts";
 import { ensureProvenBackup } from "../docker/proven-backup.ts";
 import { askServer, describeLoss, type ServerFacts, serverFacts } from "../docker/server-facts.ts";

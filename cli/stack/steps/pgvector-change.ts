@@ -1,5 +1,5 @@
+import { isOlderVersion } from "../../../config/version-order.ts";
 import { refused } from "../../../operate/error.ts";
-import { isOlderVersion } from "../../../operate/version-order.ts";
 
 export interface PgvectorChange {
   /** What the image brings. */

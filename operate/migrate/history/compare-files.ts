@@ -13,8 +13,6 @@ export interface Compared {
   file: MigrationFile;
   state: FileState;
   row?: Recorded;
-  /** Only the line endings differ from what was applied. */
-  lineEndings?: boolean;
 }
 
 export interface Comparison {
@@ -47,8 +45,7 @@ function compareOne(file: MigrationFile, history: History, late: boolean): Compa
     };
   }
   if (row.state === "applying") return { file, row, state: "unfinished" };
-  if (row.checksumRaw === file.raw) return { file, row, state: "applied" };
-  if (row.checksum === file.normalised) return { file, row, state: "applied", lineEndings: true };
+  if (row.checksum === file.normalised) return { file, row, state: "applied" };
   return { file, row, state: file.repeatable ? "changed" : "edited" };
 }
 

@@ -1,6 +1,6 @@
 import { mistake } from "../../error.ts";
+import { countStatements, type Piece, piecesOf } from "../../statement-scanner.ts";
 import { lineAt, type Part } from "../files/source.ts";
-import { countStatements, type Piece, piecesOf } from "../sql/scanner.ts";
 import { kindOf, leavesTransaction } from "../sql/statement-kind.ts";
 import {
   explainFailure,

@@ -2,11 +2,11 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isWorthAnotherTry } from "../../connect/sqlstate.ts";
 import { mistake } from "../../error.ts";
+import { type Piece, StatementScanner } from "../../statement-scanner.ts";
 import { runScript, ScriptError } from "../files/script.ts";
 import type { Part } from "../files/source.ts";
 import { type Runner, setRole } from "../session/runner.ts";
 import { watched } from "../session/watch.ts";
-import { type Piece, StatementScanner } from "../sql/scanner.ts";
 import { explainSqlError } from "../sql/sql-error.ts";
 import { cleanStart } from "./transaction.ts";
 

@@ -1,5 +1,5 @@
 import { mistake } from "../../error.ts";
-import { piecesOf } from "./scanner.ts";
+import { piecesOf } from "../../statement-scanner.ts";
 
 export interface Statement {
   text: string;

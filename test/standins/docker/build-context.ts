@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { existsSync, lstatSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
 import { join, relative } from "node:path";
 
+import { pack, type TarEntry } from "../../../cli/stack/docker/tar.ts";
 import { filesBelow, globPattern } from "../base/glob.ts";
-import { type TarEntry, tar } from "./tar.ts";
 
 function ignorePatterns(context: string, dockerfile: string): string[] {
   const file = [`${dockerfile}.dockerignore`, join(context, ".dockerignore")].find(existsSync);
@@ -55,10 +55,10 @@ export function packContext(
   const outside = inside.startsWith("..");
   if (!outside) paths.add(inside);
   const entries: TarEntry[] = [...paths].sort().map((path) => entryOf(context, path));
-  if (!outside) return { archive: tar(entries), dockerfile: inside };
+  if (!outside) return { archive: pack(entries), dockerfile: inside };
   const name = ".dockerfile.outside";
   entries.push({ path: name, content: readFileSync(dockerfile), mode: 0o600 });
-  return { archive: tar(entries), dockerfile: name };
+  return { archive: pack(entries), dockerfile: name };
 }
 
 function entryOf(context: string, path: string): TarEntry {

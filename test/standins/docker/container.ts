@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 
+import { pack } from "../../../cli/stack/docker/tar.ts";
 import type { Operations } from "../base/bridged.ts";
 import { objects, type Properties, stable, text } from "../base/properties.ts";
 import { PartialFailure } from "../base/resource.ts";
@@ -7,7 +8,6 @@ import { resourceLimits, restartPolicy, toCreateBody, toEndpoint } from "./conta
 import { containerFields } from "./container-fields.ts";
 import { toState } from "./container-state.ts";
 import { connectedEngine, EngineError } from "./engine.ts";
-import { tar } from "./tar.ts";
 
 const UPDATABLE = [
   "restart",
@@ -34,7 +34,7 @@ async function upload(id: string, file: Properties): Promise<void> {
     : file.executable
       ? 0o744
       : 0o644;
-  const archive = tar([{ path: text(file.file), content, mode }]);
+  const archive = pack([{ path: text(file.file), content, mode }]);
   const headers = { "Content-Type": "application/x-tar", "Content-Length": archive.length };
   const answer = await connectedEngine().send(
     "PUT",

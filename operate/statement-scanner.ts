@@ -5,6 +5,8 @@ export interface Piece {
   text: string;
   /** Index in `text` of its first word, past blanks and comments; its length where it has none. */
   words: number;
+  /** From the first word on, with a space for what quotes, dollars and comments hide. */
+  bare?: string;
 }
 
 /** What may begin another state, or end a statement. */
@@ -34,6 +36,12 @@ export class StatementScanner {
   private routine = false;
   private bodies = 0;
   private tag = "";
+  /** What stands outside quotes and comments, from the first word on; kept only when asked for. */
+  private bare: string | undefined;
+
+  constructor({ bare = false } = {}) {
+    if (bare) this.bare = "";
+  }
 
   /** The statements that `text` completes. */
   push(text: string, last = false): Piece[] {
@@ -60,7 +68,11 @@ export class StatementScanner {
     this.words = undefined;
     this.parentheses = 0;
     this.bodies = 0;
-    return { text: this.rest.slice(start, end), words };
+    const text = this.rest.slice(start, end);
+    if (this.bare === undefined) return { text, words };
+    const { bare } = this;
+    this.bare = "";
+    return { text, words, bare };
   }
 
   /** Moves on to the end of the current statement; undefined where the text ends before it does. */
@@ -69,8 +81,14 @@ export class StatementScanner {
     const limit = last ? this.rest.length : this.rest.length - 64;
     while (this.at < limit) {
       this.steps++;
-      if (this.state !== "sql") this.leave(limit);
-      else if (this.enter(limit)) return this.at;
+      const from = this.at;
+      const isHidden = this.state !== "sql";
+      const isEnd = !isHidden && this.enter(limit);
+      if (isHidden) this.leave(limit);
+      if (this.bare !== undefined && this.words !== undefined) {
+        this.bare += isHidden ? " " : this.rest.slice(from, this.at);
+      }
+      if (isEnd) return this.at;
     }
     return undefined;
   }
@@ -180,6 +198,10 @@ function find(pattern: RegExp, text: string, from: number): number {
 }
 
 export const piecesOf = (sql: string) => new StatementScanner().push(sql, true);
+
+/** The statements without what a quote, a dollar quote or a comment hides. */
+export const bareStatements = (sql: string): string[] =>
+  new StatementScanner({ bare: true }).push(sql, true).map(({ bare = "" }) => bare);
 
 /** Without those that are nothing but blanks and a semicolon. */
 export const countStatements = (pieces: Piece[]) =>
