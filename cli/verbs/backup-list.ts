@@ -1,5 +1,5 @@
 import { isAhead } from "../../operate/backup/format/clock.ts";
-import type { Listed, ListResult } from "../../operate/backup/store/list.ts";
+import type { Listed, ListResult } from "../../operate/backup/store/list-backups.ts";
 import { ExitCode } from "../../operate/error.ts";
 import { age, bytes } from "../../operate/human-units.ts";
 import type { Verb } from "../verb.ts";
@@ -11,7 +11,7 @@ export const backupList: Verb = {
     "backups with age, size, where copies lie, and which are proven; exit 2 if there is no good one",
   examples: ["pgstead backup list", "pgstead backup list --json"],
   async run(context) {
-    const { listBackups } = await import("../../operate/backup/store/list.ts");
+    const { listBackups } = await import("../../operate/backup/store/list-backups.ts");
     const result = await listBackups(await context.settings());
     context.print(result, () => describe(result, new Date()));
     const usable = result.backups.some(({ good, problem }) => good && !problem);

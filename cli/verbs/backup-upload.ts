@@ -1,4 +1,4 @@
-import type { Uploaded } from "../../operate/backup/store/upload-missing.ts";
+import type { Uploaded } from "../../operate/backup/store/update-bucket.ts";
 import { ExitCode } from "../../operate/error.ts";
 import { untilInterrupted } from "../interrupt.ts";
 import type { Verb } from "../verb.ts";
@@ -10,7 +10,7 @@ export const backupUpload: Verb = {
   examples: ["pgstead backup upload"],
   writes: true,
   async run(context) {
-    const { uploadMissing } = await import("../../operate/backup/store/upload-missing.ts");
+    const { uploadMissing } = await import("../../operate/backup/store/update-bucket.ts");
     const { backupSettings } = await import("../../operate/backup/backup-settings.ts");
     const backups = backupSettings(await context.settings());
     const note = (line: string) => context.note(line);

@@ -27,7 +27,7 @@ export const backupVerify: Verb = {
         ...{ fromBucket: options.fromBucket === true, pgsteadVersion: version },
         ...{ waitMs, note, signal },
       });
-      const { uploadMissing } = await import("../../operate/backup/store/upload-missing.ts");
+      const { uploadMissing } = await import("../../operate/backup/store/update-bucket.ts");
       const uploadError = settings.backups
         ? (await uploadMissing(settings.backups, { note, signal })).error
         : null;

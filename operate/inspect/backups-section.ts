@@ -1,6 +1,6 @@
 import { Cron } from "croner";
 import { readState } from "../agent/state.ts";
-import { type Listed, type ListResult, listBackups } from "../backup/store/list.ts";
+import { type Listed, type ListResult, listBackups } from "../backup/store/list-backups.ts";
 import { age, bytes } from "../human-units.ts";
 import type { Settings } from "../settings.ts";
 import type { Section } from "./section.ts";

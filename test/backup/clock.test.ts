@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readHealth } from "../../operate/agent/health.ts";
 import { dueVerification, triedCopies } from "../../operate/backup/prove/due-verification.ts";
-import type { ListResult } from "../../operate/backup/store/list.ts";
+import type { ListResult } from "../../operate/backup/store/list-backups.ts";
 import type { BackupSettings } from "../../operate/settings.ts";
 import { Clock } from "../faults/harness.ts";
 import { canRun, Stage } from "./stage.ts";

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { CreateBucketCommand } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { State } from "../../operate/agent/state.ts";
-import type { Listed, ListResult } from "../../operate/backup/store/list.ts";
+import type { Listed, ListResult } from "../../operate/backup/store/list-backups.ts";
 import type { Pruned } from "../../operate/backup/store/prune.ts";
 import { startProxy } from "./s3-proxy.ts";
 import { canRun, Stage, startS3 } from "./stage.ts";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { compositeSum } from "../../operate/backup/format/composite-sum.ts";
-import { copyRanges } from "../../operate/backup/store/keep.ts";
+import { copyRanges } from "../../operate/backup/store/keep-slots.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "pgstead-sums-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -9,9 +9,9 @@ import {
 } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Proof } from "../../operate/backup/format/proof.ts";
-import type { ListResult } from "../../operate/backup/store/list.ts";
-import { newestProven } from "../../operate/backup/store/proven.ts";
-import type { BackupResult } from "../../operate/backup/take/now.ts";
+import type { ListResult } from "../../operate/backup/store/list-backups.ts";
+import { newestProven } from "../../operate/backup/store/newest-proven.ts";
+import type { BackupResult } from "../../operate/backup/take/take-backup.ts";
 import { readSettings } from "../../operate/settings.ts";
 import { canRun, Stage, startS3 } from "./stage.ts";
 

@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { withClient } from "../../connect/database.ts";
 import { ExpectedError, unreachable } from "../../error.ts";
-import { type ScratchNeeds, withScratch } from "../../scratch/for-migrations.ts";
+import { type ScratchNeeds, withScratch } from "../../scratch/scratch-database.ts";
 import type { Settings } from "../../settings.ts";
 import { CannotVerify } from "../format/cannot-verify.ts";
 import type { Manifest } from "../format/manifest.ts";
 import type { Outcome } from "../format/proof.ts";
-import { compare } from "./compare-census.ts";
+import { compare } from "./compare-restored.ts";
 
 /** The embedded server's scratch is another one of its kind, in this process's memory. */
 export async function proveEmbedded(

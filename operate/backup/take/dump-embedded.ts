@@ -11,7 +11,7 @@ import type { Manifest } from "../format/manifest.ts";
 import { Seal } from "../format/seal.ts";
 import { newId, publish, secure, withWorkFolder } from "../store/folder.ts";
 import type { DumpOptions } from "./dump.ts";
-import { readFacts } from "./snapshot.ts";
+import { readFacts } from "./dump-snapshot.ts";
 
 /**
  * The embedded server's backup: always plain SQL, and no roles, of which it has none. Its clients share

@@ -9,8 +9,8 @@ import { assertReadable } from "../format/check-dump.ts";
 import { isGood, type Manifest } from "../format/manifest.ts";
 import { Seal } from "../format/seal.ts";
 import { localManifests, newId, publish, secure, withWorkFolder } from "../store/folder.ts";
-import { assertRoom, expectedBytes } from "./free-space.ts";
-import { type Snapshot, withSnapshot } from "./snapshot.ts";
+import { type Snapshot, withSnapshot } from "./dump-snapshot.ts";
+import { assertRoom, expectedBytes } from "./dump-space.ts";
 
 export interface DumpOptions {
   format: Manifest["format"];

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import type { Client } from "pg";
 import { withSession } from "../../connect/session.ts";
 import { mistake } from "../../error.ts";
-import { settingsOf, withScratch } from "../../scratch/for-migrations.ts";
+import { settingsOf, withScratch } from "../../scratch/scratch-database.ts";
 import type { Settings } from "../../settings.ts";
 import { createMigration, type NewMigration } from "../files/new.ts";
 import { review } from "../files/review.ts";

@@ -1,6 +1,6 @@
 import type { Client } from "pg";
 import { withSession } from "../../connect/session.ts";
-import { type ScratchNeeds, withScratch } from "../../scratch/for-migrations.ts";
+import { type ScratchNeeds, withScratch } from "../../scratch/scratch-database.ts";
 import type { Settings } from "../../settings.ts";
 import { readHistory } from "../history/history.ts";
 import { up } from "../run/up.ts";

@@ -3,8 +3,8 @@ import type { BackupSettings, Settings } from "../../settings.ts";
 import { backupSettings } from "../backup-settings.ts";
 import { isAhead } from "../format/clock.ts";
 import { isGood, type Manifest } from "../format/manifest.ts";
-import { withBucket } from "./bucket.ts";
-import { bucketIds, bucketManifest, newestFirst } from "./bucket-list.ts";
+import { withBucket } from "./bucket-client.ts";
+import { bucketIds, bucketManifest, newestFirst } from "./bucket-files.ts";
 import { localManifests } from "./folder.ts";
 
 export interface Found {

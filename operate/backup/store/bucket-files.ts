@@ -1,7 +1,7 @@
 import { encryptedName } from "../format/encrypt.ts";
 import { type Manifest, parseManifest } from "../format/manifest.ts";
 import { type Proof, parseProof, proofName } from "../format/proof.ts";
-import type { Bucket } from "./bucket.ts";
+import type { Bucket } from "./bucket-client.ts";
 
 /** Names of the files under a prefix. */
 export async function bucketNames(bucket: Bucket, prefix: string): Promise<Set<string>> {

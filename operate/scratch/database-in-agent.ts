@@ -3,9 +3,9 @@ import { CannotVerify } from "../backup/format/cannot-verify.ts";
 import { withSession } from "../connect/session.ts";
 import { unreachable } from "../error.ts";
 import type { Settings } from "../settings.ts";
-import { withScratchHome } from "./home.ts";
-import { withScratchServer } from "./server.ts";
-import { takeTurns } from "./turns.ts";
+import { withScratchHome } from "./scratch-folder.ts";
+import { takeTurns } from "./scratch-lock.ts";
+import { withScratchServer } from "./scratch-server.ts";
 
 const WAIT_MS = 600_000;
 

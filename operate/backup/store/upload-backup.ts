@@ -8,7 +8,7 @@ import type { BackupSettings } from "../../settings.ts";
 import { compositeSum } from "../format/composite-sum.ts";
 import { withOutgoing } from "../format/encrypt.ts";
 import { type Manifest, type Part, partsOf } from "../format/manifest.ts";
-import type { Bucket } from "./bucket.ts";
+import type { Bucket } from "./bucket-client.ts";
 import { manifestFile } from "./folder.ts";
 
 /** S3 takes 10,000 parts: 16 MiB reach 160 GB; above that, parts grow with the file. */

@@ -1,8 +1,8 @@
 import { isAhead } from "../format/clock.ts";
 import { type Manifest, partsOf } from "../format/manifest.ts";
 import { parseProof, proofName } from "../format/proof.ts";
-import type { Bucket } from "./bucket.ts";
-import { bucketManifest, bucketNames, bucketText, storedName } from "./bucket-list.ts";
+import type { Bucket } from "./bucket-client.ts";
+import { bucketManifest, bucketNames, bucketText, storedName } from "./bucket-files.ts";
 
 /** Two, so that the one being overwritten is never the only one. */
 const SLOTS = ["a", "b"] as const;

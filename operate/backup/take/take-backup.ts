@@ -4,7 +4,7 @@ import { asSuperuser, backupSettings } from "../backup-settings.ts";
 import type { Manifest } from "../format/manifest.ts";
 import { openFolder } from "../store/folder.ts";
 import { prune } from "../store/prune.ts";
-import { uploadMissing } from "../store/upload-missing.ts";
+import { uploadMissing } from "../store/update-bucket.ts";
 import { type DumpOptions, dump } from "./dump.ts";
 import { dumpEmbedded } from "./dump-embedded.ts";
 

@@ -2,8 +2,8 @@ import type { BackupSettings, Settings } from "../../settings.ts";
 import { backupSettings } from "../backup-settings.ts";
 import { isGood } from "../format/manifest.ts";
 import { isProven, localProof, type Proof } from "../format/proof.ts";
-import { type Bucket, withBucket } from "./bucket.ts";
-import { bucketNames, bucketProof, idsOf, newestFirst } from "./bucket-list.ts";
+import { type Bucket, withBucket } from "./bucket-client.ts";
+import { bucketNames, bucketProof, idsOf, newestFirst } from "./bucket-files.ts";
 import { localManifests } from "./folder.ts";
 
 export interface Proven {

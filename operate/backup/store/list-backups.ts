@@ -7,8 +7,8 @@ import { encryptedName } from "../format/encrypt.ts";
 import { isGood, type Manifest, partsOf } from "../format/manifest.ts";
 import { localProof, type Proof, proofName } from "../format/proof.ts";
 import type { Standing } from "../format/seal.ts";
-import { withBucket } from "./bucket.ts";
-import { bucketManifest, bucketNames, bucketProof, idsOf } from "./bucket-list.ts";
+import { withBucket } from "./bucket-client.ts";
+import { bucketManifest, bucketNames, bucketProof, idsOf } from "./bucket-files.ts";
 import { localManifests } from "./folder.ts";
 
 export interface Listed {

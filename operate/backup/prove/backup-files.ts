@@ -5,14 +5,14 @@ import { pipeline } from "node:stream/promises";
 import { ExpectedError, unreachable } from "../../error.ts";
 import { bytes } from "../../human-units.ts";
 import { type Note, withProgress } from "../../progress.ts";
-import { assertScratchRoom } from "../../scratch/room.ts";
+import { assertScratchRoom } from "../../scratch/scratch-space.ts";
 import type { BackupSettings } from "../../settings.ts";
 import { CannotVerify } from "../format/cannot-verify.ts";
 import { measure } from "../format/check-dump.ts";
 import { type Part, partsOf } from "../format/manifest.ts";
-import { withBucket } from "../store/bucket.ts";
-import { bucketNames, storedName } from "../store/bucket-list.ts";
-import type { Found } from "../store/find.ts";
+import { withBucket } from "../store/bucket-client.ts";
+import { bucketNames, storedName } from "../store/bucket-files.ts";
+import type { Found } from "../store/find-backup.ts";
 
 interface PartsOptions {
   note?: Note;

@@ -3,8 +3,8 @@ import { withClient } from "../../connect/database.ts";
 import type { Check, Settings } from "../../settings.ts";
 import { type Census, readCensus } from "../format/census.ts";
 import type { Manifest } from "../format/manifest.ts";
-import { readFacts } from "../take/snapshot.ts";
-import { askVectors } from "./vector-query.ts";
+import { readFacts } from "../take/dump-snapshot.ts";
+import { askVectors } from "./query-vector-indexes.ts";
 
 export interface Comparison {
   problems: string[];

@@ -30,7 +30,7 @@ export async function withScratch<T>(
   const memory = await import("@electric-sql/pglite").catch(isMissing);
   if (!memory) {
     // In the agent, which has the programs of the stack's own server instead.
-    const { withScratchCluster } = await import("./cluster.ts");
+    const { withScratchCluster } = await import("./database-in-agent.ts");
     return withScratchCluster(live, preparation(needs), use);
   }
   const { SharedSession } = await import("../embedded/wire.ts");

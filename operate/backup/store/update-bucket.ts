@@ -3,11 +3,11 @@ import type { BackupSettings } from "../../settings.ts";
 import { isAhead } from "../format/clock.ts";
 import { isGood, type Manifest } from "../format/manifest.ts";
 import { isProven, localProof, proofName, proofText } from "../format/proof.ts";
-import { type Bucket, withBucket } from "./bucket.ts";
-import { bucketNames, bucketProof, idsOf } from "./bucket-list.ts";
+import { type Bucket, withBucket } from "./bucket-client.ts";
+import { bucketNames, bucketProof, idsOf } from "./bucket-files.ts";
 import { localManifests } from "./folder.ts";
-import { keepNewest } from "./keep.ts";
-import { putJson, type UploadOptions, uploadBackup } from "./upload.ts";
+import { keepNewest } from "./keep-slots.ts";
+import { putJson, type UploadOptions, uploadBackup } from "./upload-backup.ts";
 
 export interface Uploaded {
   uploaded: string[];

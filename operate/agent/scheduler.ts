@@ -5,13 +5,13 @@ import { isGood } from "../backup/format/manifest.ts";
 import type { Proof } from "../backup/format/proof.ts";
 import { dueVerification, triedCopies } from "../backup/prove/due-verification.ts";
 import { localManifests, openFolder } from "../backup/store/folder.ts";
-import type { Uploaded } from "../backup/store/upload-missing.ts";
-import type { BackupResult } from "../backup/take/now.ts";
+import type { Uploaded } from "../backup/store/update-bucket.ts";
+import type { BackupResult } from "../backup/take/take-backup.ts";
 import type { Settings } from "../settings.ts";
 import { dueTime, mayTry, parseSchedule } from "./due.ts";
 import { readHealth } from "./health.ts";
+import { Teller } from "./notify.ts";
 import { type Run, readState, type State, writeState } from "./state.ts";
-import { Teller } from "./tell.ts";
 
 /** How the scheduler acts; each in a process of its own, so that this one stays small. */
 export interface Actions {
