@@ -72,7 +72,7 @@ export const backupNow: Verb = {
         return warnings.length > 0 ? ExitCode.pending : ExitCode.fine;
       }
       const backup = await import("../../operate/backup/take/take-backup.ts");
-      const result = await backup.backupNow(settings, {
+      const result = await backup.takeBackup(settings, {
         ...shared,
         trigger: options.scheduled ? "schedule" : "now",
         pgsteadVersion: version,

@@ -10,11 +10,11 @@ export const backupUpload: Verb = {
   examples: ["pgstead backup upload"],
   writes: true,
   async run(context) {
-    const { uploadMissing } = await import("../../operate/backup/store/update-bucket.ts");
+    const { updateBucket } = await import("../../operate/backup/store/update-bucket.ts");
     const { backupSettings } = await import("../../operate/backup/backup-settings.ts");
     const backups = backupSettings(await context.settings());
     const note = (line: string) => context.note(line);
-    const result = await untilInterrupted((signal) => uploadMissing(backups, { note, signal }));
+    const result = await untilInterrupted((signal) => updateBucket(backups, { note, signal }));
     context.print(result, () => describe(result, Boolean(backups.bucket)));
     return result.error ? ExitCode.unreachable : ExitCode.fine;
   },

@@ -22,8 +22,8 @@ export const serve: Verb = {
       return;
     }
     if (options.healthy) {
-      const { askHealth } = await import("../../operate/agent/ask-health.ts");
-      const { fresh, answer } = await askHealth(settings);
+      const { fetchHealth } = await import("../../operate/agent/ask-health.ts");
+      const { fresh, answer } = await fetchHealth(settings);
       context.print(answer, JSON.stringify(answer));
       return fresh ? ExitCode.fine : ExitCode.pending;
     }

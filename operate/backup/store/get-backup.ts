@@ -9,7 +9,7 @@ import { type Note, withProgress } from "../../progress.ts";
 import type { Settings } from "../../settings.ts";
 import { backupSettings } from "../backup-settings.ts";
 import { withBucket } from "./bucket-client.ts";
-import { bucketNames, storedName } from "./bucket-files.ts";
+import { listBucketFiles, findStoredName } from "./bucket-files.ts";
 import { type Found, findBackup } from "./find-backup.ts";
 
 export interface GetOptions {
@@ -54,7 +54,7 @@ async function nameOf(settings: Settings, { manifest, where }: Found): Promise<s
   const { file } = manifest.dump;
   if (where === "local") return file;
   return withBucket(backupSettings(settings), async (bucket) =>
-    storedName(await bucketNames(bucket, "dumps/"), file),
+    findStoredName(await listBucketFiles(bucket, "dumps/"), file),
   );
 }
 
