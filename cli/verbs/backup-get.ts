@@ -1,5 +1,5 @@
-import type { Found } from "../../operate/backup/store/find.ts";
-import type { GetResult } from "../../operate/backup/store/get.ts";
+import type { Found } from "../../operate/backup/store/find-backup.ts";
+import type { GetResult } from "../../operate/backup/store/get-backup.ts";
 import { ExitCode } from "../../operate/error.ts";
 import { bytes } from "../../operate/human-units.ts";
 import type { Verb } from "../verb.ts";
@@ -28,7 +28,7 @@ export const backupGet: Verb = {
       if (code === ExitCode.fine) context.print({ out, manifest }, `${out}: checksum right`);
       return code;
     }
-    const { getBackup } = await import("../../operate/backup/store/get.ts");
+    const { getBackup } = await import("../../operate/backup/store/get-backup.ts");
     const result = await getBackup(await context.settings(), id, {
       note: (line) => context.note(line),
       ...(options.out !== undefined && { out: String(options.out) }),

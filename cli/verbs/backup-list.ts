@@ -1,5 +1,5 @@
 import { isAhead } from "../../operate/backup/format/clock.ts";
-import type { Listed, ListResult } from "../../operate/backup/store/list.ts";
+import type { ListedBackup, ListResult } from "../../operate/backup/store/list-backups.ts";
 import { ExitCode } from "../../operate/error.ts";
 import { age, bytes } from "../../operate/human-units.ts";
 import type { Verb } from "../verb.ts";
@@ -11,7 +11,7 @@ export const backupList: Verb = {
     "backups with age, size, where copies lie, and which are proven; exit 2 if there is no good one",
   examples: ["pgstead backup list", "pgstead backup list --json"],
   async run(context) {
-    const { listBackups } = await import("../../operate/backup/store/list.ts");
+    const { listBackups } = await import("../../operate/backup/store/list-backups.ts");
     const result = await listBackups(await context.settings());
     context.print(result, () => describe(result, new Date()));
     const usable = result.backups.some(({ good, problem }) => good && !problem);
@@ -31,7 +31,7 @@ export function describe(result: ListResult, now: Date): string {
   return lines.join("\n");
 }
 
-function line(backup: Listed, width: number, now: Date): string {
+function line(backup: ListedBackup, width: number, now: Date): string {
   const columns = [
     backup.id.padEnd(width),
     age(backup.startedAt, now).padStart(8),
@@ -53,10 +53,10 @@ function line(backup: Listed, width: number, now: Date): string {
   return columns.join("  ");
 }
 
-const copiesOf = ({ copies, encrypted }: Listed) =>
+const copiesOf = ({ copies, encrypted }: ListedBackup) =>
   copies.map((copy) => (copy === "bucket" && encrypted ? "bucket (encrypted)" : copy)).join(" + ");
 
-export function proofOf({ proof }: Pick<Listed, "proof">, now: Date): string {
+export function proofOf({ proof }: Pick<ListedBackup, "proof">, now: Date): string {
   if (!proof) return "not proven";
   if (proof.state === "proven") return `proven ${age(proof.verifiedAt, now)} ago`;
   const [problem = ""] = proof.problems;

@@ -1,5 +1,5 @@
 import type { Compression } from "../../operate/backup/take/dump-to.ts";
-import type { BackupResult } from "../../operate/backup/take/now.ts";
+import type { BackupResult } from "../../operate/backup/take/take-backup.ts";
 import { ExitCode, mistake } from "../../operate/error.ts";
 import { bytes } from "../../operate/human-units.ts";
 import type { Context } from "../context.ts";
@@ -71,8 +71,8 @@ export const backupNow: Verb = {
         if (out !== "-") context.print({ out, warnings }, `written to ${out}`);
         return warnings.length > 0 ? ExitCode.pending : ExitCode.fine;
       }
-      const backup = await import("../../operate/backup/take/now.ts");
-      const result = await backup.backupNow(settings, {
+      const backup = await import("../../operate/backup/take/take-backup.ts");
+      const result = await backup.takeBackup(settings, {
         ...shared,
         trigger: options.scheduled ? "schedule" : "now",
         pgsteadVersion: version,

@@ -1,4 +1,4 @@
-import type { Pruned } from "../../operate/backup/store/prune.ts";
+import type { PruneDecision } from "../../operate/backup/store/prune.ts";
 import { age, bytes } from "../../operate/human-units.ts";
 import type { Verb } from "../verb.ts";
 
@@ -10,16 +10,16 @@ export const backupPrune: Verb = {
   examples: ["pgstead backup prune --dry-run", "pgstead backup prune"],
   writes: true,
   async run(context, { options }) {
-    const { planPrune, prune } = await import("../../operate/backup/store/prune.ts");
+    const { planPruning, prune } = await import("../../operate/backup/store/prune.ts");
     const { backupSettings } = await import("../../operate/backup/backup-settings.ts");
     const backups = backupSettings(await context.settings());
-    const plan = planPrune(backups);
+    const plan = planPruning(backups);
     const removed = options.dryRun ? [] : prune(backups);
     context.print({ plan, removed }, () => describe(plan, Boolean(options.dryRun), new Date()));
   },
 };
 
-function describe(plan: Pruned[], dryRun: boolean, now: Date): string {
+function describe(plan: PruneDecision[], dryRun: boolean, now: Date): string {
   if (plan.length === 0) return "there are no local copies";
   const goes = dryRun ? "would go" : "removed";
   const lines = plan.map(({ id, keep, reason, size, startedAt }) =>

@@ -1,4 +1,4 @@
-import type { Found } from "../../operate/backup/store/find.ts";
+import type { Found } from "../../operate/backup/store/find-backup.ts";
 import { age, bytes } from "../../operate/human-units.ts";
 import type { Verb } from "../verb.ts";
 
@@ -9,7 +9,7 @@ export const backupShow: Verb = {
   args: "[id]",
   examples: ["pgstead backup show", "pgstead backup show app-20260507T020000Z --json"],
   async run(context, { args }) {
-    const { findBackup } = await import("../../operate/backup/store/find.ts");
+    const { findBackup } = await import("../../operate/backup/store/find-backup.ts");
     const found = await findBackup(await context.settings(), args[0] ?? "latest");
     context.print(found, () => describe(found));
   },

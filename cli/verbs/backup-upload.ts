@@ -1,4 +1,4 @@
-import type { Uploaded } from "../../operate/backup/store/upload-missing.ts";
+import type { Uploaded } from "../../operate/backup/store/update-bucket.ts";
 import { ExitCode } from "../../operate/error.ts";
 import { untilInterrupted } from "../interrupt.ts";
 import type { Verb } from "../verb.ts";
@@ -10,11 +10,11 @@ export const backupUpload: Verb = {
   examples: ["pgstead backup upload"],
   writes: true,
   async run(context) {
-    const { uploadMissing } = await import("../../operate/backup/store/upload-missing.ts");
+    const { updateBucket } = await import("../../operate/backup/store/update-bucket.ts");
     const { backupSettings } = await import("../../operate/backup/backup-settings.ts");
     const backups = backupSettings(await context.settings());
     const note = (line: string) => context.note(line);
-    const result = await untilInterrupted((signal) => uploadMissing(backups, { note, signal }));
+    const result = await untilInterrupted((signal) => updateBucket(backups, { note, signal }));
     context.print(result, () => describe(result, Boolean(backups.bucket)));
     return result.error ? ExitCode.unreachable : ExitCode.fine;
   },

@@ -27,9 +27,9 @@ export const backupVerify: Verb = {
         ...{ fromBucket: options.fromBucket === true, pgsteadVersion: version },
         ...{ waitMs, note, signal },
       });
-      const { uploadMissing } = await import("../../operate/backup/store/upload-missing.ts");
+      const { updateBucket } = await import("../../operate/backup/store/update-bucket.ts");
       const uploadError = settings.backups
-        ? (await uploadMissing(settings.backups, { note, signal })).error
+        ? (await updateBucket(settings.backups, { note, signal })).error
         : null;
       context.print({ ...proof, uploadError }, () => describe(proof, uploadError));
       return EXIT[proof.state];

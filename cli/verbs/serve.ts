@@ -22,13 +22,13 @@ export const serve: Verb = {
       return;
     }
     if (options.healthy) {
-      const { askHealth } = await import("../../operate/agent/ask-health.ts");
-      const { fresh, answer } = await askHealth(settings);
+      const { fetchHealth } = await import("../../operate/agent/ask-health.ts");
+      const { fresh, answer } = await fetchHealth(settings);
       context.print(answer, JSON.stringify(answer));
       return fresh ? ExitCode.fine : ExitCode.pending;
     }
     if (settings.engine !== "embedded") {
-      const { serveAgent } = await import("../../operate/agent/serve.ts");
+      const { serveAgent } = await import("../../operate/agent/serve-agent.ts");
       const file = await context.settingsFile();
       await serveAgent(settings, (verb) => selfCommand(verb, file));
       return;
@@ -37,7 +37,7 @@ export const serve: Verb = {
     const file = await context.settingsFile();
     await serveEmbedded(settings, async (signal) => {
       if (!settings.backups) return;
-      const { schedule } = await import("../../operate/agent/serve.ts");
+      const { schedule } = await import("../../operate/agent/serve-agent.ts");
       await schedule(settings, (verb) => selfCommand(verb, file), signal);
     });
     // PGlite leaves handles open that would keep the process alive.

@@ -23,7 +23,7 @@ export function parseSchedule(schedule: string): Cron {
  * The due time that still waits for its dump: tonight's when its hour has come, or the newest one
  * that was missed. Of several that were missed only that one; a dump of now stands for all.
  */
-export function dueTime(
+export function findDueTime(
   cron: Cron,
   { handled }: Pick<State, "handled">,
   newestBackup: string | undefined,
@@ -43,7 +43,7 @@ const believable = (time: string | null | undefined, now: Date) =>
 const FIRST_RETRY_MS = 5 * 60_000;
 
 /** After a failure: 5 minutes, 10, 20, then hourly. */
-export function mayTry(
+export function isAttemptAllowed(
   { last, failures }: { failures: number; last: Pick<Run, "finishedAt"> | null },
   now: Date,
 ) {

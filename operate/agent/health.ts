@@ -1,7 +1,7 @@
 import { Cron } from "croner";
 import { isGood, type Manifest } from "../backup/format/manifest.ts";
-import { isProven, localProof, type Proof } from "../backup/format/proof.ts";
-import { localManifests } from "../backup/store/folder.ts";
+import { isProven, readLocalProof, type Proof } from "../backup/format/proof.ts";
+import { readLocalManifests } from "../backup/store/folder.ts";
 import { age } from "../human-units.ts";
 import type { BackupSettings } from "../settings.ts";
 import type { State } from "./state.ts";
@@ -19,9 +19,9 @@ export interface Health {
 
 /** What the agent itself can see, without asking the server or the bucket. */
 export function readHealth(backups: BackupSettings, state: State, now = new Date()): Health {
-  const manifests = localManifests(backups);
+  const manifests = readLocalManifests(backups);
   const good = manifests.filter(isGood);
-  const proofs = good.map((manifest) => localProof(backups, manifest));
+  const proofs = good.map((manifest) => readLocalProof(backups, manifest));
   const proven = proofs.find((proof) => isProven(proof, now));
   const stale = staleness(backups, proven?.restorableTo ?? state.since ?? now.toISOString(), now);
   return {
@@ -59,7 +59,7 @@ function ofLastRun({ last, proving }: State): string[] {
 const HOUR_MS = 3600_000;
 
 function staleness(backups: BackupSettings, since: string, now: Date): string | undefined {
-  const allowed = allowedHours(backups, now) * HOUR_MS;
+  const allowed = computeMaxAgeHours(backups, now) * HOUR_MS;
   if (now.getTime() - Date.parse(since) <= allowed) return undefined;
   return `the newest proven moment is ${age(since, now)} ago, more than ${Math.round(allowed / HOUR_MS)} h`;
 }
@@ -67,7 +67,7 @@ function staleness(backups: BackupSettings, since: string, now: Date): string | 
 const VERIFY_HOURS = { each: 0, daily: 24, weekly: 7 * 24 };
 
 /** Unless it is said: two runs of the schedule, or of the verification, and two hours for the work. */
-export function allowedHours({ maxProvenHours, schedule, verify }: BackupSettings, now: Date) {
+export function computeMaxAgeHours({ maxProvenHours, schedule, verify }: BackupSettings, now: Date) {
   if (maxProvenHours) return maxProvenHours;
   const [first, second] = new Cron(schedule, { timezone: "UTC", paused: true }).nextRuns(2, now);
   const between = first && second ? (second.getTime() - first.getTime()) / HOUR_MS : 24;

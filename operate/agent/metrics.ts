@@ -2,7 +2,7 @@ import { statfsSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { Gauge, Registry } from "prom-client";
 import type { BackupSettings } from "../settings.ts";
-import { allowedHours, type Health, readHealth } from "./health.ts";
+import { computeMaxAgeHours, type Health, readHealth } from "./health.ts";
 import { readState } from "./state.ts";
 
 /** For Prometheus and health checks on the stack's own network. What is wrong here stops no backup. */
@@ -62,7 +62,7 @@ export function readMetrics(stack: string, backups: BackupSettings, health: Heal
   gauge(
     "proven_max_age_seconds",
     "Age at which the newest proven backup is too old",
-    allowedHours(backups, new Date()) * 3600,
+    computeMaxAgeHours(backups, new Date()) * 3600,
   );
   gauge("healthy", "1 while the newest proven backup is young enough", Number(health.fresh));
   gauge("problems", "What somebody should look at", health.problems.length);

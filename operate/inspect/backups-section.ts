@@ -1,6 +1,6 @@
 import { Cron } from "croner";
 import { readState } from "../agent/state.ts";
-import { type Listed, type ListResult, listBackups } from "../backup/store/list.ts";
+import { type ListedBackup, type ListResult, listBackups } from "../backup/store/list-backups.ts";
 import { age, bytes } from "../human-units.ts";
 import type { Settings } from "../settings.ts";
 import type { Section } from "./section.ts";
@@ -47,7 +47,7 @@ export async function backupsSection(settings: Settings): Promise<Section> {
   };
 }
 
-function provenLine(proven: Listed | undefined, now: Date): string {
+function provenLine(proven: ListedBackup | undefined, now: Date): string {
   if (!proven?.proof)
     return `none is proven yet; "pgstead backup verify" restores one and compares it`;
   const { restorableTo, restoreSeconds } = proven.proof;

@@ -19,7 +19,7 @@ const SMALLEST_MB = 16;
  * As much as the server that was dumped gives to one index build, as far as this container's limit
  * lets two of them have it. A build whose shared memory does not fit /dev/shm is made without workers.
  */
-export function scratchMemory(
+export function planScratchMemory(
   wantedMb: number,
   { limitMb, shmMb, cpus }: { limitMb: number; shmMb: number; cpus: number } = here(),
 ): ScratchMemory {
@@ -38,14 +38,14 @@ export function scratchMemory(
 function here() {
   const { blocks, bsize } = statfsSync("/dev/shm");
   return {
-    limitMb: (cgroupLimit() ?? totalmem()) / 2 ** 20,
+    limitMb: (readCgroupLimit() ?? totalmem()) / 2 ** 20,
     shmMb: (blocks * bsize) / 2 ** 20,
     cpus: availableParallelism(),
   };
 }
 
 /** Version 2, then 1; "max" and a number beyond all memory mean that there is none. */
-function cgroupLimit(): number | undefined {
+function readCgroupLimit(): number | undefined {
   for (const file of ["memory.max", "memory/memory.limit_in_bytes"]) {
     try {
       const limit = Number(readFileSync(`/sys/fs/cgroup/${file}`, "utf8"));
@@ -60,7 +60,7 @@ function cgroupLimit(): number | undefined {
 const UNIT_MB: Record<string, number> = { kB: 1 / 1024, MB: 1, GB: 1024 };
 
 /** As `current_setting` says it: `256MB`. */
-export function megabytes(setting: string | undefined): number | undefined {
+export function parseMegabytes(setting: string | undefined): number | undefined {
   const [, number, unit] = /^(\d+)(kB|MB|GB)$/.exec(setting ?? "") ?? [];
   return number && unit ? Math.ceil(Number(number) * UNIT_MB[unit]!) : undefined;
 }

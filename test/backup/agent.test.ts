@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Manifest } from "../../operate/backup/format/manifest.ts";
-import type { ListResult } from "../../operate/backup/store/list.ts";
-import type { BackupResult } from "../../operate/backup/take/now.ts";
+import type { ListResult } from "../../operate/backup/store/list-backups.ts";
+import type { BackupResult } from "../../operate/backup/take/take-backup.ts";
 import { canRun, Stage, startS3 } from "./stage.ts";
 
 const SCHEMA = `

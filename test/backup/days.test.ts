@@ -4,8 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { CreateBucketCommand } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { State } from "../../operate/agent/state.ts";
-import type { Listed, ListResult } from "../../operate/backup/store/list.ts";
-import type { Pruned } from "../../operate/backup/store/prune.ts";
+import type { ListedBackup, ListResult } from "../../operate/backup/store/list-backups.ts";
+import type { PruneDecision } from "../../operate/backup/store/prune.ts";
 import { startProxy } from "./s3-proxy.ts";
 import { canRun, Stage, startS3 } from "./stage.ts";
 
@@ -60,7 +60,7 @@ describe.runIf(canRun)("ten days of the schedule, on a real server and a real S3
     return JSON.parse(stdout);
   };
   const listed = async () => ((await inAgent("backup", "list")) as ListResult).backups;
-  const dayOf = ({ startedAt }: Pick<Listed, "startedAt">) => startedAt.slice(5, 10);
+  const dayOf = ({ startedAt }: Pick<ListedBackup, "startedAt">) => startedAt.slice(5, 10);
   const until = async (what: string, condition: () => boolean | Promise<boolean>) => {
     for (let tries = 0; !(await condition()); tries++) {
       if (tries > 600) throw new Error(`never ${what}; the agent says:\n${stage.logs(agent)}`);
@@ -122,7 +122,7 @@ describe.runIf(canRun)("ten days of the schedule, on a real server and a real S3
         null,
       ]);
     }
-    const { plan } = (await inAgent("backup", "prune", "--dry-run")) as { plan: Pruned[] };
+    const { plan } = (await inAgent("backup", "prune", "--dry-run")) as { plan: PruneDecision[] };
     expect(plan.map(({ keep, reason }) => [keep, reason])).toEqual([
       [true, "the newest good one"],
       [true, "younger than 3 days"],

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { dueTime, mayTry, parseSchedule } from "../../operate/agent/due.ts";
+import { findDueTime, isAttemptAllowed, parseSchedule } from "../../operate/agent/due.ts";
 import type { Run } from "../../operate/agent/state.ts";
 
 const nightly = parseSchedule("0 2 * * *");
 const due = (handled: string | null, now: string, newest?: string) =>
-  dueTime(nightly, { handled }, newest, new Date(now));
+  findDueTime(nightly, { handled }, newest, new Date(now));
 
 describe("what is due", () => {
   test.each([
@@ -50,7 +50,7 @@ test("a failure is tried again after 5 minutes, 10, 20, 40, then hourly", () => 
   const waits = [1, 2, 3, 4, 5, 9].map((failures) => {
     for (let minutes = 0; ; minutes++) {
       const now = new Date(Date.parse(finishedAt) + minutes * 60_000);
-      if (mayTry({ last: { finishedAt } as Run, failures }, now)) return minutes;
+      if (isAttemptAllowed({ last: { finishedAt } as Run, failures }, now)) return minutes;
     }
   });
   expect(waits).toEqual([5, 10, 20, 40, 60, 60]);

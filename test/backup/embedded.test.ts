@@ -9,7 +9,7 @@ import { vector } from "@electric-sql/pglite-pgvector";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Proof } from "../../operate/backup/format/proof.ts";
-import type { BackupResult } from "../../operate/backup/take/now.ts";
+import type { BackupResult } from "../../operate/backup/take/take-backup.ts";
 import { freePort } from "../support/server.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "pgstead-embedded-"));

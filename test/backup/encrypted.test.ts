@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Proof } from "../../operate/backup/format/proof.ts";
-import type { ListResult } from "../../operate/backup/store/list.ts";
+import type { ListResult } from "../../operate/backup/store/list-backups.ts";
 import { canRun, Stage, startS3 } from "./stage.ts";
 
 describe.runIf(canRun)("S17: copies in the bucket that only the owner of a key can read", () => {

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { proofName } from "../../operate/backup/format/proof.ts";
-import type { ListResult } from "../../operate/backup/store/list.ts";
+import type { ListResult } from "../../operate/backup/store/list-backups.ts";
 import { canRun, Stage } from "./stage.ts";
 
 describe.runIf(canRun)("down on a protected stack", () => {

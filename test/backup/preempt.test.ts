@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { ListResult } from "../../operate/backup/store/list.ts";
+import type { ListResult } from "../../operate/backup/store/list-backups.ts";
 import { OPERATION_LOCK } from "../../operate/connect/operation-lock.ts";
 import { canRun, Stage } from "./stage.ts";
 

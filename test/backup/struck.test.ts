@@ -2,7 +2,7 @@ import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { CreateBucketCommand, HeadObjectCommand } from "@aws-sdk/client-s3";
 import { describe, expect, test } from "vitest";
-import type { ListResult } from "../../operate/backup/store/list.ts";
+import type { ListResult } from "../../operate/backup/store/list-backups.ts";
 import {
   type Fault,
   FaultyS3,

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { compositeSum } from "../../operate/backup/format/composite-sum.ts";
-import { copyRanges } from "../../operate/backup/store/keep.ts";
+import { computeCompositeSum } from "../../operate/backup/format/composite-sum.ts";
+import { copyRanges } from "../../operate/backup/store/keep-slots.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "pgstead-sums-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -19,7 +19,7 @@ test.each([1, 10, 16, 17, 32, 100])(
     writeFileSync(path, data);
     const parts: Buffer[] = [];
     for (let at = 0; at < size; at += 16) parts.push(sha(data.subarray(at, at + 16)));
-    expect(await compositeSum(path, 16)).toBe(sha(Buffer.concat(parts)).toString("hex"));
+    expect(await computeCompositeSum(path, 16)).toBe(sha(Buffer.concat(parts)).toString("hex"));
   },
 );
 

@@ -9,9 +9,9 @@ import {
 } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Proof } from "../../operate/backup/format/proof.ts";
-import type { ListResult } from "../../operate/backup/store/list.ts";
-import { newestProven } from "../../operate/backup/store/proven.ts";
-import type { BackupResult } from "../../operate/backup/take/now.ts";
+import type { ListResult } from "../../operate/backup/store/list-backups.ts";
+import { findNewestProven } from "../../operate/backup/store/newest-proven.ts";
+import type { BackupResult } from "../../operate/backup/take/take-backup.ts";
 import { readSettings } from "../../operate/settings.ts";
 import { canRun, Stage, startS3 } from "./stage.ts";
 
@@ -131,9 +131,9 @@ describe.runIf(canRun)("a backup", () => {
     expect(await kept()).toEqual([first.id]);
     expect((await stage.pgstead("backup", "list")).stdout).toContain("proven 0 min ago");
     const told = { id: first.id, takenAt: first.startedAt, provenAt: proof.verifiedAt };
-    expect(await newestProven(seenFromHere(stage.backups))).toEqual(told);
+    expect(await findNewestProven(seenFromHere(stage.backups))).toEqual(told);
     // The host burned down.
-    expect(await newestProven(seenFromHere("/nowhere"))).toEqual(told);
+    expect(await findNewestProven(seenFromHere("/nowhere"))).toEqual(told);
     // S15: nothing of the scratch server stays.
     expect(readdirSync(stage.backups).filter((name) => name.startsWith("."))).toEqual([]);
     const left = await stage.inAgent(

@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { BackupBucket, type BackupBucketArgs } from "../../components/bucket/backup-bucket.ts";
 import { lifecycleRules } from "../../components/bucket/lifecycle.ts";
 import { assertAdoptable, type SurveyArgs } from "../../components/bucket/survey.ts";
-import { withBucket } from "../../operate/backup/store/bucket.ts";
-import { putJson } from "../../operate/backup/store/upload.ts";
+import { withBucket } from "../../operate/backup/store/bucket-client.ts";
+import { uploadJson } from "../../operate/backup/store/upload-backup.ts";
 import type { BackupSettings } from "../../operate/settings.ts";
 import { Bench } from "../contract/stack.ts";
 import { FaultyS3 } from "../faults/harness.ts";
@@ -96,7 +96,7 @@ describe("a bucket with a KMS key, a lock and colder storage", () => {
     const settings = { name: bucketName, region: "us-east-1", endpoint: service, pathStyle: true };
     const folder = mkdtempSync(join(tmpdir(), "pgstead-locked-"));
     await withBucket({ folder, bucket: { ...settings, prefix: "" } } as BackupSettings, (bucket) =>
-      putJson(bucket, "dumps/a.json", "{}"),
+      uploadJson(bucket, "dumps/a.json", "{}"),
     );
     rmSync(folder, { recursive: true });
     const one = { ...on, Key: "dumps/a.json" };

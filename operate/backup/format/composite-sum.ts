@@ -2,7 +2,7 @@ import { createHash, type Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
 
 /** What S3 calls the SHA-256 of an object that came in parts: the sum of the parts' sums. */
-export async function compositeSum(path: string, partBytes: number): Promise<string> {
+export async function computeCompositeSum(path: string, partBytes: number): Promise<string> {
   const whole = createHash("sha256");
   let part: Hash | undefined;
   let room = 0;

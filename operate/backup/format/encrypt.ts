@@ -12,7 +12,7 @@ export const encryptedName = (file: string) => `${file}.age`;
  * The file that is uploaded: the part itself, or one encrypted to the recipients, whose key the agent
  * does not have (S17). That one lies beside the backups for as long as `use` runs.
  */
-export async function withOutgoing<T>(
+export async function withUploadFile<T>(
   { folder, recipients }: BackupSettings,
   part: Part,
   signal: AbortSignal | undefined,

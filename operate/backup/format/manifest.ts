@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import * as z from "zod";
-import { type Seal, SealRecord, type Standing } from "./seal.ts";
+import { type Seal, SealRecord, type SealState } from "./seal.ts";
 
 /** A file of the backup, by its name in the backup folder and under `dumps/` of the bucket. */
 const Part = z.strictObject({
@@ -58,7 +58,7 @@ export const Manifest = z.looseObject({
 });
 export type Manifest = z.infer<typeof Manifest> & {
   /** What its seal says, once it has been read again. */
-  standing?: Standing;
+  standing?: SealState;
 };
 
 /** Undefined if the text is no manifest: cut off, tampered with, or something else altogether. */

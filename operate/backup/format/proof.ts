@@ -49,7 +49,7 @@ export function parseProof(text: string, seal: Seal): Proof | undefined {
 }
 
 /** Of the local copy, if it still speaks of the same bytes. */
-export function localProof(backups: Sealed, { id, dump }: Manifest): Proof | undefined {
+export function readLocalProof(backups: Sealed, { id, dump }: Manifest): Proof | undefined {
   try {
     const text = readFileSync(join(backups.folder, proofName(id)), "utf8");
     const proof = parseProof(text, new Seal(backups));
@@ -63,10 +63,10 @@ export function localProof(backups: Sealed, { id, dump }: Manifest): Proof | und
 export const isProven = (proof: Proof | undefined, now = new Date()): proof is Proof =>
   proof?.state === "proven" && !isAhead(proof.restorableTo, now);
 
-export const proofText = (proof: Proof) => `${JSON.stringify(proof, null, 2)}\n`;
+export const serializeProof = (proof: Proof) => `${JSON.stringify(proof, null, 2)}\n`;
 
 export function writeProof(folder: string, proof: Proof): void {
-  writeDurably(join(folder, proofName(proof.id)), proofText(proof));
+  writeDurably(join(folder, proofName(proof.id)), serializeProof(proof));
 }
 
 /** What one restore showed. */

@@ -15,7 +15,7 @@ export const SealRecord = z.object({
  * `sound`: as this stack wrote it. `broken`: changed since. `foreign`: sealed with another key, as after
  * the stack's state was lost. `none`: no seal, or this stack has no key.
  */
-export type Standing = "sound" | "broken" | "foreign" | "none";
+export type SealState = "sound" | "broken" | "foreign" | "none";
 
 type Sealable = Record<string, unknown> & { seal?: z.infer<typeof SealRecord> | undefined };
 
@@ -39,7 +39,7 @@ export class Seal {
       : record;
   }
 
-  standing(record: Sealable): Standing {
+  standing(record: Sealable): SealState {
     if (!this.key || !record.seal) return "none";
     if (record.seal.key !== nameOf(this.key)) return "foreign";
     const [told, right] = [record.seal.mac, mac(this.key, record)].map((text) => Buffer.from(text));

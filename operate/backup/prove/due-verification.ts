@@ -1,8 +1,8 @@
 import type { BackupSettings } from "../../settings.ts";
 import { isAhead } from "../format/clock.ts";
 import { isGood } from "../format/manifest.ts";
-import { localProof, type Proof } from "../format/proof.ts";
-import { localManifests } from "../store/folder.ts";
+import { readLocalProof, type Proof } from "../format/proof.ts";
+import { readLocalManifests } from "../store/folder.ts";
 
 const HOUR_MS = 3600_000;
 /** What could not be tried is tried again: room may have been made. */
@@ -20,7 +20,7 @@ export interface Tried {
 }
 
 /** The newest good backup, if it waits to be proven. */
-export function dueVerification(
+export function findDueVerification(
   verify: BackupSettings["verify"],
   newestFirst: Tried[],
   now: Date,
@@ -39,7 +39,7 @@ export function dueVerification(
 }
 
 /** Without those of a clock that was ahead, behind which no later one would ever be tried. */
-export const triedCopies = (backups: BackupSettings, now: Date): Tried[] =>
-  localManifests(backups)
+export const readVerifications = (backups: BackupSettings, now: Date): Tried[] =>
+  readLocalManifests(backups)
     .filter((manifest) => isGood(manifest) && !isAhead(manifest.startedAt, now))
-    .map((manifest) => ({ id: manifest.id, proof: localProof(backups, manifest) }));
+    .map((manifest) => ({ id: manifest.id, proof: readLocalProof(backups, manifest) }));

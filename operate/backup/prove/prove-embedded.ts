@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { withClient } from "../../connect/database.ts";
 import { ExpectedError, unreachable } from "../../error.ts";
-import { type ScratchNeeds, withScratch } from "../../scratch/for-migrations.ts";
+import { type ScratchRequirements, withScratchDatabase } from "../../scratch/scratch-database.ts";
 import type { Settings } from "../../settings.ts";
 import { CannotVerify } from "../format/cannot-verify.ts";
 import type { Manifest } from "../format/manifest.ts";
 import type { Outcome } from "../format/proof.ts";
-import { compare } from "./compare-census.ts";
+import { compare } from "./compare-restored.ts";
 
 /** The embedded server's scratch is another one of its kind, in this process's memory. */
 export async function proveEmbedded(
@@ -20,7 +20,7 @@ export async function proveEmbedded(
   let restored = false;
   const started = Date.now();
   try {
-    return await withScratch(settings, needsOf(sql), async (scratch) => {
+    return await withScratchDatabase(settings, needsOf(sql), async (scratch) => {
       restored = true;
       await withClient(scratch, { purpose: "verify" }, (client) => client.query(sql)).catch(
         (error) => {
@@ -37,7 +37,7 @@ export async function proveEmbedded(
 }
 
 /** Roles that a dump speaks of are not in it; extensions have to be there before it names them. */
-function needsOf(sql: string): ScratchNeeds {
+function needsOf(sql: string): ScratchRequirements {
   const all = (pattern: RegExp) => [
     ...new Set([...sql.matchAll(pattern)].map(([, name]) => name!)),
   ];

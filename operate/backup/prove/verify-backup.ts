@@ -1,21 +1,21 @@
 import { ExitCode, ExpectedError, unreachable } from "../../error.ts";
 import { type Note, withProgress } from "../../progress.ts";
-import { withScratchHome } from "../../scratch/home.ts";
-import { assertScratchRoom, withinReserve } from "../../scratch/room.ts";
-import { type Scratch, withScratchServer } from "../../scratch/server.ts";
-import { takeTurns } from "../../scratch/turns.ts";
+import { withScratchFolder } from "../../scratch/scratch-folder.ts";
+import { withScratchLock } from "../../scratch/scratch-lock.ts";
+import { type Scratch, withScratchServer } from "../../scratch/scratch-server.ts";
+import { assertScratchSpace, withReserveWatch } from "../../scratch/scratch-space.ts";
 import type { BackupSettings, Settings } from "../../settings.ts";
 import { backupSettings } from "../backup-settings.ts";
 import { CannotVerify } from "../format/cannot-verify.ts";
 import type { Manifest } from "../format/manifest.ts";
-import { type Outcome, type Proof, proofName, proofText, writeProof } from "../format/proof.ts";
+import { type Outcome, type Proof, proofName, serializeProof, writeProof } from "../format/proof.ts";
 import { Seal } from "../format/seal.ts";
-import { withBucket } from "../store/bucket.ts";
-import { type Found, findBackup } from "../store/find.ts";
+import { withBucket } from "../store/bucket-client.ts";
+import { type Found, findBackup } from "../store/find-backup.ts";
 import { openFolder } from "../store/folder.ts";
-import { putJson } from "../store/upload.ts";
-import { withParts } from "../take/parts.ts";
-import { compare } from "./compare-census.ts";
+import { uploadJson } from "../store/upload-backup.ts";
+import { withBackupFiles } from "./backup-files.ts";
+import { compare } from "./compare-restored.ts";
 import { proveEmbedded } from "./prove-embedded.ts";
 import { restoreInto } from "./restore-into.ts";
 
@@ -37,7 +37,7 @@ export async function verifyBackup(
   const backups = backupSettings(settings);
   openFolder(backups.folder);
   const found = await findBackup(settings, wanted, options.fromBucket);
-  return takeTurns({ ...options, purpose: "backup verify" }, async () => {
+  return withScratchLock({ ...options, purpose: "backup verify" }, async () => {
     const started = Date.now();
     const { state, ...outcome } = await tried(settings, backups, found, options);
     options.signal?.throwIfAborted();
@@ -65,7 +65,7 @@ export async function verifyBackup(
 async function record(backups: BackupSettings, proof: Proof): Promise<void> {
   if (proof.from === "local") return writeProof(backups.folder, proof);
   await withBucket(backups, (bucket) =>
-    putJson(bucket, `dumps/${proofName(proof.id)}`, proofText(proof)),
+    uploadJson(bucket, `dumps/${proofName(proof.id)}`, serializeProof(proof)),
   );
 }
 
@@ -78,8 +78,8 @@ async function tried(
   const nothing = { restoreSeconds: 0, compared: [] };
   try {
     assertUnchanged(manifest);
-    const outcome = await withScratchHome(backups.folder, (home) =>
-      withParts(backups, { manifest, where }, home, options, (folder) =>
+    const outcome = await withScratchFolder(backups.folder, (home) =>
+      withBackupFiles(backups, { manifest, where }, home, options, (folder) =>
         settings.engine === "embedded"
           ? proveEmbedded(settings, manifest, folder)
           : prove(settings, backups, { manifest, folder, home }, options),
@@ -115,8 +115,8 @@ async function prove(
 ): Promise<Outcome> {
   const reserve = backups.reserveMegabytes * 1e6;
   const { serverSettings = {} } = manifest;
-  assertScratchRoom(backups.folder, manifest.databaseBytes, reserve);
-  return withinReserve(backups.folder, reserve, signal, (within) =>
+  assertScratchSpace(backups.folder, manifest.databaseBytes, reserve);
+  return withReserveWatch(backups.folder, reserve, signal, (within) =>
     withScratchServer({ home, serverSettings, signal: within }, (scratch) =>
       restoreAndCompare(scratch, within).catch((error) => {
         within.throwIfAborted();

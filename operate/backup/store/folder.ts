@@ -70,7 +70,7 @@ export function publish(folder: string, work: string, manifest: Manifest): void 
 }
 
 /** Newest first. */
-export function localManifests(backups: Sealed): Manifest[] {
+export function readLocalManifests(backups: Sealed): Manifest[] {
   const { folder } = backups;
   if (!existsSync(folder)) return [];
   const seal = new Seal(backups);

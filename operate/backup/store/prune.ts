@@ -1,19 +1,19 @@
 import type { BackupSettings } from "../../settings.ts";
 import { isGood, type Manifest } from "../format/manifest.ts";
-import { localProof } from "../format/proof.ts";
-import { localManifests, removeBackup } from "./folder.ts";
+import { readLocalProof } from "../format/proof.ts";
+import { readLocalManifests, removeBackup } from "./folder.ts";
 import { type Decision, planRetention } from "./retention.ts";
 
-export interface Pruned extends Decision {
+export interface PruneDecision extends Decision {
   size: number;
   startedAt: string;
 }
 
 /** What happens to each local copy. The bucket's are pruned by its lifecycle alone. */
-export function planPrune(backups: BackupSettings, now = new Date()): Pruned[] {
-  const manifests = new Map(localManifests(backups).map((one) => [one.id, one]));
+export function planPruning(backups: BackupSettings, now = new Date()): PruneDecision[] {
+  const manifests = new Map(readLocalManifests(backups).map((one) => [one.id, one]));
   const copies = [...manifests.values()].map((manifest) => {
-    const state = localProof(backups, manifest)?.state;
+    const state = readLocalProof(backups, manifest)?.state;
     const good = isGood(manifest) && state !== "failed";
     return {
       id: manifest.id,
@@ -30,8 +30,8 @@ export function planPrune(backups: BackupSettings, now = new Date()): Pruned[] {
 
 /** Returns what it removed. */
 export function prune(backups: BackupSettings): string[] {
-  const gone = planPrune(backups).filter(({ keep }) => !keep);
-  const manifests = localManifests(backups);
+  const gone = planPruning(backups).filter(({ keep }) => !keep);
+  const manifests = readLocalManifests(backups);
   for (const { id } of gone) {
     const manifest = manifests.find((one) => one.id === id);
     if (manifest) removeBackup(backups.folder, manifest);

@@ -11,7 +11,7 @@ import type { Manifest } from "../format/manifest.ts";
 import { Seal } from "../format/seal.ts";
 import { newId, publish, secure, withWorkFolder } from "../store/folder.ts";
 import type { DumpOptions } from "./dump.ts";
-import { readFacts } from "./snapshot.ts";
+import { readDatabaseFacts } from "./dump-snapshot.ts";
 
 /**
  * The embedded server's backup: always plain SQL, and no roles, of which it has none. Its clients share
@@ -27,7 +27,7 @@ export async function dumpEmbedded(
   const id = newId(folder, settings.database.name, startedAt);
   const file = `${id}.sql.gz`;
   return withWorkFolder(folder, "embedded", async (work) => {
-    const { text, seen } = await embeddedText(settings, note, signal);
+    const { text, seen } = await dumpEmbeddedText(settings, note, signal);
     writeFileSync(join(work, file), await promisify(gzip)(text), { mode: 0o600 });
     await assertReadable(settings, join(work, file), "plain", signal);
     const manifest = new Seal(backups).put<Manifest>({
@@ -52,13 +52,13 @@ export async function dumpEmbedded(
   });
 }
 
-export const embeddedText = (settings: Settings, note?: Note, signal?: AbortSignal) =>
+export const dumpEmbeddedText = (settings: Settings, note?: Note, signal?: AbortSignal) =>
   withProgress(
     note,
     () => "dumping the embedded server",
     () =>
       embeddedDump(settings, signal, async (asker) => ({
-        ...(await readFacts(asker)),
+        ...(await readDatabaseFacts(asker)),
         ...(await readCensus(asker)),
       })),
   );

@@ -10,8 +10,8 @@ import { type Note, withProgress } from "../../progress.ts";
 import type { Settings } from "../../settings.ts";
 import { asSuperuser } from "../backup-settings.ts";
 import type { Manifest } from "../format/manifest.ts";
-import { assertDumpVersion, formatArgs } from "./dump.ts";
-import { embeddedText } from "./dump-embedded.ts";
+import { assertDumpVersion, buildFormatArgs } from "./dump.ts";
+import { dumpEmbeddedText } from "./dump-embedded.ts";
 
 export interface DumpToOptions {
   format: Manifest["format"];
@@ -65,7 +65,7 @@ async function write(
   });
   await assertDumpVersion(settings, version);
   let written = 0;
-  const args = [...formatArgs(format, version), ...compressArgs(options)];
+  const args = [...buildFormatArgs(format, version), ...buildCompressArgs(options)];
   const { remarks } = await withProgress(
     note,
     () => `dumping: ${bytes(written)}`,
@@ -83,7 +83,7 @@ async function write(
 
 async function writeEmbedded(settings: Settings, options: DumpToOptions, target: Writable) {
   const { out, compress = compressionOf(out), note, signal } = options;
-  const { text } = await embeddedText(settings, note, signal);
+  const { text } = await dumpEmbeddedText(settings, note, signal);
   if (compress === "zstd") throw mistake("the embedded server's dumps are compressed by gzip only");
   const bytes = compress === "gzip" ? gzipSync(text) : text;
   await new Promise<void>((resolve, reject) => {
@@ -100,7 +100,7 @@ export function compressionOf(out: string): Compression {
   return out.endsWith(".zst") ? "zstd" : "none";
 }
 
-function compressArgs({ format, out, compress = compressionOf(out) }: DumpToOptions): string[] {
+function buildCompressArgs({ format, out, compress = compressionOf(out) }: DumpToOptions): string[] {
   // The custom format is compressed within, so that single tables can be taken out of it.
   if (format === "custom" || compress === "none") return [];
   return [compress === "gzip" ? "--compress=gzip:6" : "--compress=zstd:2"];

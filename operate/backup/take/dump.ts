@@ -8,9 +8,9 @@ import type { BackupSettings, Settings } from "../../settings.ts";
 import { assertReadable } from "../format/check-dump.ts";
 import { isGood, type Manifest } from "../format/manifest.ts";
 import { Seal } from "../format/seal.ts";
-import { localManifests, newId, publish, secure, withWorkFolder } from "../store/folder.ts";
-import { assertRoom, expectedBytes } from "./free-space.ts";
-import { type Snapshot, withSnapshot } from "./snapshot.ts";
+import { readLocalManifests, newId, publish, secure, withWorkFolder } from "../store/folder.ts";
+import { type Snapshot, withSnapshot } from "./dump-snapshot.ts";
+import { assertDumpSpace, estimateDumpBytes } from "./dump-space.ts";
 
 export interface DumpOptions {
   format: Manifest["format"];
@@ -35,14 +35,14 @@ export async function dump(
     const { facts } = snapshot;
     return withWorkFolder(folder, snapshot.server, async (work) => {
       const dumpVersion = await assertDumpVersion(settings, facts.serverVersion);
-      const last = localManifests(backups).find(isGood)?.dump.size;
-      const expected = expectedBytes(last, facts.databaseBytes);
-      assertRoom(folder, { expected, reserve: reserveMegabytes * 1e6 });
+      const last = readLocalManifests(backups).find(isGood)?.dump.size;
+      const expected = estimateDumpBytes(last, facts.databaseBytes);
+      assertDumpSpace(folder, { expected, reserve: reserveMegabytes * 1e6 });
 
       const path = join(work, file);
-      createPrivate(path);
+      createPrivateFile(path);
       const written = () => `dumping: ${bytes(statSync(path).size)} of about ${bytes(expected)}`;
-      const args = dumpArgs(format, path, facts.serverVersion, snapshot);
+      const args = buildDumpArgs(format, path, facts.serverVersion, snapshot);
       const { remarks, census } = await withProgress(note, written, () =>
         dumpAndCount(settings, args, snapshot, signal),
       );
@@ -95,7 +95,7 @@ const COMPRESS = "--compress=zstd:2";
 /** S22: without statistics the first queries after a restore are planned blindly. */
 const STATISTICS_SINCE = 18;
 
-export function formatArgs(format: Manifest["format"], serverVersion: string): string[] {
+export function buildFormatArgs(format: Manifest["format"], serverVersion: string): string[] {
   return [
     ...(format === "custom" ? ["--format=custom", COMPRESS] : ["--format=plain"]),
     ...(major(serverVersion) >= STATISTICS_SINCE ? ["--statistics"] : []),
@@ -104,7 +104,7 @@ export function formatArgs(format: Manifest["format"], serverVersion: string): s
   ];
 }
 
-function dumpArgs(
+function buildDumpArgs(
   format: Manifest["format"],
   path: string,
   serverVersion: string,
@@ -112,7 +112,7 @@ function dumpArgs(
 ): string[] {
   // Written by pg_dump itself, not piped: only then has the archive the offsets `pg_restore -j` needs.
   const compress = format === "plain" ? ["--compress=gzip:6"] : [];
-  return [...formatArgs(format, serverVersion), ...compress, `--snapshot=${id}`, `--file=${path}`];
+  return [...buildFormatArgs(format, serverVersion), ...compress, `--snapshot=${id}`, `--file=${path}`];
 }
 
 const major = (version: string) => Number.parseInt(version, 10);
@@ -128,7 +128,7 @@ export async function assertDumpVersion(settings: Settings, server: string): Pro
 
 /** S12: verifiers of passwords stay out; `up` sets them again from the stack's own secrets. */
 async function dumpGlobals(settings: Settings, work: string, id: string, signal?: AbortSignal) {
-  return textPart(settings, work, `${id}.globals.sql`, signal, "pg_dumpall", [
+  return writeTextPart(settings, work, `${id}.globals.sql`, signal, "pg_dumpall", [
     "--globals-only",
     "--no-role-passwords",
   ]);
@@ -136,14 +136,14 @@ async function dumpGlobals(settings: Settings, work: string, id: string, signal?
 
 /** S12: only `--create` carries ALTER DATABASE SET, CONNECT grants and the locale. */
 async function dumpProperties(settings: Settings, work: string, id: string, signal?: AbortSignal) {
-  return textPart(settings, work, `${id}.properties.sql`, signal, "pg_dump", [
+  return writeTextPart(settings, work, `${id}.properties.sql`, signal, "pg_dump", [
     ...["--create", "--schema-only", "--exclude-schema=*", "--exclude-extension=*"],
     // Their connection strings may hold a password.
     ...["--no-publications", "--no-subscriptions"],
   ]);
 }
 
-async function textPart(
+async function writeTextPart(
   settings: Settings,
   work: string,
   file: string,
@@ -156,6 +156,6 @@ async function textPart(
   return secure(work, file);
 }
 
-function createPrivate(path: string): void {
+function createPrivateFile(path: string): void {
   closeSync(openSync(path, "wx", 0o600));
 }

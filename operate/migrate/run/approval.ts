@@ -38,8 +38,8 @@ export async function approve(
 
 async function freshBackup(settings: Settings): Promise<{ backup?: string; lack?: string }> {
   if (!settings.backups) return { lack: "it has no backups" };
-  const { newestProven } = await import("../../backup/store/proven.ts");
-  const proven = await newestProven(settings);
+  const { findNewestProven } = await import("../../backup/store/newest-proven.ts");
+  const proven = await findNewestProven(settings);
   if (!proven) return { lack: "no backup of it has been proven" };
   const hours = hoursSince(proven.takenAt);
   if (hours <= FRESH_HOURS) return { backup: proven.id };

@@ -1,6 +1,6 @@
 import type { Client } from "pg";
 import { withSession } from "../../connect/session.ts";
-import { type ScratchNeeds, withScratch } from "../../scratch/for-migrations.ts";
+import { type ScratchRequirements, withScratchDatabase } from "../../scratch/scratch-database.ts";
 import type { Settings } from "../../settings.ts";
 import { readHistory } from "../history/history.ts";
 import { up } from "../run/up.ts";
@@ -14,7 +14,7 @@ export async function replay<T>(
   use: (scratch: Settings, objects: SchemaObject[]) => Promise<T>,
 ): Promise<T> {
   const needs = await withSession(live, { purpose: "migrate verify" }, readNeeds);
-  return withScratch(live, needs, async (scratch) => {
+  return withScratchDatabase(live, needs, async (scratch) => {
     await up(scratch, { toolVersion: "scratch", outOfOrder: "apply", ...(only && { only }) });
     const objects = await withSession(scratch, { purpose: "migrate verify" }, (client) =>
       readSchema(client),
@@ -23,7 +23,7 @@ export async function replay<T>(
   });
 }
 
-export async function readNeeds(client: Client): Promise<ScratchNeeds> {
+export async function readNeeds(client: Client): Promise<ScratchRequirements> {
   const extensions = await client.query(
     `select extname as name, nspname as schema from pg_extension
      join pg_namespace n on n.oid = extnamespace where extname <> 'plpgsql' order by 1`,

@@ -7,7 +7,7 @@ const TIMEOUT_MS = 10_000;
 const AGAIN_MS = 60_000;
 
 /** Tells the world outside what changed: once that something is wrong, once that it is right again. */
-export class Teller {
+export class Notifier {
   private readonly stack: string;
   private readonly backups: BackupSettings;
   private readonly log: (line: string) => void;

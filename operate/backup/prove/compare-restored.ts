@@ -3,8 +3,8 @@ import { withClient } from "../../connect/database.ts";
 import type { Check, Settings } from "../../settings.ts";
 import { type Census, readCensus } from "../format/census.ts";
 import type { Manifest } from "../format/manifest.ts";
-import { readFacts } from "../take/snapshot.ts";
-import { askVectors } from "./vector-query.ts";
+import { readDatabaseFacts } from "../take/dump-snapshot.ts";
+import { queryVectorIndexes } from "./query-vector-indexes.ts";
 
 export interface Comparison {
   problems: string[];
@@ -25,12 +25,12 @@ export async function compare(
     await client.query("commit");
     problems.push(...differences(manifest, census));
     compared.push(...words(manifest));
-    const facts = await readFacts(client);
+    const facts = await readDatabaseFacts(client);
     for (const fact of ["schemaVersion", "pgvectorVersion", "auditHead"] as const) {
       const [then, now] = [JSON.stringify(manifest[fact]), JSON.stringify(facts[fact])];
       if (then !== now) problems.push(`${fact}: ${now} instead of ${then}`);
     }
-    const asked = await askVectors(client);
+    const asked = await queryVectorIndexes(client);
     problems.push(...asked.problems);
     if (asked.queries > 0) compared.push(`${asked.queries} vector queries`);
   });

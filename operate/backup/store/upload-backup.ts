@@ -5,10 +5,10 @@ import { unreachable } from "../../error.ts";
 import { bytes } from "../../human-units.ts";
 import { type Note, withProgress } from "../../progress.ts";
 import type { BackupSettings } from "../../settings.ts";
-import { compositeSum } from "../format/composite-sum.ts";
-import { withOutgoing } from "../format/encrypt.ts";
+import { computeCompositeSum } from "../format/composite-sum.ts";
+import { withUploadFile } from "../format/encrypt.ts";
 import { type Manifest, type Part, partsOf } from "../format/manifest.ts";
-import type { Bucket } from "./bucket.ts";
+import type { Bucket } from "./bucket-client.ts";
 import { manifestFile } from "./folder.ts";
 
 /** S3 takes 10,000 parts: 16 MiB reach 160 GB; above that, parts grow with the file. */
@@ -32,7 +32,7 @@ export async function uploadBackup(
   options: UploadOptions,
 ): Promise<void> {
   for (const part of partsOf(manifest)) {
-    await withOutgoing(backups, part, options.signal, async (folder, outgoing) => {
+    await withUploadFile(backups, part, options.signal, async (folder, outgoing) => {
       const [path, key] = [join(folder, outgoing.file), bucket.key(`dumps/${outgoing.file}`)];
       await uploadFile(bucket, path, key, options);
       await assertStored(bucket, path, key, outgoing);
@@ -40,10 +40,10 @@ export async function uploadBackup(
   }
   options.signal?.throwIfAborted();
   const text = readFileSync(manifestFile(backups.folder, manifest.id), "utf8");
-  await putJson(bucket, `dumps/${manifest.id}.json`, text);
+  await uploadJson(bucket, `dumps/${manifest.id}.json`, text);
 }
 
-export async function putJson(bucket: Bucket, name: string, text: string): Promise<void> {
+export async function uploadJson(bucket: Bucket, name: string, text: string): Promise<void> {
   const { PutObjectCommand } = await import("@aws-sdk/client-s3");
   const object = { Bucket: bucket.name, Key: bucket.key(name), Body: text };
   // A bucket with Object Lock takes nothing that comes without a checksum.
@@ -101,7 +101,7 @@ async function assertStored(bucket: Bucket, path: string, key: string, part: Par
   }
   const told = Buffer.from(head.ChecksumSHA256?.split("-")[0] ?? "", "base64").toString("hex");
   if (told === part.sha256) return;
-  if (told && told === (await compositeSum(path, partBytes(part.size)))) return;
+  if (told && told === (await computeCompositeSum(path, partBytes(part.size)))) return;
   // A service that keeps no checksums: what it hands out decides.
   if ((await downloadedSum(bucket, key)) === part.sha256) return;
   throw unreachable(`${key} was uploaded, but what the bucket holds differs from the file`);

@@ -7,7 +7,7 @@ import { CannotVerify } from "../backup/format/cannot-verify.ts";
 import { withClient } from "../connect/database.ts";
 import { runTool } from "../connect/postgres-tool.ts";
 import type { Settings } from "../settings.ts";
-import { megabytes, type ScratchMemory, scratchMemory } from "./memory.ts";
+import { parseMegabytes, type ScratchMemory, planScratchMemory } from "./memory.ts";
 
 export interface Scratch {
   settings: Settings;
@@ -16,7 +16,7 @@ export interface Scratch {
   log(): string;
 }
 
-export interface ScratchNeeds {
+export interface ScratchServerOptions {
   /** Folder that the cluster goes to. */
   home: string;
   /** Of the server that was dumped. */
@@ -32,7 +32,7 @@ const SUPERUSER = "pgstead_scratch";
  * archives, replicates or schedules (S15). It ends with this process, however that ends.
  */
 export async function withScratchServer<T>(
-  { home, serverSettings, signal }: ScratchNeeds,
+  { home, serverSettings, signal }: ScratchServerOptions,
   use: (scratch: Scratch) => Promise<T>,
 ): Promise<T> {
   // A path of a socket may be 107 bytes long.
@@ -49,7 +49,7 @@ export async function withScratchServer<T>(
   try {
     const data = join(home, "data");
     await makeCluster(settings, data, signal);
-    const memory = scratchMemory(megabytes(serverSettings.maintenance_work_mem) ?? 64);
+    const memory = planScratchMemory(parseMegabytes(serverSettings.maintenance_work_mem) ?? 64);
     server = startServer(data, log, { ...fixed(socket), ...sized(memory, serverSettings) });
     await untilReady(settings, server, log, signal);
     return await use({ settings, memory, log: () => tail(log) });

@@ -3,15 +3,15 @@ import { backupSettings } from "../backup/backup-settings.ts";
 import { isAhead } from "../backup/format/clock.ts";
 import { isGood } from "../backup/format/manifest.ts";
 import type { Proof } from "../backup/format/proof.ts";
-import { dueVerification, triedCopies } from "../backup/prove/due-verification.ts";
-import { localManifests, openFolder } from "../backup/store/folder.ts";
-import type { Uploaded } from "../backup/store/upload-missing.ts";
-import type { BackupResult } from "../backup/take/now.ts";
+import { findDueVerification, readVerifications } from "../backup/prove/due-verification.ts";
+import { readLocalManifests, openFolder } from "../backup/store/folder.ts";
+import type { Uploaded } from "../backup/store/update-bucket.ts";
+import type { BackupResult } from "../backup/take/take-backup.ts";
 import type { Settings } from "../settings.ts";
-import { dueTime, mayTry, parseSchedule } from "./due.ts";
+import { findDueTime, isAttemptAllowed, parseSchedule } from "./due.ts";
 import { readHealth } from "./health.ts";
+import { Notifier } from "./notify.ts";
 import { type Run, readState, type State, writeState } from "./state.ts";
-import { Teller } from "./tell.ts";
 
 /** How the scheduler acts; each in a process of its own, so that this one stays small. */
 export interface Actions {
@@ -38,7 +38,7 @@ export async function runSchedule(
   const { folder, schedule, verify } = backups;
   const cron = parseSchedule(schedule);
   openFolder(folder);
-  const teller = new Teller(settings.stack, backups, log);
+  const teller = new Notifier(settings.stack, backups, log);
   const begun = readState(folder);
   if (!begun.since || isAhead(begun.since))
     writeState(folder, { ...begun, since: new Date().toISOString() });
@@ -58,9 +58,9 @@ export async function runSchedule(
   async function backUp(): Promise<void> {
     const state = readState(folder);
     const now = new Date();
-    if (!mayTry(state, now)) return;
-    const newest = localManifests(backups).find(isGood)?.startedAt ?? firstWaitsSince(state);
-    const due = dueTime(cron, state, newest, now);
+    if (!isAttemptAllowed(state, now)) return;
+    const newest = readLocalManifests(backups).find(isGood)?.startedAt ?? firstWaitsSince(state);
+    const due = findDueTime(cron, state, newest, now);
     if (due) await take(due);
     else if (state.last?.outcome === "not uploaded") await makeUpUpload(state.last);
   }
@@ -112,8 +112,8 @@ export async function runSchedule(
   async function prove(): Promise<void> {
     const { proving } = readState(folder);
     const now = new Date();
-    if (!mayTry({ last: proving, failures: proving?.failures ?? 0 }, now)) return;
-    const id = dueVerification(verify, triedCopies(backups, now), now);
+    if (!isAttemptAllowed({ last: proving, failures: proving?.failures ?? 0 }, now)) return;
+    const id = findDueVerification(verify, readVerifications(backups, now), now);
     if (!id) return;
     log(`restoring ${id} into a scratch server: begins`);
     let error: string | null = null;

@@ -10,7 +10,7 @@ export interface Room {
 }
 
 /** A disk that fills up half-way stops more than the dump. */
-export function assertRoom(folder: string, { expected, reserve }: Room): void {
+export function assertDumpSpace(folder: string, { expected, reserve }: Room): void {
   const { bavail, bsize } = statfsSync(folder);
   const free = bavail * bsize;
   if (free >= expected + reserve) return;
@@ -20,5 +20,5 @@ export function assertRoom(folder: string, { expected, reserve }: Room): void {
 }
 
 /** A little above the last one; without one, half the database, for indexes are not dumped. */
-export const expectedBytes = (lastDump: number | undefined, database: number) =>
+export const estimateDumpBytes = (lastDump: number | undefined, database: number) =>
   Math.ceil(lastDump === undefined ? database / 2 : lastDump * 1.2);

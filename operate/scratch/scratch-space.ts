@@ -12,7 +12,7 @@ function free(folder: string): number {
 }
 
 /** Too big for this host is no verdict on the backup. */
-export function assertScratchRoom(folder: string, databaseBytes: number, reserve: number): void {
+export function assertScratchSpace(folder: string, databaseBytes: number, reserve: number): void {
   const needed = databaseBytes * 1.1 + CLUSTER_BYTES + reserve;
   if (free(folder) >= needed) return;
   throw new CannotVerify(
@@ -21,7 +21,7 @@ export function assertScratchRoom(folder: string, databaseBytes: number, reserve
 }
 
 /** Others write to the disk too: `use` is told to stop when the reserve is touched. */
-export async function withinReserve<T>(
+export async function withReserveWatch<T>(
   folder: string,
   reserve: number,
   signal: AbortSignal | undefined,

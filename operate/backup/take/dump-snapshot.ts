@@ -40,7 +40,7 @@ export async function withSnapshot<T>(
     const { rows } = await client.query(
       "select pg_export_snapshot() as id, (select system_identifier from pg_control_system())::text as server",
     );
-    const facts = await readFacts(client);
+    const facts = await readDatabaseFacts(client);
     return use({ ...rows[0], facts, takeCensus: () => takeCensus(client) });
   });
 }
@@ -61,7 +61,7 @@ const SCRATCH_NEEDS = [
   ...["max_locks_per_transaction", "maintenance_work_mem", "shared_preload_libraries"],
 ];
 
-export async function readFacts(client: Asker): Promise<Facts> {
+export async function readDatabaseFacts(client: Asker): Promise<Facts> {
   const { rows } = await client.query(
     `select current_setting('server_version') as "serverVersion",
        (select extversion from pg_extension where extname = 'vector') as "pgvectorVersion",

@@ -5,14 +5,14 @@ import { pipeline } from "node:stream/promises";
 import { ExpectedError, unreachable } from "../../error.ts";
 import { bytes } from "../../human-units.ts";
 import { type Note, withProgress } from "../../progress.ts";
-import { assertScratchRoom } from "../../scratch/room.ts";
+import { assertScratchSpace } from "../../scratch/scratch-space.ts";
 import type { BackupSettings } from "../../settings.ts";
 import { CannotVerify } from "../format/cannot-verify.ts";
 import { measure } from "../format/check-dump.ts";
 import { type Part, partsOf } from "../format/manifest.ts";
-import { withBucket } from "../store/bucket.ts";
-import { bucketNames, storedName } from "../store/bucket-list.ts";
-import type { Found } from "../store/find.ts";
+import { withBucket } from "../store/bucket-client.ts";
+import { listBucketFiles, findStoredName } from "../store/bucket-files.ts";
+import type { Found } from "../store/find-backup.ts";
 
 interface PartsOptions {
   note?: Note;
@@ -20,7 +20,7 @@ interface PartsOptions {
 }
 
 /** The files of a backup in a folder, each what its manifest says; those of the bucket are fetched. */
-export async function withParts<T>(
+export async function withBackupFiles<T>(
   backups: BackupSettings,
   { manifest, where }: Found,
   home: string,
@@ -33,7 +33,7 @@ export async function withParts<T>(
     return use(backups.folder);
   }
   const size = parts.reduce((sum, part) => sum + part.size, 0);
-  assertScratchRoom(backups.folder, manifest.databaseBytes + size, backups.reserveMegabytes * 1e6);
+  assertScratchSpace(backups.folder, manifest.databaseBytes + size, backups.reserveMegabytes * 1e6);
   const folder = join(home, "fetched");
   mkdirSync(folder);
   await fetchParts(backups, parts, folder, options);
@@ -62,9 +62,9 @@ async function fetchParts(
   try {
     await withBucket(backups, async (bucket) => {
       const { GetObjectCommand } = await import("@aws-sdk/client-s3");
-      const names = await bucketNames(bucket, "dumps/");
+      const names = await listBucketFiles(bucket, "dumps/");
       for (const { file, size } of parts) {
-        if (storedName(names, file) !== file) throw new CannotVerify(ENCRYPTED);
+        if (findStoredName(names, file) !== file) throw new CannotVerify(ENCRYPTED);
         const path = join(folder, file);
         const Key = bucket.key(`dumps/${file}`);
         const told = () =>

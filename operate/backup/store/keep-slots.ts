@@ -1,8 +1,8 @@
 import { isAhead } from "../format/clock.ts";
 import { type Manifest, partsOf } from "../format/manifest.ts";
 import { parseProof, proofName } from "../format/proof.ts";
-import type { Bucket } from "./bucket.ts";
-import { bucketManifest, bucketNames, bucketText, storedName } from "./bucket-list.ts";
+import type { Bucket } from "./bucket-client.ts";
+import { readBucketManifest, listBucketFiles, readBucketText, findStoredName } from "./bucket-files.ts";
 
 /** Two, so that the one being overwritten is never the only one. */
 const SLOTS = ["a", "b"] as const;
@@ -15,13 +15,13 @@ const PART_BYTES = 1e9;
  * for a year leaves a bucket that can be restored from. As long as none is proven, of the newest good
  * one. Copied within the bucket, manifest last.
  */
-export async function keepNewest(
+export async function copyToKeepSlot(
   bucket: Bucket,
   newest: Manifest,
   isProven: boolean,
 ): Promise<void> {
   // Listed first: to a key that may not list everything, a missing object is a forbidden one.
-  const there = await bucketNames(bucket, "keep/");
+  const there = await listBucketFiles(bucket, "keep/");
   const kept = await Promise.all(SLOTS.map((slot) => readSlot(bucket, there, slot)));
   const rank = (slot: Slot) => `${standing(slot)} ${slot.startedAt}`;
   const offered = rank({ startedAt: newest.startedAt, isProven });
@@ -44,9 +44,9 @@ interface Slot {
 
 async function readSlot(bucket: Bucket, there: Set<string>, slot: string) {
   if (!there.has(`${slot}/backup.json`)) return undefined;
-  const manifest = await bucketManifest(bucket, `keep/${slot}/`, "backup");
+  const manifest = await readBucketManifest(bucket, `keep/${slot}/`, "backup");
   const text = there.has(`${slot}/backup.proof`)
-    ? await bucketText(bucket, `keep/${slot}/backup.proof`)
+    ? await readBucketText(bucket, `keep/${slot}/backup.proof`)
     : "";
   const proof = parseProof(text, bucket.seal);
   // A slot is overwritten dump first: the proof that lies there may be of the one before.
@@ -55,9 +55,9 @@ async function readSlot(bucket: Bucket, there: Set<string>, slot: string) {
 }
 
 async function copyBackup(bucket: Bucket, newest: Manifest, slot: string): Promise<void> {
-  const names = await bucketNames(bucket, "dumps/");
+  const names = await listBucketFiles(bucket, "dumps/");
   for (const { file, size } of partsOf(newest)) {
-    const stored = storedName(names, file);
+    const stored = findStoredName(names, file);
     const suffix = stored.slice(newest.id.length);
     await copy(bucket, `dumps/${stored}`, `keep/${slot}/backup${suffix}`, size);
   }

@@ -2,12 +2,12 @@ import { ExpectedError } from "../../error.ts";
 import type { BackupSettings } from "../../settings.ts";
 import { isAhead } from "../format/clock.ts";
 import { isGood, type Manifest } from "../format/manifest.ts";
-import { isProven, localProof, proofName, proofText } from "../format/proof.ts";
-import { type Bucket, withBucket } from "./bucket.ts";
-import { bucketNames, bucketProof, idsOf } from "./bucket-list.ts";
-import { localManifests } from "./folder.ts";
-import { keepNewest } from "./keep.ts";
-import { putJson, type UploadOptions, uploadBackup } from "./upload.ts";
+import { isProven, readLocalProof, proofName, serializeProof } from "../format/proof.ts";
+import { type Bucket, withBucket } from "./bucket-client.ts";
+import { listBucketFiles, bucketProof, idsOf } from "./bucket-files.ts";
+import { readLocalManifests } from "./folder.ts";
+import { copyToKeepSlot } from "./keep-slots.ts";
+import { uploadJson, type UploadOptions, uploadBackup } from "./upload-backup.ts";
 
 export interface Uploaded {
   uploaded: string[];
@@ -20,7 +20,7 @@ const DAY_MS = 24 * 3600_000;
  * Brings every good local backup of the last `keepDays` that the bucket lacks there, newest first: what failed yesterday is
  * made up today. A failure is told, not thrown, for the dump itself stands.
  */
-export async function uploadMissing(
+export async function updateBucket(
   backups: BackupSettings,
   options: UploadOptions,
 ): Promise<Uploaded> {
@@ -28,9 +28,9 @@ export async function uploadMissing(
   const uploaded: string[] = [];
   try {
     await withBucket(backups, async (bucket) => {
-      const names = await bucketNames(bucket, "dumps/");
+      const names = await listBucketFiles(bucket, "dumps/");
       const there = idsOf(names);
-      const good = localManifests(backups).filter(isGood);
+      const good = readLocalManifests(backups).filter(isGood);
       const young = new Date(Date.now() - backups.keepDays * DAY_MS).toISOString();
       for (const manifest of good) {
         // What is kept longer here has been there and was expired; it need not come back each night.
@@ -66,11 +66,11 @@ async function uploadProof(
   manifest: Manifest,
   there: Set<string>,
 ): Promise<void> {
-  const proof = localProof(backups, manifest);
+  const proof = readLocalProof(backups, manifest);
   if (!proof) return;
   const known = await bucketProof(bucket, "dumps/", there, manifest.id);
   if (known?.from !== "bucket" && known?.verifiedAt !== proof.verifiedAt) {
-    await putJson(bucket, `dumps/${proofName(manifest.id)}`, proofText(proof));
+    await uploadJson(bucket, `dumps/${proofName(manifest.id)}`, serializeProof(proof));
   }
 }
 
@@ -79,7 +79,7 @@ async function keep(
   backups: BackupSettings,
   newestFirst: Manifest[],
 ): Promise<void> {
-  const proven = newestFirst.find((one) => isProven(localProof(backups, one)));
+  const proven = newestFirst.find((one) => isProven(readLocalProof(backups, one)));
   const kept = proven ?? newestFirst.find(({ startedAt }) => !isAhead(startedAt));
-  if (kept) await keepNewest(bucket, kept, proven !== undefined);
+  if (kept) await copyToKeepSlot(bucket, kept, proven !== undefined);
 }

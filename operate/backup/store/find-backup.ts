@@ -3,9 +3,9 @@ import type { BackupSettings, Settings } from "../../settings.ts";
 import { backupSettings } from "../backup-settings.ts";
 import { isAhead } from "../format/clock.ts";
 import { isGood, type Manifest } from "../format/manifest.ts";
-import { withBucket } from "./bucket.ts";
-import { bucketIds, bucketManifest, newestFirst } from "./bucket-list.ts";
-import { localManifests } from "./folder.ts";
+import { withBucket } from "./bucket-client.ts";
+import { listBucketIds, readBucketManifest, newestFirst } from "./bucket-files.ts";
+import { readLocalManifests } from "./folder.ts";
 
 export interface Found {
   manifest: Manifest;
@@ -19,7 +19,7 @@ export async function findBackup(
   onlyBucket = false,
 ): Promise<Found> {
   const backups = backupSettings(settings);
-  const local = onlyBucket ? [] : localManifests(backups);
+  const local = onlyBucket ? [] : readLocalManifests(backups);
   const here = id === "latest" ? newestGood(local) : local.find((one) => one.id === id);
   if (here) return { manifest: here, where: "local" };
   const there = (backups.bucket || onlyBucket) && (await findInBucket(backups, id));
@@ -38,15 +38,15 @@ async function findInBucket(
   wanted: string,
 ): Promise<Manifest | undefined> {
   return withBucket(backups, async (bucket) => {
-    const ids = await bucketIds(bucket, "dumps/");
+    const ids = await listBucketIds(bucket, "dumps/");
     if (wanted !== "latest") {
-      return ids.has(wanted) ? bucketManifest(bucket, "dumps/", wanted) : undefined;
+      return ids.has(wanted) ? readBucketManifest(bucket, "dumps/", wanted) : undefined;
     }
     const manifests = await Promise.all(
       // The newest few are enough to find a good one among them.
       newestFirst(ids)
         .slice(0, 5)
-        .map((id) => bucketManifest(bucket, "dumps/", id)),
+        .map((id) => readBucketManifest(bucket, "dumps/", id)),
     );
     return newestGood(manifests.filter((manifest) => manifest !== undefined));
   });

@@ -1,10 +1,10 @@
 import type { BackupSettings, Settings } from "../../settings.ts";
 import { backupSettings } from "../backup-settings.ts";
 import { isGood } from "../format/manifest.ts";
-import { isProven, localProof, type Proof } from "../format/proof.ts";
-import { type Bucket, withBucket } from "./bucket.ts";
-import { bucketNames, bucketProof, idsOf, newestFirst } from "./bucket-list.ts";
-import { localManifests } from "./folder.ts";
+import { isProven, readLocalProof, type Proof } from "../format/proof.ts";
+import { type Bucket, withBucket } from "./bucket-client.ts";
+import { listBucketFiles, bucketProof, idsOf, newestFirst } from "./bucket-files.ts";
+import { readLocalManifests } from "./folder.ts";
 
 export interface Proven {
   id: string;
@@ -14,7 +14,7 @@ export interface Proven {
 }
 
 /** The newest backup that has been restored and found right, on the volume or in the bucket. */
-export async function newestProven(settings: Settings): Promise<Proven | undefined> {
+export async function findNewestProven(settings: Settings): Promise<Proven | undefined> {
   const backups = backupSettings(settings);
   const local = newestLocalProof(backups);
   if (local) return provenOf(local);
@@ -22,7 +22,7 @@ export async function newestProven(settings: Settings): Promise<Proven | undefin
 }
 
 async function newestInBucket(bucket: Bucket): Promise<Proven | undefined> {
-  const names = await bucketNames(bucket, "dumps/");
+  const names = await listBucketFiles(bucket, "dumps/");
   for (const id of newestFirst(idsOf(names))) {
     const proof = await bucketProof(bucket, "dumps/", names, id);
     if (isProven(proof)) return provenOf(proof);
@@ -31,8 +31,8 @@ async function newestInBucket(bucket: Bucket): Promise<Proven | undefined> {
 }
 
 function newestLocalProof(backups: BackupSettings): Proof | undefined {
-  for (const manifest of localManifests(backups).filter(isGood)) {
-    const proof = localProof(backups, manifest);
+  for (const manifest of readLocalManifests(backups).filter(isGood)) {
+    const proof = readLocalProof(backups, manifest);
     if (isProven(proof)) return proof;
   }
   return undefined;

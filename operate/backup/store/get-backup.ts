@@ -8,9 +8,9 @@ import { bytes } from "../../human-units.ts";
 import { type Note, withProgress } from "../../progress.ts";
 import type { Settings } from "../../settings.ts";
 import { backupSettings } from "../backup-settings.ts";
-import { withBucket } from "./bucket.ts";
-import { bucketNames, storedName } from "./bucket-list.ts";
-import { type Found, findBackup } from "./find.ts";
+import { withBucket } from "./bucket-client.ts";
+import { listBucketFiles, findStoredName } from "./bucket-files.ts";
+import { type Found, findBackup } from "./find-backup.ts";
 
 export interface GetOptions {
   /** A file, or `-` for stdout; the backup's own name in the current folder if left out. */
@@ -54,7 +54,7 @@ async function nameOf(settings: Settings, { manifest, where }: Found): Promise<s
   const { file } = manifest.dump;
   if (where === "local") return file;
   return withBucket(backupSettings(settings), async (bucket) =>
-    storedName(await bucketNames(bucket, "dumps/"), file),
+    findStoredName(await listBucketFiles(bucket, "dumps/"), file),
   );
 }
 

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { backupSettings } from "../backup/backup-settings.ts";
 import type { Settings } from "../settings.ts";
 import { serveMetrics } from "./metrics.ts";
-import { type Actions, runSchedule } from "./schedule.ts";
+import { type Actions, runSchedule } from "./scheduler.ts";
 
 /** The command line that starts this program: `verb` and its options follow. */
 export type Self = (verb: string[]) => string[];

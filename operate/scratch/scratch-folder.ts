@@ -15,7 +15,7 @@ const HEARTBEAT_MS = 5_000;
 const ABANDONED_MS = 12 * HEARTBEAT_MS;
 
 /** A folder on the volume for as long as `use` runs, kept alive for those who clear up after the dead. */
-export async function withScratchHome<T>(
+export async function withScratchFolder<T>(
   folder: string,
   use: (home: string) => Promise<T>,
 ): Promise<T> {

@@ -4,7 +4,7 @@ import { asSuperuser, backupSettings } from "../backup-settings.ts";
 import type { Manifest } from "../format/manifest.ts";
 import { openFolder } from "../store/folder.ts";
 import { prune } from "../store/prune.ts";
-import { uploadMissing } from "../store/upload-missing.ts";
+import { updateBucket } from "../store/update-bucket.ts";
 import { type DumpOptions, dump } from "./dump.ts";
 import { dumpEmbedded } from "./dump-embedded.ts";
 
@@ -23,7 +23,7 @@ export interface BackupResult {
 }
 
 /** One backup: dumped alone, then uploaded, then the local copies that are due are removed. */
-export async function backupNow(given: Settings, options: BackupOptions): Promise<BackupResult> {
+export async function takeBackup(given: Settings, options: BackupOptions): Promise<BackupResult> {
   const settings = asSuperuser(given);
   const backups = backupSettings(settings);
   const { note, signal, waitMs } = options;
@@ -34,7 +34,7 @@ export async function backupNow(given: Settings, options: BackupOptions): Promis
       ? dumpEmbedded(settings, backups, options)
       : dump(settings, backups, options),
   );
-  const { uploaded, error } = await uploadMissing(backups, options);
+  const { uploaded, error } = await updateBucket(backups, options);
   signal?.throwIfAborted();
   return { manifest, uploaded, uploadError: error, pruned: prune(backups) };
 }

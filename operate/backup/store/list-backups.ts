@@ -5,13 +5,13 @@ import type { BackupSettings, Settings } from "../../settings.ts";
 import { backupSettings } from "../backup-settings.ts";
 import { encryptedName } from "../format/encrypt.ts";
 import { isGood, type Manifest, partsOf } from "../format/manifest.ts";
-import { localProof, type Proof, proofName } from "../format/proof.ts";
-import type { Standing } from "../format/seal.ts";
-import { withBucket } from "./bucket.ts";
-import { bucketManifest, bucketNames, bucketProof, idsOf } from "./bucket-list.ts";
-import { localManifests } from "./folder.ts";
+import { readLocalProof, type Proof, proofName } from "../format/proof.ts";
+import type { SealState } from "../format/seal.ts";
+import { withBucket } from "./bucket-client.ts";
+import { readBucketManifest, listBucketFiles, bucketProof, idsOf } from "./bucket-files.ts";
+import { readLocalManifests } from "./folder.ts";
 
-export interface Listed {
+export interface ListedBackup {
   id: string;
   database: string;
   format: Manifest["format"];
@@ -29,7 +29,7 @@ export interface Listed {
   /** What came of restoring it; null until it was tried. */
   proof: Proof | null;
   /** Whether its manifest is as it was written. */
-  standing: Standing;
+  standing: SealState;
   /** The same of the bucket's copy; often it is the local one's, whose bytes were uploaded. */
   bucketProof: Proof | null;
 }
@@ -37,7 +37,7 @@ export interface Listed {
 export interface ListResult {
   folder: string;
   bucket: string | null;
-  backups: Listed[];
+  backups: ListedBackup[];
   /** Files in the folder that belong to no backup. */
   strays: string[];
   /** Why the bucket could not be asked; its copies are then not shown. */
@@ -46,7 +46,7 @@ export interface ListResult {
 
 export async function listBackups(settings: Settings): Promise<ListResult> {
   const backups = backupSettings(settings);
-  const local = localManifests(backups);
+  const local = readLocalManifests(backups);
   const { manifests, ids, proofs, encrypted, error } = await inBucket(backups, local);
   const known = new Map([...manifests, ...local].map((manifest) => [manifest.id, manifest]));
   const localIds = new Set(local.map(({ id }) => id));
@@ -70,7 +70,7 @@ export async function listBackups(settings: Settings): Promise<ListResult> {
         ],
         encrypted: encrypted.has(manifest.id),
         problem: localIds.has(manifest.id) ? localProblem(backups.folder, manifest) : null,
-        proof: localProof(backups, manifest) ?? proofs.get(manifest.id) ?? null,
+        proof: readLocalProof(backups, manifest) ?? proofs.get(manifest.id) ?? null,
         standing: manifest.standing ?? "none",
         bucketProof: proofs.get(manifest.id) ?? null,
       })),
@@ -89,11 +89,11 @@ async function inBucket(backups: BackupSettings, local: Manifest[]) {
   if (!backups.bucket) return { ...nothing, error: null };
   try {
     return await withBucket(backups, async (bucket) => {
-      const names = await bucketNames(bucket, "dumps/");
+      const names = await listBucketFiles(bucket, "dumps/");
       const ids = idsOf(names);
       const have = new Set(local.map(({ id }) => id));
       const wanted = [...ids].filter((id) => !have.has(id));
-      const manifests = await eachOf(wanted, (id) => bucketManifest(bucket, "dumps/", id));
+      const manifests = await eachOf(wanted, (id) => readBucketManifest(bucket, "dumps/", id));
       const proofs = await eachOf([...ids], (id) => bucketProof(bucket, "dumps/", names, id));
       const isEncrypted = (id: string) =>
         [".dump", ".sql.gz"].some((ending) => names.has(encryptedName(id + ending)));

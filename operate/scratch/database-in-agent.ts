@@ -3,14 +3,14 @@ import { CannotVerify } from "../backup/format/cannot-verify.ts";
 import { withSession } from "../connect/session.ts";
 import { unreachable } from "../error.ts";
 import type { Settings } from "../settings.ts";
-import { withScratchHome } from "./home.ts";
-import { withScratchServer } from "./server.ts";
-import { takeTurns } from "./turns.ts";
+import { withScratchFolder } from "./scratch-folder.ts";
+import { withScratchLock } from "./scratch-lock.ts";
+import { withScratchServer } from "./scratch-server.ts";
 
 const WAIT_MS = 600_000;
 
 /** A server of the stack's own version for as long as `use` runs, where its backups are proven too. */
-export async function withScratchCluster<T>(
+export async function withDatabaseInAgent<T>(
   live: Settings,
   preparation: string[],
   use: (settings: Settings) => Promise<T>,
@@ -27,7 +27,7 @@ export async function withScratchCluster<T>(
     });
   try {
     const turn = { purpose: "migrate verify", waitMs: WAIT_MS };
-    return await takeTurns(turn, () => withScratchHome(folder, served));
+    return await withScratchLock(turn, () => withScratchFolder(folder, served));
   } catch (error) {
     throw error instanceof CannotVerify ? unreachable(error.message, error) : error;
   }

@@ -1,10 +1,10 @@
 import { encryptedName } from "../format/encrypt.ts";
 import { type Manifest, parseManifest } from "../format/manifest.ts";
 import { type Proof, parseProof, proofName } from "../format/proof.ts";
-import type { Bucket } from "./bucket.ts";
+import type { Bucket } from "./bucket-client.ts";
 
 /** Names of the files under a prefix. */
-export async function bucketNames(bucket: Bucket, prefix: string): Promise<Set<string>> {
+export async function listBucketFiles(bucket: Bucket, prefix: string): Promise<Set<string>> {
   const { paginateListObjectsV2 } = await import("@aws-sdk/client-s3");
   const names = new Set<string>();
   const pages = paginateListObjectsV2(
@@ -18,8 +18,8 @@ export async function bucketNames(bucket: Bucket, prefix: string): Promise<Set<s
 }
 
 /** Ids of the backups that lie whole under a prefix: those with a manifest. */
-export async function bucketIds(bucket: Bucket, prefix: string): Promise<Set<string>> {
-  return idsOf(await bucketNames(bucket, prefix));
+export async function listBucketIds(bucket: Bucket, prefix: string): Promise<Set<string>> {
+  return idsOf(await listBucketFiles(bucket, prefix));
 }
 
 export const idsOf = (names: Set<string>): Set<string> =>
@@ -30,7 +30,7 @@ export const idsOf = (names: Set<string>): Set<string> =>
   );
 
 /** Under which name a part lies there: its own, or that of one that is encrypted. */
-export function storedName(names: Set<string>, file: string): string {
+export function findStoredName(names: Set<string>, file: string): string {
   const encrypted = encryptedName(file);
   return names.has(encrypted) && !names.has(file) ? encrypted : file;
 }
@@ -41,12 +41,12 @@ export const newestFirst = (ids: Iterable<string>): string[] =>
 
 const stamp = (id: string) => /\d{8}T\d{6}Z(-\d+)?$/.exec(id)?.[0] ?? "";
 
-export async function bucketManifest(
+export async function readBucketManifest(
   bucket: Bucket,
   prefix: string,
   id: string,
 ): Promise<Manifest | undefined> {
-  return parseManifest(await bucketText(bucket, `${prefix}${id}.json`), bucket.seal);
+  return parseManifest(await readBucketText(bucket, `${prefix}${id}.json`), bucket.seal);
 }
 
 /** What came of restoring it, if somebody has; `names` are those under the prefix. */
@@ -58,10 +58,10 @@ export async function bucketProof(
 ): Promise<Proof | undefined> {
   // Asked for only if it is there: to a key that may not list, what is missing is forbidden.
   if (!names.has(proofName(id))) return undefined;
-  return parseProof(await bucketText(bucket, `${prefix}${proofName(id)}`), bucket.seal);
+  return parseProof(await readBucketText(bucket, `${prefix}${proofName(id)}`), bucket.seal);
 }
 
-export async function bucketText(bucket: Bucket, name: string): Promise<string> {
+export async function readBucketText(bucket: Bucket, name: string): Promise<string> {
   const { GetObjectCommand } = await import("@aws-sdk/client-s3");
   const Key = bucket.key(name);
   const { Body } = await bucket.client.send(new GetObjectCommand({ Bucket: bucket.name, Key }));

@@ -9,7 +9,7 @@ import { withSession } from "../connect/session.ts";
 import { mistake } from "../error.ts";
 import type { Settings } from "../settings.ts";
 
-export interface ScratchNeeds {
+export interface ScratchRequirements {
   extensions: { name: string; schema: string }[];
   /** Created first: files grant to them. */
   roles: string[];
@@ -19,19 +19,19 @@ export interface ScratchNeeds {
  * A PostgreSQL in this process's memory, behind a socket in a private folder: whatever a migration
  * does there ends with it, and it has no network to reach anything else.
  */
-export async function withScratch<T>(
+export async function withScratchDatabase<T>(
   live: Settings,
-  needs: ScratchNeeds,
+  needs: ScratchRequirements,
   use: (settings: Settings) => Promise<T>,
 ): Promise<T> {
   const { migrations } = live;
   const given = process.env.PGSTEAD_SCRATCH;
-  if (given) return settingsOf(given, migrations, (empty) => withCopy(empty, use));
+  if (given) return withSettingsFromAddress(given, migrations, (empty) => withCopy(empty, use));
   const memory = await import("@electric-sql/pglite").catch(isMissing);
   if (!memory) {
     // In the agent, which has the programs of the stack's own server instead.
-    const { withScratchCluster } = await import("./cluster.ts");
-    return withScratchCluster(live, preparation(needs), use);
+    const { withDatabaseInAgent } = await import("./database-in-agent.ts");
+    return withDatabaseInAgent(live, preparation(needs), use);
   }
   const { SharedSession } = await import("../embedded/wire.ts");
   const database = await open(memory.PGlite, needs);
@@ -89,7 +89,7 @@ async function assertEmpty(client: Client, name: string): Promise<void> {
  * Another database by its address, with the password where settings have it: in a file. It may come
  * from PGPASSWORD, which unlike an argument is not for everyone to see.
  */
-export async function settingsOf<T>(
+export async function withSettingsFromAddress<T>(
   address: string,
   migrations: Settings["migrations"],
   use: (settings: Settings) => Promise<T>,
@@ -129,7 +129,7 @@ function isMissing(error: NodeJS.ErrnoException): undefined {
   if (error.code !== "MODULE_NOT_FOUND" && error.code !== "ERR_MODULE_NOT_FOUND") throw error;
 }
 
-async function open(Memory: typeof Database, needs: ScratchNeeds): Promise<Database> {
+async function open(Memory: typeof Database, needs: ScratchRequirements): Promise<Database> {
   const loaded: Extensions = {};
   for (const { name } of needs.extensions) loaded[name] = await load(name);
   const database = await Memory.create({ extensions: loaded });
@@ -137,7 +137,7 @@ async function open(Memory: typeof Database, needs: ScratchNeeds): Promise<Datab
   return database;
 }
 
-function preparation({ extensions, roles }: ScratchNeeds): string[] {
+function preparation({ extensions, roles }: ScratchRequirements): string[] {
   const quote = (name: string) => `"${name.replaceAll('"', '""')}"`;
   return [
     ...roles.map((role) => `create role ${quote(role)}`),
