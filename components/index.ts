@@ -16,7 +16,10 @@ export {
 export { EmbeddedPostgres, type EmbeddedPostgresArgs } from "./engines/embedded.ts";
 export type { Endpoint } from "./engines/endpoint.ts";
 export { ConfigError } from "./error.ts";
-export { EmbeddedMigrations, type EmbeddedMigrationsArgs } from "./migrations/embedded.ts";
+export {
+  EmbeddedMigrations,
+  type EmbeddedMigrationsArgs,
+} from "./migrations/embedded-migrations.ts";
 export { Migrations, type MigrationsArgs, type MigrationTool } from "./migrations/migrations.ts";
 export { type Database, type MigrationFiles, readMigrationFiles } from "./migrations/pending.ts";
 export { PostgresDatabase, type PostgresDatabaseArgs } from "./server/database.ts";

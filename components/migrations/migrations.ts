@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { bundle } from "../assets.ts";
 import type { AgentParts } from "../engines/docker.ts";
 import { MIGRATOR_FOLDER } from "../server/files.ts";
-import { migrationInput } from "./input.ts";
+import { migrationInput } from "./run-input.ts";
 
 export interface MigrationsArgs {
   /** Folder that holds the SQL, relative to the project. */

@@ -3,8 +3,8 @@ import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Recorded, recordResources, urnOf, valueIn } from "../support/recorder.ts";
 
 const { EmbeddedPostgres } = await import("../../components/engines/embedded.ts");
-const { EmbeddedMigrations } = await import("../../components/migrations/embedded.ts");
-const { migrationInput } = await import("../../components/migrations/input.ts");
+const { EmbeddedMigrations } = await import("../../components/migrations/embedded-migrations.ts");
+const { migrationInput } = await import("../../components/migrations/run-input.ts");
 
 let recorded: Recorded[];
 beforeAll(async () => {

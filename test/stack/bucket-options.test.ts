@@ -192,22 +192,22 @@ describe("a bucket that exists", () => {
     expect(error.split("\n").map((line) => line.trim().replace(/; add it.*/, ""))).toEqual([
       `the bucket "${bucketName}" cannot be taken over as it is:`,
       "publicAccess: objects can be made public (BlockPublicAcls, BlockPublicPolicy, IgnorePublicAcls, RestrictPublicBuckets off)",
-      "ownership: ACLs are in force (ObjectWriter)",
+      "ownership: ACLs are enabled (ObjectWriter)",
       "encryption: objects are not encrypted by default",
       "versioning: old versions are not kept (never enabled)",
       "policy: plain http is allowed",
-      `lifecycle: the rule "their-logs" on "logs/" (9 days) is not in bucket.extraRules and would go`,
+      `lifecycle: the rule "their-logs" on "logs/" (9 days) is not in bucket.extraRules and would be removed`,
     ]);
     expect(error).toContain("add it to bucket.adopt.raise to have it changed");
   });
 
   test("fails with objects of somebody else, unless it has a folder of its own", async () => {
     await expect(survey({ prefix: "" })).rejects.toThrow(
-      /objects of somebody else lie there \(pictures\/\).*set bucket.prefix to .* "prod\/"/,
+      /it holds objects of others \(pictures\/\).*set bucket.prefix to .* "prod\/"/,
     );
     const Body = JSON.stringify({ stack: "other" });
     await admin.send(new s3.PutObjectCommand({ ...on, Key: "prod/dumps/a.json", Body }));
-    await expect(survey()).rejects.toThrow(`the backups of stack "other" lie there`);
+    await expect(survey()).rejects.toThrow(`it holds the backups of stack "other"`);
     await removeBucket(admin, bucketName, "prod/");
   });
 
@@ -255,7 +255,7 @@ describe("a bucket that exists", () => {
     proxy.clear();
     proxy.inject({ path: /versioning/, with: { status: 501, code: "NotImplemented" } });
     await expect(survey({ endpoint: proxy.url })).rejects.toThrow(
-      "versioning: the service does not know it; add it to bucket.without",
+      "versioning: the service does not support it; add it to bucket.without",
     );
     await proxy.close();
   });
@@ -271,7 +271,7 @@ test("fails for a bucket that lies in another region", async () => {
   const args = { bucketName: Bucket, stack: "prod", prefix: "", endpoint: service };
   await expect(
     assertAdoptable({ ...args, region: "us-east-1", without: [], raise: [], ruleIds: [] }),
-  ).rejects.toThrow(`lies in another region; set bucket.region to "${region}"`);
+  ).rejects.toThrow(`is in another region; set bucket.region to "${region}"`);
   await admin.send(new s3.DeleteBucketCommand({ Bucket }));
 });
 
@@ -281,19 +281,19 @@ describe("a service that lacks what is asked for", () => {
       "versioning",
       /[?&]versioning/,
       {},
-      /lacks what "versioning" needs; add "versioning" to bucket.without/,
+      /does not support "versioning"; add "versioning" to bucket.without/,
     ],
     [
       "lifecycle",
       /[?&]lifecycle/,
       {},
-      /add "lifecycle" to bucket.without to do without it \(nothing expires/,
+      /add "lifecycle" to bucket.without to go on without it \(nothing expires/,
     ],
     [
       "a lock",
       /[?&]object-lock/,
       { objectLock: { mode: "COMPLIANCE" as const, days: 30 } },
-      /does not lock objects in this bucket; take bucket.objectLock away/,
+      /does not lock objects in this bucket; remove bucket.objectLock/,
     ],
   ])("fails for %s, with the way out", async (_, path, args, message) => {
     const bucketName = nameOf("lacking");

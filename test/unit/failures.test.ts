@@ -1,5 +1,8 @@
 import { expect, test } from "vitest";
-import { explainBucketFailure, explainSettingFailure } from "../../components/bucket/failure.ts";
+import {
+  explainBucketFailure,
+  explainSettingFailure,
+} from "../../components/bucket/bucket-failure.ts";
 import { explainImageFailure } from "../../components/server/image-failure.ts";
 
 // As the provider says them; what comes before and after differs from call to call.
@@ -22,9 +25,9 @@ test.each([
     "api error NotImplemented: A header you provided",
     'add "versioning" to bucket.without',
   ],
-  ["lifecycle", "https response error StatusCode: 501", "the bucket grows for ever"],
+  ["lifecycle", "https response error StatusCode: 501", "the bucket grows without limit"],
   ["publicAccess", "api error MethodNotAllowed", "an ACL or a policy could make"],
-  ["objectLock", "api error NotImplemented", "take bucket.objectLock away"],
+  ["objectLock", "api error NotImplemented", "remove bucket.objectLock"],
   [
     "objectLock",
     "InvalidBucketState: Object Lock configuration cannot be",

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { EmbeddedPostgres } from "../engines/embedded.ts";
 import { beforeChange } from "../guards/hooks.ts";
 import { runPgstead } from "../pgstead.ts";
-import { migrationInput } from "./input.ts";
+import { migrationInput } from "./run-input.ts";
 
 export interface EmbeddedMigrationsArgs {
   postgres: EmbeddedPostgres;
