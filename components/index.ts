@@ -1,6 +1,6 @@
 /*
- * What other programs import as `pgstead/components`. Whoever does without the SDK of AWS or of
- * Docker imports the files they need, `pgstead/components/engines/embedded`, and not this one.
+ * Other programs import this file as `pgstead/components`. It needs the AWS SDK and the Docker SDK of
+ * Pulumi. A program without one of them imports single files: `pgstead/components/engines/embedded`.
  */
 export { BackupBucket, type BackupBucketArgs } from "./bucket/backup-bucket.ts";
 export type { BucketSetting } from "./bucket/features.ts";

@@ -50,5 +50,5 @@ test("a source that cannot be looked at from here is named with its expected sum
   const source = { url: "http://127.0.0.1:1/x", sha256: "0".repeat(64) };
   expect(
     await explainImageFailure("[sh /tmp/compile-pgvector.sh]: exit code: 1", source),
-  ).toContain(`expected of ${source.url} is ${source.sha256}`);
+  ).toContain(`the SHA-256 of ${source.url} must be ${source.sha256}`);
 });
