@@ -115,7 +115,7 @@ describe("a cluster whose files this server cannot read is loaded from a dump", 
     ]);
     expect([served.status, String(served.stderr)]).toEqual([
       78,
-      expect.stringContaining("an adoption into this volume was cut short"),
+      expect.stringContaining("an adoption into this volume was interrupted"),
     ]);
     const before = filesOf(old.volume, image16);
     const { code, all } = await adopt(old.volume, "--yes");
