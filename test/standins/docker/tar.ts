@@ -8,7 +8,7 @@ export interface TarEntry {
 
 const BLOCK = 512;
 
-/** A ustar archive, owned by root, with GNU's long names: what the engine's copy and build calls take. */
+/** Packs a ustar archive with GNU's long names, owned by root, for the engine's copy and build calls. */
 export function tar(entries: TarEntry[]): Buffer {
   const blocks: Buffer[] = [];
   for (const entry of entries) {
@@ -36,7 +36,7 @@ function header(path: string, size: number, mode: number, type: string, link = "
   block.write(octal(0, 8), 108);
   block.write(octal(0, 8), 116);
   block.write(octal(size, 12), 124);
-  // A fixed time: the same files must give the same layer.
+  // A fixed time, so that equal files give equal layers.
   block.write(octal(0, 12), 136);
   block.write("        ", 148);
   block.write(type, 156);
