@@ -54,7 +54,7 @@ async function open(from: string, options: string[], command: string[]): Promise
   const port = await freePort();
   const publish = ["--publish", `127.0.0.1:${port}:5432`];
   const server = new ServerContainer({ image: from, options: [...options, ...publish], command });
-  await server.answers();
+  await server.waitUntilReady();
   server.psql("create extension vector; create role bench superuser login password 'bench'");
   return { server, port, seconds: {} };
 }
@@ -121,7 +121,7 @@ async function startAfterKill(peer: Peer): Promise<void> {
   docker("kill", "--signal", "KILL", server.name);
   const started = performance.now();
   docker("start", server.name);
-  await server.answers();
+  await server.waitUntilReady();
   note(peer, "start", (performance.now() - started) / 1000);
 }
 

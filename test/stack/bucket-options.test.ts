@@ -8,7 +8,7 @@ import { assertAdoptable, type SurveyArgs } from "../../components/bucket/survey
 import { withBucket } from "../../operate/backup/store/bucket.ts";
 import { putJson } from "../../operate/backup/store/upload.ts";
 import type { BackupSettings } from "../../operate/settings.ts";
-import { Bench } from "../contract/stack.ts";
+import { TestStack } from "../contract/test-stack.ts";
 import { FaultyS3 } from "../faults/harness.ts";
 import { iam, kms, ownService, removeBucket, s3, s3Of, service } from "./bucket-api.ts";
 
@@ -41,17 +41,17 @@ describe("a bucket with a KMS key, a lock and colder storage", () => {
       extraRules: [{ id: "logs", prefix: "logs/", expireDays: 9 }],
     },
   };
-  let bench: Bench;
+  let testStack: TestStack;
   let key: string;
   beforeAll(async () => {
-    bench = await Bench.open("pgstead-locked");
-    const { error, outputs } = await bench.up(program({ ...full, ...lock(120) }), "backups");
+    testStack = await TestStack.open("pgstead-locked");
+    const { error, outputs } = await testStack.up(program({ ...full, ...lock(120) }), "backups");
     expect(error).toBe("");
     key = outputs.key as string;
   });
   afterAll(async () => {
     await removeBucket(admin, bucketName);
-    await bench?.close();
+    await testStack?.close();
   });
 
   test("every property is read back from the API", async () => {
@@ -83,8 +83,8 @@ describe("a bucket with a KMS key, a lock and colder storage", () => {
 
   test("another retention and a longer lock change in place", async () => {
     const longer = program({ ...full, retentionDays: 150, ...lock(150) });
-    expect((await bench.up(longer, "backups-object-lock")).op).toBe("update");
-    const again = await bench.up(longer, "backups");
+    expect((await testStack.up(longer, "backups-object-lock")).op).toBe("update");
+    const again = await testStack.up(longer, "backups");
     expect([again.error, again.op]).toEqual(["", "same"]);
     const { ObjectLockConfiguration } = await admin.send(
       new s3.GetObjectLockConfigurationCommand(on),
@@ -108,7 +108,7 @@ describe("a bucket with a KMS key, a lock and colder storage", () => {
 
   test("a given key is used", async () => {
     const given = { ...full, ...lock(150), kmsKey: await kms.make() };
-    const { error, op } = await bench.up(program(given), "backups-encryption");
+    const { error, op } = await testStack.up(program(given), "backups-encryption");
     expect([error, op]).toEqual(["", "update"]);
   });
 });
@@ -117,14 +117,14 @@ describe("a bucket that is changed by hand", () => {
   const bucketName = nameOf("drifted");
   const on = { Bucket: bucketName };
   const declared = program({ bucketName });
-  let bench: Bench;
+  let testStack: TestStack;
   beforeAll(async () => {
-    bench = await Bench.open("pgstead-drift");
-    expect((await bench.up(declared, "backups")).error).toBe("");
+    testStack = await TestStack.open("pgstead-drift");
+    expect((await testStack.up(declared, "backups")).error).toBe("");
   });
   afterAll(async () => {
     await removeBucket(admin, bucketName);
-    await bench?.close();
+    await testStack?.close();
   });
 
   test("S16: a lifecycle that was edited shows at preview, and is put right", async () => {
@@ -138,10 +138,10 @@ describe("a bucket that is changed by hand", () => {
         LifecycleConfiguration: { Rules: edited },
       }),
     );
-    const seen = await bench.refreshed(declared, "backups-lifecycle");
+    const seen = await testStack.previewWithRefresh(declared, "backups-lifecycle");
     expect([seen.error, seen.op]).toEqual(["", "update"]);
-    await bench.refresh(declared, "backups-lifecycle");
-    await bench.up(declared, "backups-lifecycle");
+    await testStack.refresh(declared, "backups-lifecycle");
+    await testStack.up(declared, "backups-lifecycle");
     const after = await admin.send(new s3.GetBucketLifecycleConfigurationCommand(on));
     expect(after.Rules?.find(({ ID }) => ID === "dumps")?.Expiration?.Days).toBe(30);
   });
@@ -153,7 +153,7 @@ describe("a bucket that is changed by hand", () => {
         Policy: JSON.stringify({ Version: "2012-10-17", Statement: [] }),
       }),
     );
-    const seen = await bench.refreshed(declared, "backups-policy");
+    const seen = await testStack.previewWithRefresh(declared, "backups-policy");
     expect([seen.error, seen.op]).toEqual(["", "update"]);
   });
 });
@@ -168,9 +168,9 @@ describe("a bucket that exists", () => {
       ...args,
     });
   const raise = ["publicAccess", "ownership", "encryption", "versioning"] as const;
-  let bench: Bench;
+  let testStack: TestStack;
   beforeAll(async () => {
-    bench = await Bench.open("pgstead-adopt");
+    testStack = await TestStack.open("pgstead-adopt");
     await admin.send(new s3.CreateBucketCommand({ ...on, ObjectOwnership: "ObjectWriter" }));
     await admin.send(new s3.DeleteBucketEncryptionCommand(on));
     await admin.send(new s3.PutObjectCommand({ ...on, Key: "pictures/cat.png", Body: "cat" }));
@@ -183,7 +183,7 @@ describe("a bucket that exists", () => {
     );
   });
   afterAll(async () => {
-    await bench?.close();
+    await testStack?.close();
     await removeBucket(admin, bucketName);
   });
 
@@ -219,7 +219,7 @@ describe("a bucket that exists", () => {
     const adopting = program({
       ...{ bucketName, prefix: "prod/", adopt: true, extraRules, without: ["policy"] },
     });
-    const { error } = await bench.up(adopting, "backups-versioning");
+    const { error } = await testStack.up(adopting, "backups-versioning");
     expect(error).toBe("");
     expect((await admin.send(new s3.GetBucketVersioningCommand(on))).Status).toBe("Enabled");
     const { Rules = [] } = await admin.send(new s3.GetBucketLifecycleConfigurationCommand(on));
@@ -233,11 +233,11 @@ describe("a bucket that exists", () => {
     await expect(admin.send(new s3.GetBucketPolicyCommand(on))).rejects.toThrow();
     // Now it is as strong as one of ours, and needs nobody's word.
     await survey({ ...args, raise: [] });
-    expect((await bench.up(adopting, "backups-versioning")).op).toBe("same");
+    expect((await testStack.up(adopting, "backups-versioning")).op).toBe("same");
   });
 
   test("is left as it is when the stack goes", async () => {
-    expect((await bench.up(async () => {}, "backups-versioning")).error).toBe("");
+    expect((await testStack.up(async () => {}, "backups-versioning")).error).toBe("");
     expect((await admin.send(new s3.GetBucketVersioningCommand(on))).Status).toBe("Enabled");
     await admin.send(new s3.HeadObjectCommand({ ...on, Key: "pictures/cat.png" }));
   });
@@ -299,11 +299,11 @@ describe("a service that lacks what is asked for", () => {
     const bucketName = nameOf("lacking");
     const proxy = await FaultyS3.before(service);
     proxy.inject({ method: "PUT", path, with: { status: 501, code: "NotImplemented" } });
-    const bench = await Bench.open("pgstead-lacking");
+    const testStack = await TestStack.open("pgstead-lacking");
     // What a hook of a program inside the test has to say.
     const told = vi.spyOn(console, "error").mockImplementation(() => {});
     try {
-      const { error } = await bench.up(
+      const { error } = await testStack.up(
         program({ bucketName, endpoint: proxy.url, ...args }),
         "backups",
       );
@@ -314,7 +314,7 @@ describe("a service that lacks what is asked for", () => {
     } finally {
       told.mockRestore();
       proxy.clear();
-      await bench.close();
+      await testStack.close();
       await proxy.close();
     }
   });
@@ -326,15 +326,15 @@ describe("a service that lacks what is asked for", () => {
       path: /versioning|publicAccessBlock|ownershipControls/,
       with: { status: 501, code: "NotImplemented" },
     });
-    const bench = await Bench.open("pgstead-without");
+    const testStack = await TestStack.open("pgstead-without");
     const without = ["versioning", "publicAccess", "ownership"] as const;
-    const { error } = await bench.up(
+    const { error } = await testStack.up(
       program({ bucketName, endpoint: proxy.url, without: [...without] }),
       "backups",
     );
     expect([error, proxy.hits]).toEqual(["", 0]);
     proxy.clear();
-    await bench.close();
+    await testStack.close();
     await proxy.close();
   });
 });
@@ -342,14 +342,14 @@ describe("a service that lacks what is asked for", () => {
 describe("a service that asks for permissions", () => {
   const bucketName = nameOf("guarded");
   const on = { Bucket: bucketName };
-  let bench: Bench;
+  let testStack: TestStack;
   let strict: Awaited<ReturnType<typeof ownService>>;
   let agent: InstanceType<typeof s3.S3Client>;
   let pgbackrest: InstanceType<typeof s3.S3Client>;
   beforeAll(async () => {
     strict = await ownService();
-    bench = await Bench.open("pgstead-guarded");
-    const { error, outputs } = await bench.up(
+    testStack = await TestStack.open("pgstead-guarded");
+    const { error, outputs } = await testStack.up(
       program({
         ...{ bucketName, endpoint: strict.url, iamEndpoint: strict.url, pgbackrest: true },
         // It takes a denial under a condition for a denial, and so would refuse everybody.
@@ -370,7 +370,7 @@ describe("a service that asks for permissions", () => {
     try {
       await strict?.ask(false);
       if (strict) await removeBucket(s3Of(strict.url), bucketName);
-      await bench?.close();
+      await testStack?.close();
     } finally {
       strict?.stop();
     }
@@ -454,7 +454,7 @@ describe("a service that asks for permissions", () => {
       ...{ bucketName, endpoint: strict.url, iamEndpoint: strict.url, roleArn },
       without: ["policy"],
     });
-    const { error, outputs } = await bench.up(roled, "backups-agent-policy");
+    const { error, outputs } = await testStack.up(roled, "backups-agent-policy");
     expect([error, outputs.credentials]).toEqual(["", ""]);
     expect(await client.policiesOf("db-host")).toEqual([
       expect.objectContaining({

@@ -62,7 +62,7 @@ describe("the guard of the entrypoint", () => {
   test("S1 refuses a second server on one volume, and starts it after the first was killed", async () => {
     const mount = ["-v", `${newVolume()}:/var/lib/postgresql`, "-e", "PGSTEAD_LOCK_SECONDS=1"];
     docker(["run", "-d", "--name", `${name}-first`, ...mount, name]);
-    await answers(`${name}-first`);
+    await waitUntilReady(`${name}-first`);
     const second = docker(["run", "--name", `${name}-second`, ...mount, name]);
     expect([second.status, second.all]).toEqual([
       78,
@@ -70,7 +70,7 @@ describe("the guard of the entrypoint", () => {
     ]);
     docker(["kill", "--signal", "KILL", `${name}-first`]);
     docker(["start", `${name}-second`]);
-    await answers(`${name}-second`);
+    await waitUntilReady(`${name}-second`);
   });
 
   test("S2 refuses to create a cluster beside another one", () => {
@@ -169,7 +169,7 @@ describe("the guard of the entrypoint", () => {
       half,
     ]);
     docker(["run", "-d", "--name", `${name}-first`, ...mount, name]);
-    await answers(`${name}-first`);
+    await waitUntilReady(`${name}-first`);
     expect(docker(["logs", `${name}-first`]).all).toContain("was interrupted; starting over");
   });
 });
@@ -209,7 +209,7 @@ describe.each(shells)("compile-pgvector.sh under %s", (...shell) => {
 
 const digest = (file: string) => createHash("sha256").update(readFileSync(file)).digest("hex");
 
-async function answers(container: string): Promise<void> {
+async function waitUntilReady(container: string): Promise<void> {
   for (let tries = 0; tries < 120; tries++) {
     if (docker(["exec", container, "pg_isready", "-q", "-h", "127.0.0.1"]).status === 0) return;
     await new Promise((resolve) => setTimeout(resolve, 250));

@@ -231,7 +231,7 @@ test("S16: the proof and a life lived day by day agree, on the day too", () => {
       const days = Object.values(lived);
       // What comes back a second time lives on, against the plan; the first break is the same.
       const told = (found: number[]) =>
-        lived.again === undefined ? [...found].sort() : Math.min(...found);
+        lived.uploadedAgain === undefined ? [...found].sort() : Math.min(...found);
       expect(told(flaws)).toEqual(told(days));
     }),
     {
