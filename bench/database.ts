@@ -9,8 +9,9 @@ import { docker, ServerContainer } from "../test/support/server-container.ts";
 import { buildServerImage, fixtureBase } from "../test/support/server-image.ts";
 
 /**
- * `npm run bench database`: our image at its default size beside the stock image as it comes, on the
- * same machine, in turns: an HNSW build of 40,000 x 768, pgbench, recall, and the start after a kill.
+ * `npm run bench database`: compares our image at its default size with the stock image and its default
+ * settings, on the same machine, in turns: an HNSW build of 40,000 x 768, pgbench, recall, and the start
+ * after a kill.
  */
 const ROWS = Number(process.env.BENCH_ROWS ?? 40_000);
 const BUILDS = Number(process.env.BENCH_BUILDS ?? 2);
@@ -53,12 +54,12 @@ async function open(from: string, options: string[], command: string[]): Promise
   const port = await freePort();
   const publish = ["--publish", `127.0.0.1:${port}:5432`];
   const server = new ServerContainer({ image: from, options: [...options, ...publish], command });
-  await server.answers();
+  await server.waitUntilReady();
   server.psql("create extension vector; create role bench superuser login password 'bench'");
   return { server, port, seconds: {} };
 }
 
-/** The same rows in both, in the same order: clusters with noise, as embeddings have them. */
+/** Creates the same rows in the same order on both servers: clusters with noise, like real embeddings. */
 function load({ server }: Peer): void {
   server.psql(
     `select setseed(0.42);
@@ -93,7 +94,7 @@ async function recallOf({ port }: Peer): Promise<number | null> {
     await client.query("begin");
     const inventory = await readInventory(client);
     const [index] = inventory?.indexes ?? [];
-    if (!index) throw new Error("there is no index to search");
+    if (!index) throw new Error("the database has no vector index");
     const setting = { name: "hnsw.ef_search", value: 40 };
     const options = { samples: 50, neighbours: 10, budgetMs: 60_000 };
     return (await measureRecall(client, index, setting, options)).recall;
@@ -106,9 +107,9 @@ function pgbench(peer: Peer): void {
   const { server } = peer;
   const exec = ["exec", "-u", "postgres", server.name, "pgbench", "-U", "postgres"];
   if (!peer.seconds.pgbench) docker(...exec, "-i", "-q", "-s", "10", "postgres");
-  const said = docker(...exec, "-c", "4", "-j", "2", "-T", String(PGBENCH_SECONDS), "postgres");
-  const [, rate] = /tps = ([\d.]+)/.exec(said) ?? [];
-  // Kept as seconds for a thousand transactions, so that less is better everywhere.
+  const output = docker(...exec, "-c", "4", "-j", "2", "-T", String(PGBENCH_SECONDS), "postgres");
+  const [, rate] = /tps = ([\d.]+)/.exec(output) ?? [];
+  // As seconds for a thousand transactions, so that less is better in every line of the report.
   note(peer, "pgbench", 1000 / Number(rate));
 }
 
@@ -120,7 +121,7 @@ async function startAfterKill(peer: Peer): Promise<void> {
   docker("kill", "--signal", "KILL", server.name);
   const started = performance.now();
   docker("start", server.name);
-  await server.answers();
+  await server.waitUntilReady();
   note(peer, "start", (performance.now() - started) / 1000);
 }
 
@@ -145,7 +146,7 @@ function report(): void {
   };
   line("build", `HNSW build of ${ROWS} x ${DIMENSIONS}`, "(goal 3x)");
   line("pgbench", "a thousand transactions of pgbench, 4 clients", "(goal 1x: no worse)");
-  line("start", `accepting again after a kill under ${PGBENCH_SECONDS} s of pgbench`, "");
-  const shown = (name: string) => ((peers[name]?.recall ?? 0) * 100).toFixed(1);
-  console.log(`recall of 10 nearest: ours ${shown("ours")} %, stock ${shown("stock")} %`);
+  line("start", `accepts connections after a kill, during ${PGBENCH_SECONDS} s of pgbench`, "");
+  const percent = (name: string) => ((peers[name]?.recall ?? 0) * 100).toFixed(1);
+  console.log(`recall of 10 nearest: ours ${percent("ours")} %, stock ${percent("stock")} %`);
 }

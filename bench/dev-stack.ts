@@ -7,14 +7,14 @@ import { StackProject } from "../test/stack/stack-project.ts";
 import { type Measured, measure, type Run } from "./measure.ts";
 
 /**
- * `npm run bench dev-stack`: stacks of containers beside `docker compose` and beside an empty program.
- * Where the official plugins cannot be had: `test/with-standins npm run bench dev-stack`.
+ * `npm run bench dev-stack`: compares stacks of containers with `docker compose` and with an empty program.
+ * Without the official provider plugins: `test/with-standins npm run bench dev-stack`.
  */
 const RUNS = 5;
 
 const dev = await StackProject.create("dev");
 const prod = await StackProject.create("prod");
-const compose = composeCommand();
+const compose = findCompose();
 try {
   await upBesideCompose();
   await previewBesideEmpty();
@@ -26,13 +26,13 @@ try {
 
 async function upBesideCompose(): Promise<void> {
   const up = ours(dev, "up", "--yes");
-  // The first builds what later ones find built.
+  // The first up builds the images, and later ones find them in the cache.
   const cold = await measure({ up }, 1);
   console.log(`up of dev from nothing, layers cached: ${seconds(cold.up)} s`);
   const image = (part: string) => inspect("container", `${dev.stack}-${part}`).Image as string;
   const images = { server: image("postgres"), agent: image("agent") };
   if (!compose) {
-    console.log("docker compose is not here: no-op up of dev not compared");
+    console.log("docker compose is not installed: up of dev is not compared");
     return;
   }
   writeFileSync(join(dev.root, "compose.yaml"), stringify(equalStack(images)));
@@ -51,7 +51,7 @@ async function upBesideCompose(): Promise<void> {
     },
     3,
   );
-  // Both have waited for health; ours has set roles and run three migrations as well.
+  // Both wait until the server is healthy. Ours also creates roles and runs three migrations.
   report(
     "dev from nothing to healthy, images built",
     fromNothing.ours,
@@ -62,7 +62,7 @@ async function upBesideCompose(): Promise<void> {
   report("no-op up of dev", again.ours, "compose", again.compose);
 }
 
-/** The same containers without what makes them ours: no roles, no migrations, no state. */
+/** The same containers, but without roles, migrations and a state. */
 function equalStack({ server, agent }: Record<"server" | "agent", string>) {
   const volumes = ["data:/var/lib/postgresql", "socket:/var/run/postgresql"];
   const probe = ["CMD", "pg_isready", "-q", "-h", "127.0.0.1"];
@@ -123,8 +123,8 @@ function ours(project: StackProject, ...args: string[]): Run {
   return { command: ["sh", "-c", line], env: definedOf(project.env) };
 }
 
-/** The plugin of the docker client, or the older program. */
-function composeCommand(): string[] | undefined {
+/** The plugin of the docker client, or the older program `docker-compose`. */
+function findCompose(): string[] | undefined {
   const names = [["docker", "compose"], ["docker-compose"]];
   const found = names.find(([program = "", ...args]) => {
     return spawnSync(program, [...args, "version"]).status === 0;

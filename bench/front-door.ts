@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Project } from "../test/support/project.ts";
 import { measure } from "./measure.ts";
 
-/** `npm run bench front-door`: the commands a newcomer types, beside their floors. */
+/** `npm run bench front-door`: compares a newcomer's first commands with the least they could take. */
 const RUNS = 5;
 
 const project = await Project.create();
@@ -34,7 +34,7 @@ async function help(): Promise<void> {
   report("pgstead --help", ours!.seconds, "bare node", node!.seconds, 2.2);
 }
 
-/** Both as plain Pulumi, in the same environment, on the same kind of state. */
+/** Runs both with plain Pulumi, in the same environment, on the same kind of state. */
 async function preview(env: Record<string, string>): Promise<void> {
   const empty = join(project.root, "empty");
   mkdirSync(empty);

@@ -3,18 +3,18 @@ import { spawnSync } from "node:child_process";
 export interface Run {
   command: string[];
   env?: Record<string, string>;
-  /** Before each run, not timed. */
+  /** Runs before each run and is not timed. */
   prepare?: () => Promise<void>;
 }
 
 export interface Measured {
-  /** Of the runs, the middle one. */
+  /** The median of the runs. */
   seconds: number;
   best: number;
   peakMegabytes: number;
 }
 
-/** Whole processes, taken in turns so that a busy moment of the machine hits all alike. */
+/** Runs whole processes in turns, so that load from other programs affects all of them equally. */
 export async function measure(
   runs: Record<string, Run>,
   times: number,
@@ -23,7 +23,7 @@ export async function measure(
   for (let i = 0; i < times; i++) {
     for (const [name, run] of Object.entries(runs)) {
       await run.prepare?.();
-      taken[name] = [...(taken[name] ?? []), once(name, run)];
+      taken[name] = [...(taken[name] ?? []), runOnce(name, run)];
     }
   }
   return Object.fromEntries(
@@ -41,8 +41,8 @@ export async function measure(
   );
 }
 
-/** The kernel's own account of a child's memory, told by a shell that ends right after it. */
-function once(name: string, { command, env }: Run): { seconds: number; megabytes: number } {
+/** Runs one process. The kernel reports the peak memory of children to the process that started them. */
+function runOnce(name: string, { command, env }: Run): { seconds: number; megabytes: number } {
   const started = performance.now();
   const program = [
     "import resource, subprocess, sys",

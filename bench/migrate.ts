@@ -6,7 +6,7 @@ import pg from "pg";
 import { startServer, type TestServer } from "../test/support/server.ts";
 import { measure, type Run } from "./measure.ts";
 
-/** `tsx bench/migrate.ts [no-op] [empty] [list]`: our runner beside its peers, in the same run. */
+/** `tsx bench/migrate.ts [no-op] [empty] [list]`: compares our runner with others in the same run. */
 const asked = process.argv.slice(2);
 const wanted = (name: string) => asked.length === 0 || asked.includes(name);
 const folder = mkdtempSync(join(tmpdir(), "pgstead-bench-"));
@@ -15,8 +15,8 @@ const failures: string[] = [];
 async function main(): Promise<void> {
   const server = await startServer();
   try {
-    if (wanted("no-op")) await noOp(server);
-    if (wanted("empty")) for (const count of [200, 2000]) await onEmpty(server, count);
+    if (wanted("no-op")) await runNoOp(server);
+    if (wanted("empty")) for (const count of [200, 2000]) await runOnEmpty(server, count);
     if (wanted("list")) await listMany(server, 10_000);
   } finally {
     await server.stop();
@@ -26,8 +26,8 @@ async function main(): Promise<void> {
   process.exitCode = failures.length > 0 ? 1 : 0;
 }
 
-/** The floor is what Node, `pg` and one row cost. */
-async function noOp(on: TestServer): Promise<void> {
+/** Compares with the least possible: Node, `pg` and a query of one row. */
+async function runNoOp(on: TestServer): Promise<void> {
   const files = writeFiles(200);
   await recreate(on, "bench_pgstead", "bench_npm");
   await measure({ ours: pgstead(on, files, "up"), npm: nodePgMigrate(on, files) }, 1);
@@ -51,7 +51,7 @@ async function noOp(on: TestServer): Promise<void> {
   expectRatio("no-op against node-pg-migrate", result.ours, result["node-pg-migrate"], 1);
 }
 
-async function onEmpty(on: TestServer, count: number): Promise<void> {
+async function runOnEmpty(on: TestServer, count: number): Promise<void> {
   const files = writeFiles(count);
   const fresh = (name: string) => ({ prepare: () => recreate(on, name) });
   const result = await measure(
@@ -87,7 +87,7 @@ interface Files {
 const padded = (i: number) => String(i).padStart(14, "0");
 const statement = (i: number) => `create table t${i} (id int primary key, name text not null);\n`;
 
-/** The same SQL as each of them wants it. */
+/** Writes the same SQL in the format of each tool. */
 function writeFiles(count: number): Files {
   const base = join(folder, String(count));
   const files = {
@@ -129,7 +129,7 @@ const dbmate = (on: TestServer, files: Files): Run => ({
   ],
 });
 
-/** Its default is one transaction for all files; one commit a file is what we compare. */
+/** Its default is one transaction for all files. We compare one commit for each file. */
 const nodePgMigrate = (on: TestServer, files: Files): Run => ({
   command: [
     ...["node", resolve("node_modules/node-pg-migrate/bin/node-pg-migrate.js"), "up"],
@@ -148,7 +148,7 @@ async function recreate(on: TestServer, ...names: string[]): Promise<void> {
     await client.query(`drop database if exists ${name} with (force)`);
     await client.query(`create database ${name}`);
   }
-  // What making it left to be written is not the next run's to pay for.
+  // Without this, the next run would wait for the writes of `create database`.
   await client.query("checkpoint");
   await client.end();
 }
@@ -164,7 +164,7 @@ function report(title: string, results: Results): void {
   }
 }
 
-/** Of the best runs: on a machine that others use too, the rest measures them. */
+/** Compares the best runs: on a shared machine, the others measure the load of other programs. */
 function expectRatio(
   what: string,
   ours: Results[string] | undefined,

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 
-/** `npm run bench [NAME...]`: each file of this folder that measures something, or those named. */
+/** `npm run bench [NAME...]`: runs every benchmark in this folder, or the given ones. */
 const NOT_A_BENCH = ["run", "measure"];
 const names = readdirSync(import.meta.dirname)
   .filter((file) => file.endsWith(".ts"))

@@ -1,6 +1,6 @@
 import { RunError } from "@pulumi/pulumi";
 
-/** A mistake in what a component was given: Pulumi shows the message without a stack. */
+/** A mistake in a component's arguments. Pulumi shows its message without a stack trace. */
 export class ConfigError extends RunError {
   constructor(message: string) {
     super(message);

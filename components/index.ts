@@ -1,6 +1,6 @@
 /*
- * What other programs import as `pgstead/components`. Whoever does without the SDK of AWS or of
- * Docker imports the files they need, `pgstead/components/engines/embedded`, and not this one.
+ * Other programs import this file as `pgstead/components`. It needs the AWS SDK and the Docker SDK of
+ * Pulumi. A program without one of them imports single files: `pgstead/components/engines/embedded`.
  */
 export { BackupBucket, type BackupBucketArgs } from "./bucket/backup-bucket.ts";
 export type { BucketSetting } from "./bucket/features.ts";
@@ -16,7 +16,10 @@ export {
 export { EmbeddedPostgres, type EmbeddedPostgresArgs } from "./engines/embedded.ts";
 export type { Endpoint } from "./engines/endpoint.ts";
 export { ConfigError } from "./error.ts";
-export { EmbeddedMigrations, type EmbeddedMigrationsArgs } from "./migrations/embedded.ts";
+export {
+  EmbeddedMigrations,
+  type EmbeddedMigrationsArgs,
+} from "./migrations/embedded-migrations.ts";
 export { Migrations, type MigrationsArgs, type MigrationTool } from "./migrations/migrations.ts";
 export { type Database, type MigrationFiles, readMigrationFiles } from "./migrations/pending.ts";
 export { PostgresDatabase, type PostgresDatabaseArgs } from "./server/database.ts";

@@ -1,11 +1,11 @@
 import type * as pulumi from "@pulumi/pulumi";
 
-/** Changes what a component declares: properties to set over its own, or a function that decides. */
+/** Changes the arguments of a child: properties that override the defaults, or a function of them. */
 export type Transform<Args> =
   | Partial<Args>
   | ((args: Args, options: pulumi.CustomResourceOptions) => Args);
 
-/** Name, arguments and options of a child, for spreading into its constructor. */
+/** Applies the change and returns name, arguments and options of the child, for its constructor. */
 export function transform<Args extends object>(
   change: Transform<Args> | undefined,
   name: string,

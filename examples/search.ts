@@ -1,5 +1,5 @@
 /*
- * An application on the stack's database: stores three texts, then finds the one nearest in meaning.
+ * An application that uses the stack's database. It stores three texts and lists them by similarity.
  *
  *   DATABASE_URL=$(pgstead outputs --env | sed -n 's/^DATABASE_URL=//p') npx tsx examples/search.ts "a cat on a sofa"
  */

@@ -1,6 +1,6 @@
 #!/bin/sh
-# What the image really holds, as JSON: the stack's outputs, the floor of pgvector and what the volume
-# remembers of its cluster come from it.
+# Prints the versions in the image as JSON. The stack's outputs, the check of the pgvector version and the
+# file pgstead.json of the volume use it.
 set -eu
 postgres=$(postgres --version | sed 's/^[^0-9]*\([0-9.]*\).*/\1/')
 control=$(cat "/usr/share/postgresql/$PG_MAJOR/extension/vector.control" \

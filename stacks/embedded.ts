@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { EmbeddedPostgres } from "../components/engines/embedded.ts";
-import { EmbeddedMigrations } from "../components/migrations/embedded.ts";
+import { EmbeddedMigrations } from "../components/migrations/embedded-migrations.ts";
 import { readMigrationFiles } from "../components/migrations/pending.ts";
 import { migrationRules, type StackConfig } from "../config/config.ts";
 

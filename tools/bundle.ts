@@ -7,16 +7,19 @@ const { version } = JSON.parse(readFileSync("package.json", "utf8"));
 const common = {
   bundle: true,
   minifySyntax: true,
-  // A third less to read at each start; names stay, for the stacks of bugs.
+  // The file is a third smaller, so it loads faster. Names stay, so that stack traces are readable.
   minifyWhitespace: true,
   platform: "node",
   target: "node20",
   format: "cjs",
-  // V8's cache, from which `start` runs it, forgets how a script imports.
+  // A script from V8's code cache, which `start` uses, cannot call `import()`.
   supported: { "dynamic-import": false },
 } as const;
 
-/** Two thirds of all code and needed by uploads alone: read at each start, it would cost 30 ms. */
+/**
+ * Keeps the AWS SDK in a file of its own. It is two thirds of all code, only uploads need it, and loading
+ * it at each start would take 30 ms.
+ */
 const awsSdk: Plugin = {
   name: "aws-sdk-beside",
   setup: ({ onResolve, onLoad }) => {
@@ -28,7 +31,7 @@ const awsSdk: Plugin = {
   },
 };
 
-/** The whole program as one file: `cli` + `operate`. */
+// The whole program in one file: `cli` and `operate`.
 await build({
   ...common,
   entryPoints: ["cli/pgstead.ts"],
@@ -36,16 +39,17 @@ await build({
   plugins: [awsSdk],
   banner: { js: "#!/usr/bin/env node" },
   define: {
-    // Asked by pg whether this is a Cloudflare worker; without an answer it loads all of fetch, 20 ms.
+    // pg reads it to detect a Cloudflare worker. Node's own `navigator` would load fetch, which takes 20 ms.
     navigator: JSON.stringify({ userAgent: "Node.js" }),
     PGSTEAD_VERSION: JSON.stringify(version),
     PGSTEAD_SOURCES: JSON.stringify(digestOf(".", sourceFiles("."))),
   },
-  // Only the operator's machine needs them, beside their WebAssembly files; pg-native is never used.
+  // Only a checkout uses these packages, from node_modules with their WebAssembly files; pg-native is never
+  // used.
   external: ["@electric-sql/*", "@pgkit/*", "@pulumi/*", "pg-native"],
 });
 
-/** What people start: the same program, read from V8's cache. */
+// The file that people start: it runs the same program from V8's code cache.
 await build({
   ...common,
   entryPoints: ["cli/start.ts"],
@@ -62,5 +66,5 @@ await build({
   outfile: "dist/aws-sdk.cjs",
 });
 
-// Postgres's parser looks for its WebAssembly beside the file it runs from.
+// PostgreSQL's parser loads its WebAssembly from the folder of the running file.
 copyFileSync("node_modules/libpg-query/wasm/libpg-query.wasm", "dist/libpg-query.wasm");

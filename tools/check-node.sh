@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs before anything is installed, so it can lean on nothing but the shell.
+# Runs before anything is installed, so it uses only the shell.
 if ! command -v node >/dev/null 2>&1; then
   echo "error: Node.js is not installed; pgstead needs 20.19 or newer: https://nodejs.org" >&2
   exit 1

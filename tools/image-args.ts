@@ -1,6 +1,6 @@
 import { type Base, baseImage, normalizePgvector } from "../components/server/image.ts";
 
-/** The build arguments that the components would give, for those who build an image by hand. */
+// Prints the build arguments that the components use, for people who build an image by hand.
 const base = (process.argv[2] ?? "alpine") as Base;
 const args = { BASE_IMAGE: baseImage("18", base), ...normalizePgvector("image", base) };
 for (const [name, value] of Object.entries(args)) console.log(`--build-arg=${name}=${value}`);

@@ -1,13 +1,11 @@
-/**
- * Loaded before the program, for a start and two endings that the Pulumi SDK gets wrong.
- */
+/** Loaded before the program. It works around three faults of the Pulumi SDK: at errors, at exit, at start. */
 import { createRequire } from "node:module";
 import util from "node:util";
 
-// The SDK shows an uncaught error with `util.inspect(error, { colors: true })`, and its source maps
-// put frames like `node_modules/@pulumi/resource.ts:523` into the stack. On such a frame, a scope
-// with no folder behind it, Node 20 loops until memory runs out: 25 seconds an error. Without
-// colours it does not look for packages.
+// The SDK prints an uncaught error with `util.inspect(error, { colors: true })`. Its source maps put frames
+// such as `node_modules/@pulumi/resource.ts:523` into the stack, where `@pulumi` is followed by no package
+// name. With colours, Node 20 looks for the package and loops until memory runs out: 25 seconds for each
+// error. Without colours it does not look.
 const inspect = util.inspect;
 util.inspect = Object.assign(
   (value, options, ...legacy) =>
@@ -17,8 +15,8 @@ util.inspect = Object.assign(
   inspect,
 );
 
-// When its engine is killed, the SDK waits for it, or reports the broken pipe into the broken pipe,
-// for ever; its exit handlers wait as well.
+// After its engine was killed, the SDK waits for the engine without end, or writes EPIPE errors to the
+// broken pipe without end. Its exit handlers wait too, so the process kills itself.
 const end = () => process.kill(process.pid, "SIGKILL");
 const parent = process.ppid;
 setInterval(() => {
@@ -30,8 +28,8 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
-// What reads npm's trees and TypeScript's syntax serves those who serialise functions; the SDK loads
-// both with its index, some 560 modules, on each run. Here they come with their first use.
+// The SDK's index loads a reader of npm's packages and the TypeScript compiler at each run: some 560
+// modules. Only programs that serialise functions need them. Here they are loaded at their first use.
 const Module = createRequire(import.meta.url)("node:module");
 const load = Module._load;
 const isLate = (request) => request === "@npmcli/arborist" || request.endsWith("/typescript-shim");

@@ -4,12 +4,12 @@ import { User } from "@pulumi/aws/iam/user.js";
 import { UserPolicy } from "@pulumi/aws/iam/userPolicy.js";
 import * as pulumi from "@pulumi/pulumi";
 
-/** The key of somebody who may use the bucket, as JSON: a secret. */
+/** An access key for the bucket, as JSON. It is a secret. */
 export type Credentials = pulumi.Output<string>;
 
 type Tags = pulumi.Input<Record<string, pulumi.Input<string>>>;
 
-/** A user that may do what the policy says, with one key. */
+/** Creates an IAM user that has this policy, with one access key. */
 export function createUser(
   name: string,
   args: { policy: pulumi.Input<string>; tags?: Tags | undefined },
@@ -17,12 +17,12 @@ export function createUser(
 ) {
   const user = new User(name, { ...(args.tags && { tags: args.tags }) }, options);
   const grant = new UserPolicy(`${name}-policy`, { user: user.name, policy: args.policy }, options);
-  // The key is handed out once it may do something.
+  // The key depends on the policy, so that nobody gets a key without permissions.
   const key = new AccessKey(`${name}-key`, { user: user.name }, { ...options, dependsOn: [grant] });
-  return { user, credentials: asJson(key) };
+  return { user, credentials: toCredentials(key) };
 }
 
-/** Where the machine has a role there is no key to steal: the role is allowed what the key would be. */
+/** Gives the policy to an existing role. A machine that has the role needs no key, which could be stolen. */
 export function grantToRole(
   name: string,
   args: { policy: pulumi.Input<string>; roleArn: string },
@@ -33,7 +33,7 @@ export function grantToRole(
   return new RolePolicy(`${name}-policy`, { role, policy: args.policy }, options);
 }
 
-export function asJson(key: {
+export function toCredentials(key: {
   id: pulumi.Input<string>;
   secret: pulumi.Input<string>;
 }): Credentials {

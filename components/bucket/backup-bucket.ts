@@ -1,4 +1,5 @@
-// File by file: plain Node cannot import the folders, and all of the SDK takes half a second to load.
+// Each file is imported by itself: Node cannot import the SDK's folders, and the whole SDK takes half a
+// second to load.
 import type { User } from "@pulumi/aws/iam/user.js";
 import { getKey } from "@pulumi/aws/kms/getKey.js";
 import { Key } from "@pulumi/aws/kms/key.js";
@@ -11,59 +12,98 @@ import type { BucketSettings } from "../../operate/settings.ts";
 import { ConfigError } from "../error.ts";
 import { explainFailure } from "../guards/hooks.ts";
 import { type Transform, transform } from "../transform.ts";
-import { asJson, type Credentials, createUser, grantToRole } from "./access.ts";
-import { explainBucketFailure, explainKeyFailure } from "./failure.ts";
+import { type Credentials, createUser, grantToRole, toCredentials } from "./access.ts";
+import { explainBucketFailure, explainKeyFailure } from "./bucket-failure.ts";
 import { createBucketSettings, type ObjectLock, type SettingsNodes } from "./feature-resources.ts";
 import type { BucketSetting } from "./features.ts";
 import { lifecycleRules, type Retention } from "./lifecycle.ts";
-import { agentPolicy, pgbackrestPolicy } from "./policy.ts";
+import { renderAgentPolicy, renderPgbackrestPolicy } from "./policy.ts";
 
 export interface BackupBucketArgs extends Retention {
-  /** Name of the bucket, the same all over the world. @default - the component's, with a suffix */
+  /**
+   * Name of the bucket. Bucket names are unique in all of S3.
+   * @default - the component's name with a random suffix
+   */
   bucketName?: string | undefined;
-  /** Prefix of every key, such as `team/`, for a bucket of several stacks. @default "" */
+  /**
+   * Prefix of every key. Give each stack its own prefix where several stacks share a bucket.
+   * @default ""
+   * @example "team/"
+   */
   prefix?: string;
-  /** @default "us-east-1" */
+  /**
+   * Region of the bucket.
+   * @default - the region of the AWS provider; "us-east-1" with an `endpoint`
+   */
   region?: string | undefined;
-  /** Address of an S3-compatible service. @default - AWS */
+  /**
+   * Address of an S3-compatible service.
+   * @default - AWS
+   * @example "https://s3.example.com"
+   */
   endpoint?: string | undefined;
-  /** Address of its IAM service. Without one `accessKey` must be given. @default - AWS, or none */
+  /**
+   * Address of the service's IAM API, which creates keys. Without it, `endpoint` needs an `accessKey`.
+   * @default - AWS without an `endpoint`, else none
+   */
   iamEndpoint?: string | undefined;
-  /** `endpoint/bucket` instead of `bucket.endpoint`. @default - true with an `endpoint` */
+  /**
+   * Put the bucket's name into the path of the URL (`endpoint/bucket`), not into its host name.
+   * @default - true with an `endpoint`
+   */
   pathStyle?: boolean;
   /**
-   * Refuse everything but TLS 1.2 and later.
-   * @default - true, except for an `endpoint` that is itself plain http
+   * Refuse requests without TLS 1.2 or later.
+   * @default - true, except for an `endpoint` of plain http
    */
   requireTls?: boolean;
-  /** Key for the agent, which needs what docs/bucket.md lists. @default - a user with a key is made */
+  /**
+   * Access key for the agent. It needs the permissions that docs/bucket.md lists.
+   * @default - the component creates a user with a key
+   */
   accessKey?: { id: pulumi.Input<string>; secret: pulumi.Input<string> } | undefined;
-  /** Role of the machine that the agent runs on: it is allowed the same, and no key is made. */
+  /**
+   * Role of the machine that runs the agent. The role gets the agent's permissions, and no key is created.
+   * @default - the agent uses a key
+   * @example "arn:aws:iam::123456789012:role/db-host"
+   */
   roleArn?: string | undefined;
-  /** Make a key for pgBackRest, which may delete, but under its own prefix alone. @default false */
+  /** Create a second key for pgBackRest. It may delete, under its own prefix only. @default false */
   pgbackrest?: boolean;
-  /** ARN of the KMS key that encrypts, or `make`. @default - S3's own keys (SSE-S3) */
+  /** ARN of the KMS key that encrypts objects; `"make"` creates a key. @default - S3's own keys (SSE-S3) */
   kmsKey?: string | undefined;
-  /** Address of the KMS of `endpoint`. @default - AWS */
+  /** Address of the KMS that belongs to `endpoint`. @default - AWS */
   kmsEndpoint?: string | undefined;
-  /** For so many days no version can be deleted. @default - whoever may delete can */
+  /**
+   * Lock each new version for some days, in which nobody can delete it.
+   * @default - no lock
+   * @example { mode: "COMPLIANCE", days: 30 }
+   */
   objectLock?: ObjectLock | undefined;
-  /** Settings that are left alone: the service lacks them, or an adopted bucket has its own. */
+  /**
+   * Settings that the component does not write, because the service does not support them or because an
+   * adopted bucket keeps its own.
+   * @default []
+   * @example ["versioning"]
+   */
   without?: BucketSetting[];
   /**
-   * Take over the bucket of this name, which exists. It is never deleted, and keeps its settings when
-   * the component goes. Ask `assertAdoptable` first.
+   * Take over the existing bucket `bucketName`. Pulumi never deletes it, and the bucket keeps its settings
+   * after the component is removed. Call `assertAdoptable` first.
    * @default false
    */
   adopt?: boolean;
   /**
-   * Refuse to delete the bucket. Turn off only where nobody needs the backups.
+   * Refuse to delete the bucket. Set it to false only where nobody needs the backups.
    * @default true
    */
   protect?: boolean;
-  /** Tags for every resource that takes them. */
+  /** Tags for every resource that supports them. @default - no tags */
   tags?: pulumi.Input<Record<string, pulumi.Input<string>>>;
-  /** Change the resources underneath, after the defaults above. */
+  /**
+   * Changes the resources, after the defaults have been set.
+   * @example { bucket: { tags: { team: "data" } } }
+   */
   transform?: {
     bucket?: Transform<BucketArgs>;
     lifecycle?: Transform<BucketLifecycleConfigurationArgs>;
@@ -72,22 +112,25 @@ export interface BackupBucketArgs extends Retention {
 }
 
 /**
- * The S3 bucket that backups are uploaded to: private, encrypted, versioned; it forgets old ones by
- * itself. A month of daily dumps of 1 GB each is 30 GB: about 0.70 USD a month in standard storage.
+ * Creates the S3 bucket that backups are uploaded to, and the agent's key for it. The bucket is private,
+ * encrypted and versioned, and it expires old backups.
+ *
+ * ### Cost
+ * A month of daily dumps of 1 GB each is 30 GB: about 0.70 USD a month in standard storage.
  *
  * @example
  * const bucket = new BackupBucket("backups", { retentionDays: 60 });
  */
 export class BackupBucket extends pulumi.ComponentResource {
-  /** The generated bucket name. */
+  /** Name of the bucket, which may be generated. */
   readonly bucketName: pulumi.Output<string>;
-  /** Where the agent finds the bucket; without the file of its key, which the agent's owner names. */
+  /** The agent's settings for the bucket. The caller adds the path of the key's file. */
   readonly settings: pulumi.Output<BucketSettings>;
-  /** The agent's key as JSON, a secret: the content of that file. None where it has a role. */
+  /** The content of the key's file: JSON, a secret. Undefined with a `roleArn`. */
   readonly credentials: Credentials | undefined;
-  /** The key of pgBackRest likewise, if one was asked for. */
+  /** The key of pgBackRest as JSON, a secret. Undefined without `pgbackrest`. */
   readonly pgbackrestCredentials: Credentials | undefined;
-  /** The resources underneath, for what the outputs do not cover. */
+  /** The child resources. */
   readonly nodes: SettingsNodes & {
     bucket: Bucket;
     key: Key | undefined;
@@ -99,12 +142,12 @@ export class BackupBucket extends pulumi.ComponentResource {
 
     const { endpoint, tags } = args;
     const prefix = args.prefix ?? "";
-    // A service that is not AWS takes any region; at AWS it is the provider's unless one is given.
+    // Other services than AWS accept any region. Without a region, AWS uses the provider's.
     const region = args.region ?? (endpoint && "us-east-1");
     const pathStyle = args.pathStyle ?? endpoint !== undefined;
     const rules = lifecycleRules(name, prefix, args);
     const without = normalizeWithout(name, args);
-    assertAccess(name, args);
+    assertAccessArgs(name, args);
 
     const child = { parent: this, ...(region && { provider: createProvider(region, this) }) };
     const bucket = args.adopt ? findBucket(args.bucketName as string) : createBucket();
@@ -113,7 +156,7 @@ export class BackupBucket extends pulumi.ComponentResource {
     const settings = createBucketSettings(
       name,
       { ...args, bucket: bucket.bucket, arn: bucket.arn, rules, without, kmsKeyArn },
-      // What somebody else's bucket was given it keeps: taken away, it would be open.
+      // An adopted bucket keeps its settings: it would be public without them.
       { ...child, ...(args.adopt && { retainOnDelete: true }) },
     );
     const agent = createAgentAccess();
@@ -146,7 +189,7 @@ export class BackupBucket extends pulumi.ComponentResource {
           region,
           endpoints: [endpoints],
           s3UsePathStyle: pathStyle,
-          // It has neither accounts nor machines of AWS to ask.
+          // These are checks that only AWS can answer.
           skipCredentialsValidation: true,
           skipMetadataApiCheck: true,
           skipRequestingAccountId: true,
@@ -159,7 +202,7 @@ export class BackupBucket extends pulumi.ComponentResource {
     function createBucket() {
       const defaults: BucketArgs = {
         ...(args.bucketName && { bucket: args.bucketName }),
-        // Deleting a bucket never deletes what lies in it.
+        // S3 then refuses to delete a bucket that holds objects.
         forceDestroy: false,
         ...(args.objectLock && { objectLockEnabled: true }),
         ...(tags && { tags }),
@@ -168,7 +211,7 @@ export class BackupBucket extends pulumi.ComponentResource {
       const options = {
         ...child,
         protect: args.protect ?? true,
-        // A lock that is asked for later is given to the bucket that is there, not to a new one.
+        // A lock that is added later changes this bucket. It must not replace the bucket.
         ignoreChanges: ["objectLockEnabled"],
         hooks: explainFailure(name, explain),
       };
@@ -185,7 +228,7 @@ export class BackupBucket extends pulumi.ComponentResource {
         {
           description: `backups of ${pulumi.getProject()}-${pulumi.getStack()}`,
           enableKeyRotation: true,
-          // Without its key a backup is lost: a month to notice.
+          // Nobody can read a backup without its key, so a deletion can be undone for a month.
           deletionWindowInDays: 30,
           ...(tags && { tags }),
         },
@@ -193,13 +236,13 @@ export class BackupBucket extends pulumi.ComponentResource {
       );
     }
 
-    /** Asked at preview: one that is gone or may not be used would fail at the first upload. */
+    /** Reads the key at preview. A missing or forbidden key would otherwise fail at the first upload. */
     function findKmsKey(keyId: string) {
       const found = getKey({ keyId }, child).then(
         ({ arn, enabled }) => {
           if (enabled) return arn;
           throw new ConfigError(
-            `the KMS key ${keyId} of "${name}" is disabled; enable it, or set bucket.kmsKey to another`,
+            `the KMS key ${keyId} of "${name}" is disabled; enable it, or set bucket.kmsKey to another key`,
           );
         },
         (error: Error) => {
@@ -210,10 +253,10 @@ export class BackupBucket extends pulumi.ComponentResource {
     }
 
     function createAgentAccess(): { user?: User; credentials?: Credentials } {
-      if (args.accessKey) return { credentials: asJson(args.accessKey) };
+      if (args.accessKey) return { credentials: toCredentials(args.accessKey) };
       const policy = pulumi
         .all([bucket.arn, kmsKeyArn])
-        .apply(([arn, keyArn]) => agentPolicy(arn, prefix, keyArn));
+        .apply(([arn, keyArn]) => renderAgentPolicy(arn, prefix, keyArn));
       if (!args.roleArn) return createUser(`${name}-agent`, { policy, tags }, child);
       grantToRole(`${name}-agent`, { policy, roleArn: args.roleArn }, child);
       return {};
@@ -222,7 +265,7 @@ export class BackupBucket extends pulumi.ComponentResource {
     function createPgbackrest() {
       const policy = pulumi
         .all([bucket.arn, kmsKeyArn])
-        .apply(([arn, keyArn]) => pgbackrestPolicy(arn, prefix, keyArn));
+        .apply(([arn, keyArn]) => renderPgbackrestPolicy(arn, prefix, keyArn));
       return createUser(`${name}-pgbackrest`, { policy, tags }, child);
     }
   }
@@ -232,32 +275,38 @@ function normalizeWithout(name: string, args: BackupBucketArgs): BucketSetting[]
   const { without = [], objectLock, kmsKey, endpoint, adopt, bucketName } = args;
   if (objectLock && without.includes("versioning")) {
     throw new ConfigError(
-      `"objectLock" of "${name}" locks versions; take "versioning" out of "without"`,
+      `"objectLock" of "${name}" needs versions; remove "versioning" from "without"`,
     );
   }
   if (kmsKey && without.includes("encryption")) {
-    throw new ConfigError(`"kmsKey" of "${name}" needs "encryption", which is in "without"`);
+    throw new ConfigError(
+      `"kmsKey" of "${name}" needs encryption; remove "encryption" from "without"`,
+    );
   }
   if (adopt && !bucketName) {
-    throw new ConfigError(`"${name}" is to adopt a bucket; give its "name"`);
+    throw new ConfigError(
+      `"adopt" of "${name}" needs the bucket's name; set bucket.name (in code: "bucketName")`,
+    );
   }
   const requireTls = args.requireTls ?? !endpoint?.startsWith("http:");
   return requireTls ? without : [...without, "policy"];
 }
 
-function assertAccess(name: string, args: BackupBucketArgs) {
+function assertAccessArgs(name: string, args: BackupBucketArgs) {
   const { accessKey, roleArn, endpoint, iamEndpoint, pgbackrest } = args;
   if (accessKey && roleArn) {
-    throw new ConfigError(`"${name}" is given both "accessKey" and "roleArn"; the agent uses one`);
+    throw new ConfigError(
+      `"${name}" has both "accessKey" and "roleArn"; the agent uses one of them, so remove the other`,
+    );
   }
   if (accessKey && iamEndpoint) {
     throw new ConfigError(
-      `"${name}" is given both "accessKey" and "iamEndpoint"; a key is either given or made`,
+      `"${name}" has both "accessKey" and "iamEndpoint"; remove "iamEndpoint", which is needed only to create a key`,
     );
   }
   if (endpoint && !iamEndpoint && (!accessKey || pgbackrest)) {
     throw new ConfigError(
-      `"${name}" has the endpoint ${endpoint}, which makes no keys; give "accessKey", or "iamEndpoint" if it has one`,
+      `"${name}" has the endpoint ${endpoint}, where no key can be created; set "accessKey", or "iamEndpoint" if the service has one`,
     );
   }
 }

@@ -11,27 +11,37 @@ import { BucketVersioning } from "@pulumi/aws/s3/bucketVersioning.js";
 import type * as pulumi from "@pulumi/pulumi";
 import { explainFailure } from "../guards/hooks.ts";
 import { type Transform, transform } from "../transform.ts";
-import { explainSettingFailure } from "./failure.ts";
+import { explainSettingFailure } from "./bucket-failure.ts";
 import type { BucketSetting } from "./features.ts";
 import type { LifecycleRule } from "./lifecycle.ts";
-import { tlsOnlyPolicy } from "./policy.ts";
+import { renderTlsOnlyPolicy } from "./policy.ts";
 
 export interface ObjectLock {
-  /** `GOVERNANCE` can be lifted with a permission of its own, `COMPLIANCE` by nobody. */
+  /**
+   * Who may delete a locked version. With `GOVERNANCE`, whoever has `s3:BypassGovernanceRetention`; with
+   * `COMPLIANCE`, nobody.
+   */
   mode: "GOVERNANCE" | "COMPLIANCE";
+  /** Days for which a new version stays locked. */
   days: number;
 }
 
 export interface SettingsArgs {
+  /** Name of the bucket. */
   bucket: pulumi.Output<string>;
+  /** ARN of the bucket. */
   arn: pulumi.Output<string>;
+  /** Lifecycle rules to write. */
   rules: LifecycleRule[];
+  /** Settings for which no resource is created. */
   without: readonly BucketSetting[];
+  /** Default lock of new versions. @default - no lock */
   objectLock?: ObjectLock | undefined;
-  /** ARN of a KMS key. @default - S3's own keys */
+  /** ARN of the KMS key that encrypts objects. @default - S3's own keys (SSE-S3) */
   kmsKeyArn?: pulumi.Output<string> | undefined;
-  /** For messages. */
+  /** Address of the service, for messages. @default - AWS */
   endpoint?: string | undefined;
+  /** Changes the resources, after the defaults have been set. */
   transform?: {
     lifecycle?: Transform<BucketLifecycleConfigurationArgs>;
     policy?: Transform<BucketPolicyArgs>;
@@ -48,7 +58,7 @@ export interface SettingsNodes {
   objectLock: BucketObjectLockConfiguration | undefined;
 }
 
-/** What makes a bucket safe, as resources of its own, so that each is seen to change. */
+/** Creates one resource for each setting that protects a bucket, so that a preview shows each change. */
 export function createBucketSettings(
   name: string,
   args: SettingsArgs,
@@ -105,7 +115,7 @@ export function createBucketSettings(
             sseAlgorithm: "aws:kms",
             kmsMasterKeyId: kmsKeyArn,
           },
-          // One call to KMS for many objects instead of one each.
+          // S3 then calls KMS once for many objects.
           bucketKeyEnabled: true,
         }
       : { applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } };
@@ -126,8 +136,8 @@ export function createBucketSettings(
   }
 
   function createPolicy() {
-    const defaults = { ...on, policy: args.arn.apply(tlsOnlyPolicy) };
-    // S3 refuses two changes of who may do what at the same time.
+    const defaults = { ...on, policy: args.arn.apply(renderTlsOnlyPolicy) };
+    // S3 refuses two changes of permissions at the same time.
     const resourceOptions = child("policy", "policy", publicAccess);
     return new BucketPolicy(
       ...transform(args.transform?.policy, `${name}-policy`, defaults, resourceOptions),
@@ -146,7 +156,7 @@ export function createBucketSettings(
     return new BucketObjectLockConfiguration(
       `${name}-object-lock`,
       { ...on, rule: { defaultRetention } },
-      // S3 locks versions, so there must be some.
+      // S3 can lock only versions.
       child("object-lock", "objectLock", versioning),
     );
   }

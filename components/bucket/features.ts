@@ -1,16 +1,17 @@
 /**
- * What a bucket can be told, each by itself, and what it is like without: a service may lack some, an
- * adopted bucket may keep its own.
+ * The settings of a bucket that can each be left out, and what the bucket is like without each. An
+ * S3-compatible service may not support all of them; an adopted bucket may keep its own.
  */
-const WITHOUT = {
+const CONSEQUENCES = {
   publicAccess: "an ACL or a policy could make objects public",
-  ownership: "objects may belong to who wrote them",
-  encryption: "objects lie there as the service stores them",
-  versioning: "what is overwritten or deleted cannot be brought back",
-  policy: "plain http is not refused",
-  lifecycle: "nothing expires, and the bucket grows for ever",
+  ownership: "an object may belong to the account that wrote it",
+  encryption: "the service stores objects without encryption by default",
+  versioning: "an overwritten or deleted object cannot be recovered",
+  policy: "plain http is allowed",
+  lifecycle: "nothing expires, and the bucket grows without limit",
 };
-export type BucketSetting = keyof typeof WITHOUT;
-export const BUCKET_SETTINGS = Object.keys(WITHOUT) as BucketSetting[];
+export type BucketSetting = keyof typeof CONSEQUENCES;
+export const BUCKET_SETTINGS = Object.keys(CONSEQUENCES) as BucketSetting[];
 
-export const withoutIt = (setting: BucketSetting) => WITHOUT[setting];
+/** What is true of a bucket that lacks this setting. */
+export const describeLack = (setting: BucketSetting) => CONSEQUENCES[setting];

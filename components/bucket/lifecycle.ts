@@ -1,7 +1,7 @@
 import { ConfigError } from "../error.ts";
 import { prefixesOf } from "./policy.ts";
 
-/** Days before S3 takes an object into a class, and days that it bills for at least. */
+/** The earliest day on which S3 moves an object to a class, and the least days that it bills for. */
 const CLASSES = {
   STANDARD_IA: { earliest: 30, billed: 30 },
   GLACIER_IR: { earliest: 1, billed: 90 },
@@ -12,34 +12,44 @@ export type ColdClass = keyof typeof CLASSES;
 export const COLD_CLASSES = Object.keys(CLASSES) as ColdClass[];
 
 export interface Retention {
-  /** Days a dump is kept. @default 30 */
+  /** Days after which the bucket expires a dump. @default 30 */
   retentionDays?: number | undefined;
-  /** Days that a deleted or overwritten object can still be brought back. @default 30 */
+  /** Days for which a deleted or overwritten object can be recovered. @default 30 */
   noncurrentDays?: number | undefined;
   /**
-   * Days before a dump moves to colder storage. S3 takes no less than 30 for `STANDARD_IA`.
-   * @default - dumps stay in standard storage until they expire.
+   * Days after which a dump moves to colder storage. `STANDARD_IA` takes objects from day 30 on.
+   * @default - dumps stay in standard storage until they expire
    */
   coldAfterDays?: number | undefined;
   /**
-   * Where to. What lies in `GLACIER` or `DEEP_ARCHIVE` takes hours to be fetched and counts for
-   * nothing in the retention proof. @default "STANDARD_IA"
+   * Storage class that a dump moves to. Reading an object from `GLACIER` or `DEEP_ARCHIVE` takes hours,
+   * so the retention proof does not count it as restorable.
+   * @default "STANDARD_IA"
    */
   coldClass?: ColdClass | undefined;
-  /** Rules for what else lies in the bucket. */
+  /**
+   * Lifecycle rules for other objects in the bucket.
+   * @default []
+   * @example
+   * [{ id: "logs", prefix: "logs/", expireDays: 90 }]
+   */
   extraRules?: ExtraRule[] | undefined;
 }
 
 export interface ExtraRule {
+  /** Name of the rule, unique in the bucket. */
   id: string;
-  /** The whole bucket, if empty. */
+  /** Prefix of the keys that the rule acts on. An empty prefix means the whole bucket. */
   prefix: string;
+  /** Days after which an object expires. @default - never */
   expireDays?: number | undefined;
+  /** Days after which an object moves to `coldClass`. @default - never */
   coldAfterDays?: number | undefined;
+  /** Storage class that an object moves to. @default "STANDARD_IA" */
   coldClass?: ColdClass | undefined;
 }
 
-/** A rule as S3 has it, as far as it is used here. */
+/** A lifecycle rule in the form of S3's API, with the fields that pgstead uses. */
 export interface LifecycleRule {
   id: string;
   status: string;
@@ -50,7 +60,7 @@ export interface LifecycleRule {
   abortIncompleteMultipartUpload?: { daysAfterInitiation: number };
 }
 
-/** What the bucket forgets by itself. No rule of ours expires what lies under `keep/`. */
+/** The lifecycle rules of the bucket. None of pgstead's own rules expires objects under `keep/`. */
 export function lifecycleRules(
   name: string,
   prefix: string,
@@ -59,31 +69,31 @@ export function lifecycleRules(
   const { retentionDays, noncurrentDays, coldAfterDays, coldClass, extraRules } =
     normalizeRetention(name, retention);
   const { dumps, volumes } = prefixesOf(prefix);
-  const ageing = (id: string, prefix: string, expireDays = retentionDays) =>
-    rule(id, prefix, { expireDays, coldAfterDays, coldClass });
+  const backupRule = (id: string, prefix: string) =>
+    createRule(id, prefix, { expireDays: retentionDays, coldAfterDays, coldClass });
   return [
-    ageing("dumps", dumps),
-    ageing("volumes", volumes),
+    backupRule("dumps", dumps),
+    backupRule("volumes", volumes),
     {
       id: "old-versions",
       status: "Enabled",
       filter: { prefix },
       noncurrentVersionExpiration: { noncurrentDays },
-      // Without it the markers of expired dumps stay for ever and slow every listing down.
+      // Otherwise the delete markers of expired dumps stay and make every listing slower.
       expiration: { expiredObjectDeleteMarker: true },
     },
     {
       id: "broken-uploads",
       status: "Enabled",
       filter: { prefix },
-      // An upload cut off half-way leaves parts that S3 bills for and no listing shows.
+      // An interrupted upload leaves parts that no listing shows, and S3 bills for them.
       abortIncompleteMultipartUpload: { daysAfterInitiation: 2 },
     },
-    ...extraRules.map((extra) => rule(extra.id, extra.prefix, extra)),
+    ...extraRules.map((extra) => createRule(extra.id, extra.prefix, extra)),
   ];
 }
 
-function rule(
+function createRule(
   id: string,
   prefix: string,
   { expireDays, coldAfterDays, coldClass = "STANDARD_IA" }: Omit<ExtraRule, "id" | "prefix">,
@@ -117,9 +127,11 @@ function normalizeRetention(name: string, retention: Retention) {
   });
   for (const extra of extraRules) assertExtraRule(name, extra);
   const ids = [...OWN_RULES, ...extraRules.map(({ id }) => id)];
-  const twice = ids.find((id, index) => ids.indexOf(id) !== index);
-  if (twice)
-    throw new ConfigError(`"extraRules" of "${name}" has the id "${twice}", which is taken`);
+  const duplicate = ids.find((id, index) => ids.indexOf(id) !== index);
+  if (duplicate)
+    throw new ConfigError(
+      `"extraRules" of "${name}" has the id "${duplicate}", which another rule has; choose another id`,
+    );
   return { retentionDays, noncurrentDays, coldAfterDays, coldClass, extraRules };
 }
 
@@ -132,7 +144,7 @@ function assertExtraRule(name: string, { prefix: _, ...extra }: ExtraRule) {
   assertWorthMoving(name, extra);
 }
 
-/** A class bills for some days at least, so a shorter stay costs more than it saves. */
+/** S3 bills each class for a least number of days, so a shorter stay there costs more than it saves. */
 function assertWorthMoving(
   name: string,
   { id, expireDays, coldAfterDays, coldClass = "STANDARD_IA" }: Omit<ExtraRule, "prefix">,

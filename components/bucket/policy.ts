@@ -1,9 +1,9 @@
-/**
- * Plain functions of what the bucket allows: tested alone, and read by who wants to know. Keys are in
- * a fixed order, so that nothing differs without a change.
+/*
+ * The policies that say who may do what in the bucket. Their keys have a fixed order, so that equal
+ * policies are equal text and no preview shows a change.
  */
 
-/** Prefixes under which a stack keeps its backups. */
+/** The prefixes under which a stack stores its backups. */
 export const prefixesOf = (prefix: string) => ({
   dumps: `${prefix}dumps/`,
   volumes: `${prefix}volumes/`,
@@ -11,8 +11,8 @@ export const prefixesOf = (prefix: string) => ({
   pgbackrest: `${prefix}pgbackrest/`,
 });
 
-/** Nobody, not even the account's administrator, speaks to the bucket without TLS 1.2. */
-export function tlsOnlyPolicy(bucketArn: string): string {
+/** Denies every request without TLS 1.2 or later, also those of the account's administrator. */
+export function renderTlsOnlyPolicy(bucketArn: string): string {
   const everything = { Effect: "Deny", Principal: "*", Action: "s3:*" };
   const Resource = [bucketArn, `${bucketArn}/*`];
   return JSON.stringify({
@@ -35,23 +35,30 @@ export function tlsOnlyPolicy(bucketArn: string): string {
 }
 
 /**
- * What the agent may: put and read backups, and see which there are. It cannot delete, and what it
- * overwrites stays as an old version, so a stolen key does not take the backups away.
+ * Allows the agent to put, read and list backups. It cannot delete, and an overwritten object stays as
+ * an old version, so that nobody can destroy backups with a stolen key.
  */
-export function agentPolicy(bucketArn: string, prefix: string, kmsKeyArn?: string): string {
+export function renderAgentPolicy(bucketArn: string, prefix: string, kmsKeyArn?: string): string {
   const { dumps, volumes, keep } = prefixesOf(prefix);
   const actions = ["s3:GetObject", "s3:PutObject"];
-  return below(bucketArn, [dumps, volumes, keep], { sid: "PutAndRead", actions }, kmsKeyArn);
+  return renderPolicy(bucketArn, [dumps, volumes, keep], { sid: "PutAndRead", actions }, kmsKeyArn);
 }
 
-/** pgBackRest expires by itself, since only it knows what a chain still needs: under its prefix. */
-export function pgbackrestPolicy(bucketArn: string, prefix: string, kmsKeyArn?: string): string {
+/**
+ * Allows pgBackRest to delete as well, under its own prefix only. pgBackRest expires its backups itself,
+ * because only it knows which of them an incremental backup still needs.
+ */
+export function renderPgbackrestPolicy(
+  bucketArn: string,
+  prefix: string,
+  kmsKeyArn?: string,
+): string {
   const actions = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"];
   const { pgbackrest } = prefixesOf(prefix);
-  return below(bucketArn, [pgbackrest], { sid: "PutReadAndDelete", actions }, kmsKeyArn);
+  return renderPolicy(bucketArn, [pgbackrest], { sid: "PutReadAndDelete", actions }, kmsKeyArn);
 }
 
-function below(
+function renderPolicy(
   bucketArn: string,
   prefixes: string[],
   { sid, actions }: { sid: string; actions: string[] },

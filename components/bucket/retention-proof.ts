@@ -1,25 +1,27 @@
 import { ConfigError } from "../error.ts";
 import type { LifecycleRule } from "./lifecycle.ts";
 import { prefixesOf } from "./policy.ts";
-import { type RunDays, runDays, spans, widestSpan } from "./run-days.ts";
+import { findWidestSpan, listRunDays, listSpans, type RunDays } from "./run-days.ts";
 
-/** All that decides how long a backup can be restored from the bucket. */
+/** Everything that decides how long a backup can be restored from the bucket. */
 export interface RetentionPlan {
-  /** Cron expression, in UTC. */
+  /** When backups are taken: a cron expression, in UTC. */
   schedule: string;
-  /** Days in which the agent makes up for uploads that are missing. */
+  /** The agent uploads every dump younger than this many days that the bucket lacks. */
   keepDays: number;
-  /** Restorable backups that must lie in the bucket at every moment. */
+  /** The bucket must hold this many restorable backups at every moment. */
   minBackups: number;
   /** Prefix of every key of the stack. */
   prefix: string;
+  /** The lifecycle rules of the bucket. */
   rules: LifecycleRule[];
-  /** Days of Object Lock, if there is one. */
+  /** Days of Object Lock. @default - no lock */
   lockDays?: number | undefined;
 }
 
+/** A way in which a plan loses a backup too early. */
 export interface Flaw {
-  /** Days after a backup was taken on which the promise breaks. */
+  /** The day on which the plan breaks, counted from the backup of day 0. */
   day: number;
   what: string;
   configured: string;
@@ -27,21 +29,25 @@ export interface Flaw {
 }
 
 const YEAR = 365;
-/** Fetching them takes hours, and a copy of them must be made first. */
+/** An object in one of these must be copied before it can be read, which takes hours. */
 const ARCHIVES = ["GLACIER", "DEEP_ARCHIVE"];
 
 /**
- * S16: what is wrong with a plan, or nothing, each with the earliest day on which it shows. Assumed is that each run succeeds on the day it is due,
- * but for the year of silence. S3 acts at midnight UTC: what was taken on day 0 with 30 days to live
- * is there on day 30 and gone on day 31.
+ * S16: finds each flaw of a plan, with the earliest day on which it shows. The proof assumes that each
+ * run succeeds on its day, except where it looks at a year without backups. S3 acts at midnight UTC: an
+ * object of day 0 that expires after 30 days is there on day 30 and gone on day 31.
  */
 export function proveRetention(plan: RetentionPlan): Flaw[] {
-  const runs = runDays(plan.schedule, plan.minBackups);
-  return [enough(plan, runs), locked(plan, runs), forgotten(plan), silent(plan)].filter(
-    (flaw) => flaw !== undefined,
-  );
+  const runs = listRunDays(plan.schedule, plan.minBackups);
+  return [
+    findTooFewBackups(plan, runs),
+    findTooShortLock(plan, runs),
+    findRepeatedUpload(plan),
+    findLossWithoutNewBackups(plan),
+  ].filter((flaw) => flaw !== undefined);
 }
 
+/** Throws an error that lists every flaw, with its day and its fix. */
 export function assertRetention(stack: string, plan: RetentionPlan): void {
   const flaws = proveRetention(plan).sort((a, b) => a.day - b.day);
   if (flaws.length === 0) return;
@@ -51,26 +57,26 @@ export function assertRetention(stack: string, plan: RetentionPlan): void {
     `    fix: ${fix}`,
   ]);
   throw new ConfigError(
-    `the bucket of stack "${stack}" would not always hold the backups it must (day 0: a backup is taken):\n${lines.join("\n")}`,
+    `the bucket of stack "${stack}" would not always hold enough backups (day 0: a backup is taken):\n${lines.join("\n")}`,
   );
 }
 
-/** While backups succeed: of those taken so far, the newest `minBackups` are all still there. */
-function enough({ schedule, minBackups, ...plan }: RetentionPlan, runs: RunDays) {
+/** While backups succeed, the newest `minBackups` of them must all be readable. */
+function findTooFewBackups({ schedule, minBackups, ...plan }: RetentionPlan, runs: RunDays) {
   const { dumps, keep } = prefixesOf(plan.prefix);
-  const end = endOf(plan.rules, dumps, isUnreadable);
+  const end = findEnd(plan.rules, dumps, listUnreadable);
   if (runs.days.length === 0) {
     return {
       day: end.days + 1,
-      what: "the last dump is gone, and the schedule never comes again",
+      what: "the last dump is gone, and the schedule has no further run",
       configured: `backups.schedule "${schedule}"`,
-      fix: "set backups.schedule to one that comes back",
+      fix: "set backups.schedule to a schedule that repeats",
     };
   }
-  // The newest lies under keep/ too, until the next one takes its place there.
-  const newest = Math.max(end.days, endOf(plan.rules, keep, isUnreadable).days);
-  const next = spans(runs, 1);
-  const breaks = spans(runs, minBackups).flatMap((needed, run) => {
+  // The newest backup also has a copy under keep/, until the next backup replaces that copy.
+  const newest = Math.max(end.days, findEnd(plan.rules, keep, listUnreadable).days);
+  const next = listSpans(runs, 1);
+  const breaks = listSpans(runs, minBackups).flatMap((needed, run) => {
     if (needed <= end.days) return [];
     const replaced = next[run]!;
     if (replaced <= end.days) return [end.days + 1];
@@ -78,115 +84,125 @@ function enough({ schedule, minBackups, ...plan }: RetentionPlan, runs: RunDays)
     return minBackups > 1 ? [replaced + 1] : [];
   });
   if (breaks.length === 0) return undefined;
-  const needed = widestSpan(runs, minBackups);
+  const needed = findWidestSpan(runs, minBackups);
   return {
     day: breaks.reduce((a, b) => Math.min(a, b)),
-    what: `the dump of day 0 ${end.how}, and fewer than ${minBackups} restorable ${minBackups === 1 ? "backup is" : "backups are"} left; it is needed until day ${needed}`,
-    configured: `backups.schedule "${schedule}", bucket.minBackups ${minBackups}, ${end.key}`,
-    fix: `${end.fix(needed)}, or a schedule that runs more often`,
+    what: `the dump of day 0 ${describeEnd(end)}, and fewer than ${minBackups} restorable ${minBackups === 1 ? "backup is" : "backups are"} left; it is needed until day ${needed}`,
+    configured: `backups.schedule "${schedule}", bucket.minBackups ${minBackups}, ${describeRule(end)}`,
+    fix: `${describeFix(end, needed)}, or choose a schedule that runs more often`,
   };
 }
 
-/** A lock that ends before the dump may go lets a stolen key of an administrator empty the bucket. */
-function locked({ lockDays, minBackups, rules, prefix }: RetentionPlan, runs: RunDays) {
+/** A lock that ends before the dump expires lets somebody with an administrator's key empty the bucket. */
+function findTooShortLock({ lockDays, minBackups, rules, prefix }: RetentionPlan, runs: RunDays) {
   if (lockDays === undefined) return undefined;
-  const end = endOf(rules, prefixesOf(prefix).dumps, isGone);
-  // Where nothing expires, it must cover those that have to be there.
-  const window = Number.isFinite(end.days) ? end.days : widestSpan(runs, minBackups);
+  const end = findEnd(rules, prefixesOf(prefix).dumps, listExpirations);
+  // Where nothing expires, the lock must cover the backups that the bucket must hold.
+  const window = Number.isFinite(end.days) ? end.days : findWidestSpan(runs, minBackups);
   if (lockDays >= window) return undefined;
   return {
     day: lockDays,
-    what: `the lock of the dump of day 0 ends, and whoever may delete can delete it, though it is to stay until day ${window}`,
-    configured: `bucket.objectLock.days ${lockDays}, ${end.key}`,
+    what: `the lock of the dump of day 0 ends, so it can be deleted, but it must stay until day ${window}`,
+    configured: `bucket.objectLock.days ${lockDays}, ${describeRule(end)}`,
     fix: `set bucket.objectLock.days to ${window} or more, or keep dumps for fewer days`,
   };
 }
 
-/** What the bucket has expired must not come back from the agent's volume with the next upload. */
-function forgotten({ schedule, keepDays, rules, prefix }: RetentionPlan) {
-  const end = endOf(rules, prefixesOf(prefix).dumps, isGone);
-  const { cycle, days } = runDays(schedule, 1);
+/** A dump that the bucket has expired must not be uploaded again from the agent's volume. */
+function findRepeatedUpload({ schedule, keepDays, rules, prefix }: RetentionPlan) {
+  const end = findEnd(rules, prefixesOf(prefix).dumps, listExpirations);
+  const { cycle, days } = listRunDays(schedule, 1);
   const runsOn = new Set(days);
-  const comesBack = (day: number) => {
+  const isUploadedAgain = (day: number) => {
     for (let later = end.days + 1; later <= keepDays; later++) {
       if (runsOn.has((day + later) % cycle)) return true;
     }
     return false;
   };
-  if (!days.some(comesBack)) return undefined;
+  if (!days.some(isUploadedAgain)) return undefined;
   return {
     day: end.days + 1,
-    what: `the bucket expires the dump of day 0, and the agent, which uploads again what is younger than ${keepDays} days, brings it back`,
-    configured: `backups.schedule "${schedule}", backups.keepDays ${keepDays}, ${end.key}`,
-    fix: `${end.fix(keepDays)}, or set backups.keepDays to ${end.days} or less`,
+    what: `the bucket expires the dump of day 0, and then the agent uploads it again: it uploads every dump younger than ${keepDays} days that the bucket lacks`,
+    configured: `backups.schedule "${schedule}", backups.keepDays ${keepDays}, ${describeRule(end)}`,
+    fix: `${describeFix(end, keepDays)}, or set backups.keepDays to ${end.days} or less`,
   };
 }
 
-/** No backup succeeds any more: a year later one must be there. */
-function silent({ rules, prefix }: RetentionPlan) {
+/** After a year without a new backup, one must still be readable. */
+function findLossWithoutNewBackups({ rules, prefix }: RetentionPlan) {
   const { dumps, keep } = prefixesOf(prefix);
-  const ends = [endOf(rules, dumps, isUnreadable), endOf(rules, keep, isUnreadable)];
+  const ends = [findEnd(rules, dumps, listUnreadable), findEnd(rules, keep, listUnreadable)];
   const last = ends.reduce((a, b) => (b.days > a.days ? b : a));
   if (last.days >= YEAR) return undefined;
   return {
     day: last.days + 1,
-    what: `no backup has succeeded since day 0, and the last one ${last.how}: nothing can be restored`,
-    configured: ends.map(({ key }) => key).join(", "),
-    // Under keep/, where the newest backup lies, no rule of ours expires anything.
-    fix: ends[1]!.fix(YEAR),
+    what: `no backup has succeeded since day 0, and the last one ${describeEnd(last)}: nothing can be restored`,
+    configured: ends.map(describeRule).join(", "),
+    // Under keep/, where the newest backup is, no rule of ours expires anything.
+    fix: describeFix(ends[1]!, YEAR),
   };
 }
 
-interface End {
-  /** Days to live: on the day after, it is over. */
+/** Why an object cannot be read any more, and after how many days. */
+interface Loss {
   days: number;
-  how: string;
-  /** Where it is configured. */
-  key: string;
-  /** What to set so that it lives for so many days. */
-  fix(days: number): string;
+  kind: "expired" | "archived";
+  /** The class that the object was moved to, where it was archived. */
+  storageClass?: string;
 }
 
-type Ending = (rule: LifecycleRule) => { days: number; how: string }[];
+/** The first loss of the objects under a prefix; without one they stay readable (`days` is infinite). */
+interface End {
+  /** The last day on which the object is readable. */
+  days: number;
+  prefix: string;
+  first?: Loss & { rule: LifecycleRule };
+}
 
-const isGone: Ending = ({ expiration }) =>
-  expiration?.days === undefined ? [] : [{ days: expiration.days, how: "has expired" }];
+type ListLosses = (rule: LifecycleRule) => Loss[];
 
-const isUnreadable: Ending = (rule) => [
-  ...isGone(rule),
+const listExpirations: ListLosses = ({ expiration }) =>
+  expiration?.days === undefined ? [] : [{ days: expiration.days, kind: "expired" }];
+
+const listUnreadable: ListLosses = (rule) => [
+  ...listExpirations(rule),
   ...(rule.transitions ?? [])
     .filter(({ storageClass }) => ARCHIVES.includes(storageClass))
-    .map(({ days, storageClass }) => ({ days, how: `lies in ${storageClass}, hours away` })),
+    .map(({ days, storageClass }) => ({ days, kind: "archived" as const, storageClass })),
 ];
 
-/** The first of all rules that touch a prefix, or a part of it, decides. */
-function endOf(rules: LifecycleRule[], prefix: string, endings: Ending): End {
+/** Of all rules that touch a prefix, or a part of it, the one that acts first decides. */
+function findEnd(rules: LifecycleRule[], prefix: string, listLosses: ListLosses): End {
   const touching = rules.filter(
     ({ status, filter }) =>
       status === "Enabled" &&
       (prefix.startsWith(filter.prefix) || filter.prefix.startsWith(prefix)),
   );
-  const all = touching.flatMap((rule) => endings(rule).map((ending) => ({ rule, ...ending })));
-  const [first] = all.sort((a, b) => a.days - b.days);
-  if (!first) {
-    return {
-      days: Infinity,
-      how: "stays",
-      key: `nothing expires under "${prefix}"`,
-      fix: () => "",
-    };
-  }
-  const { rule, days, how } = first;
-  const isOurs = rule.id === "dumps";
-  const key = how === "has expired" ? "retentionDays" : "coldAfterDays";
-  return {
-    ...{ days, how },
-    key: isOurs
-      ? `bucket.${key} ${days}`
-      : `bucket.extraRules "${rule.id}" on "${rule.filter.prefix}" after ${days} days`,
-    fix: (wanted) =>
-      isOurs
-        ? `set bucket.${key} to ${wanted} or more`
-        : `keep bucket.extraRules "${rule.id}" away from "${prefix}", or give it ${wanted} days or more`,
-  };
+  const losses = touching.flatMap((rule) => listLosses(rule).map((loss) => ({ rule, ...loss })));
+  const [first] = losses.sort((a, b) => a.days - b.days);
+  return first ? { days: first.days, prefix, first } : { days: Infinity, prefix };
+}
+
+function describeEnd({ first }: End): string {
+  if (!first) return "stays";
+  if (first.kind === "expired") return "has expired";
+  return `is in ${first.storageClass}, which takes hours to read`;
+}
+
+const OWN_KEYS = { expired: "retentionDays", archived: "coldAfterDays" } as const;
+
+/** The key of the configuration that causes the end. */
+function describeRule({ first, prefix }: End): string {
+  if (!first) return `nothing expires under "${prefix}"`;
+  const { rule, days, kind } = first;
+  if (rule.id === "dumps") return `bucket.${OWN_KEYS[kind]} ${days}`;
+  return `bucket.extraRules "${rule.id}" on "${rule.filter.prefix}" after ${days} days`;
+}
+
+/** What to set so that the object stays readable for `days` days. */
+function describeFix({ first, prefix }: End, days: number): string {
+  if (!first) return "";
+  const { rule, kind } = first;
+  if (rule.id === "dumps") return `set bucket.${OWN_KEYS[kind]} to ${days} or more`;
+  return `keep bucket.extraRules "${rule.id}" away from "${prefix}", or give it ${days} days or more`;
 }

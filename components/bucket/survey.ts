@@ -1,29 +1,34 @@
 import type * as s3 from "@aws-sdk/client-s3";
 import { ConfigError } from "../error.ts";
-import { explainBucketFailure } from "./failure.ts";
+import { explainBucketFailure } from "./bucket-failure.ts";
 import type { BucketSetting } from "./features.ts";
 import { prefixesOf } from "./policy.ts";
 import { readWeaknesses } from "./weaknesses.ts";
 
 export interface SurveyArgs {
+  /** Name of the bucket that is to be taken over. */
   bucketName: string;
-  /** Whose backups are to lie there. */
+  /** Name of the stack that will store its backups there. */
   stack: string;
+  /** Prefix of every key of that stack. */
   prefix: string;
+  /** Region that the bucket must be in. @default - any; requests go to us-east-1 */
   region?: string | undefined;
+  /** Address of an S3-compatible service. @default - AWS */
   endpoint?: string | undefined;
+  /** Put the bucket's name into the path of the URL. @default - true with an `endpoint` */
   pathStyle?: boolean | undefined;
-  /** Weaker settings that are left as they are. */
+  /** Settings that stay as they are, although they are weaker than pgstead's. */
   without: readonly BucketSetting[];
-  /** Weaker settings that are to be changed. */
+  /** Settings that `up` may change, because they are weaker than pgstead's. */
   raise: readonly BucketSetting[];
-  /** Ids of the lifecycle rules that will stand there. */
+  /** Ids of the lifecycle rules that `up` will write. */
   ruleIds: string[];
 }
 
 /**
- * Looks at a bucket that is to be taken over, at each preview, and changes nothing. Refused is what
- * nobody has agreed to by name: a weaker setting, and objects of somebody else.
+ * Inspects a bucket that is to be taken over, at each preview, and changes nothing. It refuses a weaker
+ * setting that is named neither in `without` nor in `raise`, and a bucket with objects of others.
  */
 export async function assertAdoptable(args: SurveyArgs): Promise<void> {
   const { S3Client } = await import("@aws-sdk/client-s3");
@@ -35,8 +40,11 @@ export async function assertAdoptable(args: SurveyArgs): Promise<void> {
     maxAttempts: 2,
   });
   try {
-    await assertFound(client, args);
-    const lines = [...(await strangers(client, args)), ...(await weaker(client, args))];
+    await assertExists(client, args);
+    const lines = [
+      ...(await describeForeignObjects(client, args)),
+      ...(await describeWeaknesses(client, args)),
+    ];
     if (lines.length === 0) return;
     throw new ConfigError(
       `the bucket "${args.bucketName}" cannot be taken over as it is:\n${lines.map((line) => `  ${line}`).join("\n")}`,
@@ -46,36 +54,36 @@ export async function assertAdoptable(args: SurveyArgs): Promise<void> {
     const { name, message } = error as Error;
     const why =
       explainBucketFailure(args.bucketName, `${name} ${message}`) ?? `${name}: ${message}`;
-    throw new ConfigError(`the bucket "${args.bucketName}" cannot be looked at: ${why}`);
+    throw new ConfigError(`the bucket "${args.bucketName}" cannot be inspected: ${why}`);
   } finally {
     client.destroy();
   }
 }
 
-async function assertFound(client: s3.S3Client, { bucketName, region, endpoint }: SurveyArgs) {
+async function assertExists(client: s3.S3Client, { bucketName, region, endpoint }: SurveyArgs) {
   const { HeadBucketCommand } = await import("@aws-sdk/client-s3");
   const at = endpoint ? ` at ${endpoint}` : "";
   await client.send(new HeadBucketCommand({ Bucket: bucketName })).then(
     ({ BucketRegion }) => {
       if (!BucketRegion || !region || BucketRegion === region) return;
-      throw elsewhere(bucketName, BucketRegion);
+      throw createRegionError(bucketName, BucketRegion);
     },
     async (error: Error & { $metadata?: { httpStatusCode?: number }; $response?: Response }) => {
       const status = error.$metadata?.httpStatusCode;
       const found = error.$response?.headers?.["x-amz-bucket-region"];
-      if (status === 301 || (status === 400 && found)) throw elsewhere(bucketName, found);
+      if (status === 301 || (status === 400 && found)) throw createRegionError(bucketName, found);
       if (status === 404) {
         throw new ConfigError(
-          `there is no bucket "${bucketName}"${at} to take over; leave bucket.adopt out, and it is made`,
+          `there is no bucket "${bucketName}"${at} to take over; remove bucket.adopt, and up creates it`,
         );
       }
-      throw await forbidden(client, bucketName, at);
+      throw await createAccessError(client, bucketName, at);
     },
   );
 }
 
-/** The answer to a HEAD has no words; those to a listing tell wrong credentials from missing rights. */
-async function forbidden(client: s3.S3Client, Bucket: string, at: string): Promise<Error> {
+/** A HEAD has no error text. A listing tells wrong credentials from missing permissions. */
+async function createAccessError(client: s3.S3Client, Bucket: string, at: string): Promise<Error> {
   const { ListObjectsV2Command } = await import("@aws-sdk/client-s3");
   const { name, message } = await client
     .send(new ListObjectsV2Command({ Bucket, MaxKeys: 1 }))
@@ -85,7 +93,7 @@ async function forbidden(client: s3.S3Client, Bucket: string, at: string): Promi
     );
   if (name !== "AccessDenied") return Object.assign(new Error(message), { name });
   return new ConfigError(
-    `the bucket "${Bucket}"${at} belongs to another account, or these credentials may not look at it (s3:ListBucket)`,
+    `the bucket "${Bucket}"${at} belongs to another account, or these credentials may not list it (s3:ListBucket)`,
   );
 }
 
@@ -93,13 +101,16 @@ interface Response {
   headers?: Record<string, string>;
 }
 
-const elsewhere = (bucketName: string, region: string | undefined) =>
+const createRegionError = (bucketName: string, region: string | undefined) =>
   new ConfigError(
-    `the bucket "${bucketName}" lies in another region; set bucket.region to "${region ?? "that one"}"`,
+    `the bucket "${bucketName}" is in another region; set bucket.region to "${region ?? "that one"}"`,
   );
 
-/** Where there is no folder of our own, old versions of everybody's objects would expire. */
-async function strangers(client: s3.S3Client, { bucketName, prefix, stack }: SurveyArgs) {
+/** Without a prefix of our own, the lifecycle rules would expire old versions of everybody's objects. */
+async function describeForeignObjects(
+  client: s3.S3Client,
+  { bucketName, prefix, stack }: SurveyArgs,
+) {
   const { ListObjectsV2Command } = await import("@aws-sdk/client-s3");
   const list = async (Prefix: string) => {
     const found = await client.send(
@@ -109,21 +120,21 @@ async function strangers(client: s3.S3Client, { bucketName, prefix, stack }: Sur
     return [...folders, ...(found.Contents ?? []).map(({ Key }) => Key as string)];
   };
   const ours = Object.values(prefixesOf(prefix));
-  const others = (await list(prefix)).filter((key) => key !== prefix && !ours.includes(key));
-  const owner = await ownerOf(client, bucketName, await list(prefixesOf(prefix).dumps));
+  const foreign = (await list(prefix)).filter((key) => key !== prefix && !ours.includes(key));
+  const owner = await readOwner(client, bucketName, await list(prefixesOf(prefix).dumps));
   const fix = `set bucket.prefix to a folder of its own, such as "${stack}/"`;
   return [
-    ...(others.length > 0
+    ...(foreign.length > 0
       ? [
-          `objects of somebody else lie there (${some(others)}), and their old versions would expire: ${fix}`,
+          `it holds objects of others (${shorten(foreign)}), whose old versions would expire: ${fix}`,
         ]
       : []),
-    ...(owner && owner !== stack ? [`the backups of stack "${owner}" lie there: ${fix}`] : []),
+    ...(owner && owner !== stack ? [`it holds the backups of stack "${owner}": ${fix}`] : []),
   ];
 }
 
-/** The stack whose backup lies there, as the newest of its manifests says. */
-async function ownerOf(client: s3.S3Client, Bucket: string, keys: string[]) {
+/** The stack that the newest manifest names. */
+async function readOwner(client: s3.S3Client, Bucket: string, keys: string[]) {
   const manifests = keys.filter((key) => key.endsWith(".json"));
   const Key = manifests.at(-1);
   if (!Key) return undefined;
@@ -137,18 +148,21 @@ async function ownerOf(client: s3.S3Client, Bucket: string, keys: string[]) {
   }
 }
 
-async function weaker(client: s3.S3Client, { bucketName, ruleIds, without, raise }: SurveyArgs) {
+async function describeWeaknesses(
+  client: s3.S3Client,
+  { bucketName, ruleIds, without, raise }: SurveyArgs,
+) {
   const found = await readWeaknesses(client, bucketName, ruleIds);
   const open = found.filter(
     ({ setting }) => !without.includes(setting) && !raise.includes(setting),
   );
   return open.map(
-    ({ setting, what, isLacking }) =>
-      `${setting}: ${what}; ${isLacking ? "" : `add it to bucket.adopt.raise to have it changed, or `}add it to bucket.without to leave it so`,
+    ({ setting, what, isUnsupported }) =>
+      `${setting}: ${what}; ${isUnsupported ? "" : `add it to bucket.adopt.raise to have it changed, or `}add it to bucket.without to leave it so`,
   );
 }
 
-const some = (names: string[]) =>
+const shorten = (names: string[]) =>
   names.length > 4
     ? `${names.slice(0, 4).join(", ")} and ${names.length - 4} more`
     : names.join(", ");

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { SettingsInput } from "../../operate/settings.ts";
 import { ChangeGuard } from "../guards/change-guard.ts";
-import { refusal } from "../guards/refusal.ts";
+import { createRefusal } from "../guards/refusal.ts";
 import { PostgresDatabase, type PostgresDatabaseArgs, SOCKET_FOLDER } from "../server/database.ts";
 import { FILES_FOLDER } from "../server/files.ts";
 import {
@@ -233,7 +233,7 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
       const change = clusterChange(remembered, cluster);
       if (!change) return;
       const { dockerHost } = args;
-      throw await refusal(`${change}: pgstead adopt-volume ${volume} --stack NEWSTACK`, {
+      throw await createRefusal(`${change}: pgstead adopt-volume ${volume} --stack NEWSTACK`, {
         prefix,
         volume,
         dockerHost,

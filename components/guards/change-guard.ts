@@ -4,32 +4,37 @@ import * as pulumi from "@pulumi/pulumi";
 import { bundle } from "../assets.ts";
 
 export interface ChangeGuardArgs {
-  /** First part of the containers' names: `prod` guards `prod-postgres`. */
+  /** First part of the containers' names: with `prod`, the guard checks `prod-postgres`. */
   prefix: string;
-  /** Id of the image that the server is to run. */
+  /** Id of the image that the server will run. */
   image: pulumi.Input<string>;
-  /** It has run before, and somebody goes back to it. @default false */
+  /** The server has run this image before, and somebody returns to it. @default false */
   pinned?: boolean;
+  /** Name of the superuser, as whom the guard reads the running server. */
   superuser: string;
-  /** Of a protected stack a proven backup must be there first. */
+  /** Require a proven backup before the image changes. */
   protect: boolean;
-  /** How old that backup may be, in hours; 0 asks for none. @default 24 */
+  /** Hours that the proven backup may be old; 0 requires no backup. @default 24 */
   provenWithinHours?: number | undefined;
-  /** Changes that would be refused, named once: `pgvector 0.8.4`. */
+  /**
+   * Changes that the guard would refuse, each named by the refusal's message.
+   * @default []
+   * @example ["pgvector 0.8.4"]
+   */
   accept?: string[] | undefined;
-  /** Address of the engine. @default - the docker client's own */
+  /** Address of the Docker engine. @default - the docker client's own */
   dockerHost?: string | undefined;
 }
 
 /**
- * Stands between a new image and the server's container: looks at what the running server holds, takes
- * a proven backup first where that is asked for, and keeps the previous image for `pgstead undo`. While
- * it refuses, the old container goes on.
+ * Checks a new image before the server's container gets it. It compares the image with the data of the
+ * running server, takes and proves a backup first where one is required, and tags the previous image for
+ * `pgstead undo`. When it refuses, the old container keeps running.
  */
 export class ChangeGuard extends pulumi.ComponentResource {
-  /** The image, once it may be run: an input of the container, so that nothing passes by. */
+  /** The checked image. The container takes it as an input, so that it cannot start before the check. */
   readonly image: pulumi.Output<string>;
-  /** The resources underneath, for what the outputs do not cover. */
+  /** The child resources. */
   readonly nodes: { check: Command };
 
   constructor(name: string, args: ChangeGuardArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -39,10 +44,10 @@ export class ChangeGuard extends pulumi.ComponentResource {
     const check = new Command(
       `${name}-check`,
       {
-        // Relative, so that the state is the same whichever machine runs the program.
+        // A relative path, so that the state is the same on every machine.
         create: `node ${relative(process.cwd(), bundle)} step change`,
         stdin: JSON.stringify({ prefix, superuser, protect, pinned, provenWithinHours, accept }),
-        // What a person reads in a preview; a change of any of these looks again.
+        // A preview shows these values, and a change of any of them runs the check again.
         environment: {
           PGSTEAD_IMAGE: image,
           ...(dockerHost && { DOCKER_HOST: dockerHost }),

@@ -5,10 +5,11 @@ import { beforeCreate } from "./hooks.ts";
 import { PROJECT_LABEL, STACK_LABEL } from "./stack-labels.ts";
 
 /**
- * Before a container is made: one of this stack that a killed `up` left behind unrecorded is stopped
- * and removed (what it serves lies in volumes), a stranger's is refused.
+ * Returns a hook that runs before a container is created. A killed `up` may have left a container of this
+ * stack that the state does not know: the hook stops and removes it (its data is in volumes). A container
+ * of this name that does not belong to the stack is refused.
  */
-export function containerGuard(
+export function guardContainer(
   name: string,
   container: string,
   dockerHost?: string,
@@ -32,6 +33,6 @@ export function assertContainer(
 ): void {
   if (labels[PROJECT_LABEL] === project && labels[STACK_LABEL] === stack) return;
   throw new ConfigError(
-    `a container "${container}" exists and is not of stack "${stack}"; rename it (docker rename ${container} ${container}-old), or give the stack another name`,
+    `a container "${container}" exists and does not belong to stack "${stack}"; rename it (docker rename ${container} ${container}-old), or give the stack another name`,
   );
 }

@@ -1,24 +1,25 @@
 import { ConfigError } from "../error.ts";
 import { reportExitCode, runPgstead } from "../pgstead.ts";
 
-/** Whose data a guard speaks of. */
-export interface Stake {
+/** The data that a refused change would lose. */
+export interface DataAtRisk {
   /** First part of the names on the engine. */
   prefix: string;
-  /** Volume of the data, where it may be another than the prefix says. */
+  /** Volume of the data. @default - `<prefix>-data` */
   volume?: string | undefined;
-  /** That volume is not there any more. */
+  /** The volume does not exist any more. @default false */
   gone?: boolean;
+  /** Address of the Docker engine. @default - the docker client's own */
   dockerHost?: string | undefined;
 }
 
-/** As in the table of `pgstead`'s exit codes. */
+/** From the table of `pgstead`'s exit codes. */
 const REFUSED = 4;
 
-/** What a guard throws: its reason and way out, and what is at stake, which is asked only then. */
-export async function refusal(message: string, { dockerHost, ...stake }: Stake) {
+/** Creates the error that a guard throws: the message, followed by the data that is at risk. */
+export async function createRefusal(message: string, { dockerHost, ...data }: DataAtRisk) {
   const env: Record<string, string> = dockerHost ? { DOCKER_HOST: dockerHost } : {};
-  const said = await runPgstead(["step", "at-stake"], { stdin: JSON.stringify(stake), env });
+  const atRisk = await runPgstead(["step", "at-stake"], { stdin: JSON.stringify(data), env });
   reportExitCode(REFUSED);
-  return new ConfigError(`${message}. ${said}`);
+  return new ConfigError(`${message}. ${atRisk}`);
 }

@@ -4,49 +4,62 @@ import * as pulumi from "@pulumi/pulumi";
 import { bundle } from "../assets.ts";
 import type { AgentParts } from "../engines/docker.ts";
 import { MIGRATOR_FOLDER } from "../server/files.ts";
-import { migrationInput } from "./input.ts";
+import { migrationInput } from "./run-input.ts";
 
 export interface MigrationsArgs {
-  /** Folder that holds the SQL, relative to the project. */
+  /** Folder of the SQL files, relative to the project. */
   folder: string;
-  /** Versions that wait to be applied, as a preview shows them. */
+  /**
+   * Versions that are not applied yet. A preview shows them.
+   * @example ["0001_tenants"]
+   */
   pending: string[];
   /**
-   * Run on each `up` (`always`), or only when something is pending (`changed`).
+   * When to run: at each `up` (`always`), or only when `pending` has changed (`changed`).
    * @default "always"
    */
   runOn?: "always" | "changed";
-  /** Container of the server, for whose health the step waits. */
+  /** Container of the server. The step waits until it is healthy. */
   container: pulumi.Input<string>;
-  /** Image and volumes of the one-off container. */
+  /** Image and volumes of the container that runs the migrations. */
   agent: AgentParts;
-  /** Network on which the server is known as `postgres`. */
+  /** Network on which the server has the name `postgres`. */
   network: pulumi.Input<string>;
-  /** How long the server may take until it answers; a recovery counts. @default 300 */
+  /** Seconds that the server may take to accept connections, crash recovery included. @default 300 */
   startSeconds?: number;
-  /** Another migrator instead of ours, run after roles and extensions have been set. */
+  /**
+   * Another migration tool to run, after roles and extensions have been created.
+   * @default - pgstead's own
+   */
   tool?: MigrationTool | undefined;
-  /** Address of the engine. @default - the docker client's own */
+  /** Address of the Docker engine. @default - the docker client's own */
   dockerHost?: string | undefined;
 }
 
 export interface MigrationTool {
-  /** Shell command, for example `alembic upgrade head`. */
+  /**
+   * Shell command that runs the tool.
+   * @example "alembic upgrade head"
+   */
   command?: string | undefined;
-  /** The tool's image. */
+  /** Image that the command runs in. */
   image?: string | undefined;
-  /** Environment variable that the tool reads the URL from. */
+  /** Environment variable from which the tool reads the database's URL. */
   urlVariable: string;
-  /** Volume that holds the URL in the file `url`. */
+  /** Volume that holds the URL in its file `url`. */
   volume: pulumi.Input<string> | undefined;
 }
 
 /**
- * Brings roles, extensions and then `migrations/` into the database on each `up`, in a one-off
- * container beside the server.
+ * Creates roles and extensions and applies the migrations folder at each `up`, in a container that is
+ * removed afterwards.
+ *
+ * @example
+ * const { container, agent, network } = postgres;
+ * new Migrations("migrations", { folder: "migrations", pending: [], container, agent, network });
  */
 export class Migrations extends pulumi.ComponentResource {
-  /** The resources underneath, for what the outputs do not cover. */
+  /** The child resources. */
   readonly nodes: { run: Command };
 
   constructor(name: string, args: MigrationsArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -57,14 +70,21 @@ export class Migrations extends pulumi.ComponentResource {
 
     function createRun(parent: pulumi.Resource) {
       const { container, network, agent, startSeconds = 300, folder } = args;
-      const step = { container, network, ...agent, startSeconds, folder, tool: toolOf(args.tool) };
+      const step = {
+        container,
+        network,
+        ...agent,
+        startSeconds,
+        folder,
+        tool: normalizeTool(args.tool),
+      };
       return new Command(
         `${name}-run`,
         {
-          // Relative, so that the state is the same whichever machine runs the program.
+          // A relative path, so that the state is the same on every machine.
           create: `node ${relative(process.cwd(), bundle)} step migrate`,
           stdin: pulumi.output(step).apply((values) => JSON.stringify(values)),
-          // No triggers: they would show as a replacement. What a person reads stands here.
+          // A preview shows these values. Triggers would show as a replacement.
           environment: {
             ...migrationInput(args.pending, args.runOn),
             ...(args.dockerHost && { DOCKER_HOST: args.dockerHost }),
@@ -76,8 +96,8 @@ export class Migrations extends pulumi.ComponentResource {
   }
 }
 
-function toolOf(tool: MigrationTool | undefined) {
+function normalizeTool(tool: MigrationTool | undefined) {
   if (!tool) return undefined;
-  const { command: line, image, urlVariable, volume } = tool;
-  return { command: line, image, urlVariable, volume, mountedAt: MIGRATOR_FOLDER };
+  const { command, image, urlVariable, volume } = tool;
+  return { command, image, urlVariable, volume, mountedAt: MIGRATOR_FOLDER };
 }

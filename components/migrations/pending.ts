@@ -2,16 +2,16 @@ import type { SettingsInput } from "../../operate/settings.ts";
 import { runPgstead } from "../pgstead.ts";
 
 export interface MigrationFiles {
-  /** Versions that wait to be applied; all of them where the database cannot be asked. */
+  /** Versions that are not applied yet; all versions where the database is out of reach. */
   pending: string[];
-  /** The newest version of the folder: what the database has after `up`. */
+  /** The newest version of the folder, which the database has after `up`. */
   newest: string | null;
 }
 
-/** A stack that `pgstead` finds its way to by name, or the settings to reach a database with. */
+/** The name of a stack, from which `pgstead` finds the database, or the settings of a connection. */
 export type Database = { stack: string } | { settings: SettingsInput };
 
-/** What the next run has to do, asked of the same code that will do it. */
+/** Lists the pending migrations. It asks `pgstead`, so that list and run follow the same rules. */
 export async function readMigrationFiles(database: Database): Promise<MigrationFiles> {
   const [flags, stdin] =
     "stack" in database
@@ -19,13 +19,13 @@ export async function readMigrationFiles(database: Database): Promise<MigrationF
       : [["--settings", "-"], JSON.stringify(database.settings)];
   const listed = await runPgstead(
     ["migrate", "list", "--json", "--allow-unreachable", ...flags],
-    // 2 says that something is pending.
+    // Exit code 2 means that migrations are pending.
     { stdin, accept: [0, 2] },
   );
   const { migrations } = JSON.parse(listed) as { migrations: Listed[] };
   return {
     pending: migrations.filter(({ state }) => TO_RUN.includes(state)).map(({ version }) => version),
-    newest: migrations.filter(hasPlace).at(-1)?.version ?? null,
+    newest: migrations.filter(isOrdered).at(-1)?.version ?? null,
   };
 }
 
@@ -37,5 +37,5 @@ interface Listed {
 
 const TO_RUN = ["pending", "changed", "out-of-order", "unfinished"];
 
-/** In the order of the folder: neither a repeatable nor a row whose file is gone. */
-const hasPlace = ({ state, repeatable }: Listed) => !repeatable && state !== "missing";
+/** True for a version in the folder's order: not for a repeatable, nor for a row whose file is missing. */
+const isOrdered = ({ state, repeatable }: Listed) => !repeatable && state !== "missing";

@@ -2,8 +2,8 @@ import { Container, type ContainerArgs } from "@pulumi/docker/container.js";
 import { Network, type NetworkArgs } from "@pulumi/docker/network.js";
 import { Volume } from "@pulumi/docker/volume.js";
 import * as pulumi from "@pulumi/pulumi";
-import { containerGuard } from "../guards/container-guard.ts";
-import { refusal } from "../guards/refusal.ts";
+import { guardContainer } from "../guards/container-guard.ts";
+import { createRefusal } from "../guards/refusal.ts";
 import { stackLabels } from "../guards/stack-labels.ts";
 import { type Transform, transform } from "../transform.ts";
 import { coverOfImageVolume, dataPathChange, VOLUME_FOLDER } from "./data-path.ts";
@@ -123,7 +123,7 @@ export class PostgresDatabase extends pulumi.ComponentResource {
     }
 
     function guarded(child: string, container: string) {
-      return containerGuard(`${name}-${child}`, container, args.dockerHost);
+      return guardContainer(`${name}-${child}`, container, args.dockerHost);
     }
 
     /** Never started: files uploaded to it reach the volume, and no inspect or process list. */
@@ -238,7 +238,7 @@ export class PostgresDatabase extends pulumi.ComponentResource {
         const change = dataPathChange(moved, { dataVolume, image, major });
         if (!change) return moved.volumes ?? [];
         const { dockerHost } = args;
-        throw await refusal(`the data of "${name}" would be left behind: ${change}`, {
+        throw await createRefusal(`the data of "${name}" would be left behind: ${change}`, {
           prefix,
           volume: dataVolume,
           dockerHost,

@@ -1,6 +1,6 @@
 import { Container, type ContainerArgs } from "@pulumi/docker/container.js";
 import * as pulumi from "@pulumi/pulumi";
-import { containerGuard } from "../guards/container-guard.ts";
+import { guardContainer } from "../guards/container-guard.ts";
 import { stackLabels } from "../guards/stack-labels.ts";
 import { type Transform, transform } from "../transform.ts";
 
@@ -98,7 +98,7 @@ export class BackupSidecar extends pulumi.ComponentResource {
       };
       const options = {
         parent,
-        hooks: containerGuard(name, containerName, args.dockerHost),
+        hooks: guardContainer(name, containerName, args.dockerHost),
         // The name is fixed, and two agents would take every backup twice.
         deleteBeforeReplace: true,
         // Shown as an update by the plugin, which then changes nothing.

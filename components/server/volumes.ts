@@ -3,38 +3,48 @@ import * as pulumi from "@pulumi/pulumi";
 import { askDocker } from "../docker-client.ts";
 import { ConfigError } from "../error.ts";
 import { beforeCreate } from "../guards/hooks.ts";
-import { refusal } from "../guards/refusal.ts";
+import { createRefusal } from "../guards/refusal.ts";
 import { PROJECT_LABEL, STACK_LABEL, stackLabels } from "../guards/stack-labels.ts";
 import { type Transform, transform } from "../transform.ts";
 
 export interface DataVolumesArgs {
-  /** First part of the volumes' names: `dev` makes `dev-data`, `dev-backups` and `dev-agent`. */
+  /** First part of the volumes' names: `dev` gives `dev-data`, `dev-backups` and `dev-agent`. */
   prefix: string;
-  /** Facts of the cluster that must not change by themselves. */
+  /**
+   * Facts of the cluster that the state records when the cluster is created.
+   * @example { major: "18", base: "alpine" }
+   */
   cluster: ClusterFacts;
-  /** What must have succeeded before the stack remembers a cluster: the engine, the image. */
+  /** Resources that must exist before the state records a cluster, such as the image. @default [] */
   after?: pulumi.Resource[];
   /**
-   * Refuse to delete what the stack remembers of its data. The volumes outlive it either way.
+   * Refuse to delete the recorded facts from the state. The volumes are never deleted.
    * @default true
    */
   protect?: boolean;
   /**
-   * Begin with an empty volume though this stack has had data. Set for one run only.
+   * Start with an empty volume, although this stack has stored data. Set it for one run only.
    * @default false
    */
   acceptEmpty?: boolean;
-  /** Address of the engine. @default - the docker client's own */
+  /** Address of the Docker engine. @default - the docker client's own */
   dockerHost?: string;
+  /**
+   * Changes the resources, after the defaults have been set. A change of the data volume's name, driver or
+   * labels is refused.
+   */
   transform?: { data?: Transform<VolumeArgs>; backups?: Transform<VolumeArgs> };
 }
 
+/** Facts of a cluster that must stay the same: another version or base cannot read its files. */
 export interface ClusterFacts {
+  /** Major version of PostgreSQL. */
   major: string;
+  /** Base of the image, `alpine` or `debian`. */
   base: string;
 }
 
-/** What makes a volume another one: the plugin replaces it when any of these change. */
+/** The properties of a volume. The provider replaces the volume when one of them changes. */
 export interface VolumeFacts {
   name: string;
   driver?: string;
@@ -43,19 +53,22 @@ export interface VolumeFacts {
 }
 
 /**
- * The named volumes that outlive the stack: the cluster, the backups on this host, and what the agent
- * remembers. `down` leaves them, and the next `up` takes them up again.
+ * Creates the named volumes of the cluster, of the backups on this host, and of the agent's own files.
+ * `down` keeps the volumes, and the next `up` uses them again.
  *
  * @example
  * new DataVolumes("volumes", { prefix: "dev", cluster: { major: "18", base: "alpine" } });
  */
 export class DataVolumes extends pulumi.ComponentResource {
+  /** Name of the volume of the cluster. */
   readonly data: pulumi.Output<string>;
+  /** Name of the volume of the backups. */
   readonly backups: pulumi.Output<string>;
+  /** Name of the volume of the agent's own files. */
   readonly agent: pulumi.Output<string>;
-  /** What the stack has remembered of its cluster since it was made. */
+  /** The facts that the state recorded when the cluster was created. */
   readonly cluster: pulumi.Output<ClusterFacts>;
-  /** The resources underneath, for what the outputs do not cover. */
+  /** The child resources. */
   readonly nodes: {
     data: Volume;
     backups: Volume;
@@ -92,21 +105,22 @@ export class DataVolumes extends pulumi.ComponentResource {
     }
 
     async function refuseVolume(declared: VolumeArgs, mayBeMissing: boolean) {
-      const { name: volume } = await resolved(volumeFacts(declared));
+      const { name: volume } = await resolveOutput(normalizeFacts(declared));
       const found = await inspectLabels(volume, dockerHost);
-      if (found) return assertOwn(volume, found);
-      if (!mayBeMissing) throw await refusal(isGone(volume), { prefix, gone: true, dockerHost });
+      if (found) return assertOwnVolume(volume, found);
+      if (mayBeMissing) return;
+      throw await createRefusal(describeMissing(volume), { prefix, gone: true, dockerHost });
     }
 
     /**
-     * What is remembered makes a missing volume a loss. So the volume is there first: an `up` that ends
-     * in between, or before its other resources, leaves nothing that looks like one.
+     * Records the cluster in the state. From then on a missing volume counts as lost data. So the hook
+     * creates the volume first: an `up` that stops in between does not look like a loss.
      */
     function createCluster() {
-      const volume = volumeFacts(wanted[1]);
+      const volume = normalizeFacts(wanted[1]);
       const hooks = beforeCreate(`${name}-cluster-guard`, async () => {
         await refuseVolume(wanted[1], true);
-        await askDocker(volumeCreate(await resolved(volume)), dockerHost);
+        await askDocker(renderCreateCommand(await resolveOutput(volume)), dockerHost);
       });
       return new pulumi.Stash(
         `${name}-cluster`,
@@ -121,31 +135,31 @@ export class DataVolumes extends pulumi.ComponentResource {
       );
     }
 
-    /** Its name comes out of the guard: a complaint on the side would let another volume through. */
+    /** The volume's name is the guard's output, so a refusal stops the volume too. */
     function createData() {
       const [child, volume, options] = wanted;
       const name = pulumi
-        .all([cluster.output, volumeFacts(volume)])
-        .apply(([remembered, facts]) => refuseOtherVolume(remembered.volume, facts));
+        .all([cluster.output, normalizeFacts(volume)])
+        .apply(([recorded, facts]) => refuseOtherVolume(recorded.volume, facts));
       const after = pulumi.mergeOptions(options, { dependsOn: cluster });
       return new Volume(child, { ...volume, name }, after);
     }
 
-    /** Not before the data's: while that is refused, nothing of the stack is to move. */
+    /** Depends on the data volume: while that is refused, no other volume changes. */
     function createVolume([child, volume, options]: ReturnType<typeof declareVolume>) {
       return new Volume(child, volume, pulumi.mergeOptions(options, { dependsOn: data }));
     }
 
-    async function refuseOtherVolume(remembered: VolumeFacts | undefined, facts: VolumeFacts) {
-      const changes = remembered ? volumeChanges(remembered, facts) : [];
-      if (!remembered || changes.length === 0) return facts.name;
-      const stake = { prefix, volume: remembered.name, dockerHost };
-      throw await refusal(isAnother(remembered.name, changes), stake);
+    async function refuseOtherVolume(recorded: VolumeFacts | undefined, facts: VolumeFacts) {
+      const changes = recorded ? listVolumeChanges(recorded, facts) : [];
+      if (!recorded || changes.length === 0) return facts.name;
+      const data = { prefix, volume: recorded.name, dockerHost };
+      throw await createRefusal(describeOther(recorded.name, changes), data);
     }
   }
 }
 
-const volumeFacts = ({ name, driver, driverOpts, labels }: VolumeArgs) =>
+const normalizeFacts = ({ name, driver, driverOpts, labels }: VolumeArgs) =>
   pulumi.output({
     name: pulumi.output(name).apply((given) => given!),
     ...(driver && { driver }),
@@ -153,13 +167,13 @@ const volumeFacts = ({ name, driver, driverOpts, labels }: VolumeArgs) =>
     ...(labels && { labels }),
   }) as pulumi.Output<VolumeFacts>;
 
-const resolved = <T>(output: pulumi.Output<T>) =>
+const resolveOutput = <T>(output: pulumi.Output<T>) =>
   new Promise<T>((resolve) => {
     output.apply(resolve);
   });
 
-/** What the plugin would ask of the engine; it then takes up the volume it finds. */
-function volumeCreate({ name, driver, driverOpts, labels }: VolumeFacts): string[] {
+/** The same request that the provider sends later. The engine then answers with the existing volume. */
+function renderCreateCommand({ name, driver, driverOpts, labels }: VolumeFacts): string[] {
   return [
     "volume",
     "create",
@@ -177,8 +191,11 @@ async function inspectLabels(volume: string, host?: string) {
   return (JSON.parse(answer) ?? {}) as Record<string, string>;
 }
 
-/** The engine adopts a volume of the same name in silence, and would serve a stranger's data. */
-export function assertOwn(
+/**
+ * Docker returns an existing volume of the same name without an error, so the stack would serve the data
+ * of somebody else.
+ */
+export function assertOwnVolume(
   volume: string,
   labels: Record<string, string>,
   project = pulumi.getProject(),
@@ -186,34 +203,33 @@ export function assertOwn(
 ): void {
   if (labels[PROJECT_LABEL] === project && labels[STACK_LABEL] === stack) return;
   throw new ConfigError(
-    `volume "${volume}" exists and is not of stack "${stack}" (it lacks the labels ${PROJECT_LABEL}=${project} and ${STACK_LABEL}=${stack}); rename that volume, or give the stack another name`,
+    `volume "${volume}" exists and does not belong to stack "${stack}" (it lacks the labels ${PROJECT_LABEL}=${project} and ${STACK_LABEL}=${stack}); rename that volume, or give the stack another name`,
   );
 }
 
-/** Each as a person reads it: `name: dev-data => other-data`. */
-export function volumeChanges(remembered: VolumeFacts, wanted: VolumeFacts): string[] {
-  const [before, after] = [spell(remembered), spell(wanted)];
+/** Lists the differences as text: `name: dev-data => other-data`. */
+export function listVolumeChanges(recorded: VolumeFacts, wanted: VolumeFacts): string[] {
+  const [before, after] = [renderFacts(recorded), renderFacts(wanted)];
   return (Object.keys(before) as (keyof VolumeFacts)[])
     .filter((key) => before[key] !== after[key])
     .map((key) => `${key}: ${before[key] || "none"} => ${after[key] || "none"}`);
 }
 
-const spell = ({ name, driver, driverOpts, labels }: VolumeFacts) => ({
+const renderFacts = ({ name, driver, driverOpts, labels }: VolumeFacts) => ({
   name,
   driver: driver ?? "",
-  driverOpts: pairs(Object.entries(driverOpts ?? {})),
-  labels: pairs((labels ?? []).map(({ label, value }) => [label, value])),
+  driverOpts: renderPairs(Object.entries(driverOpts ?? {})),
+  labels: renderPairs((labels ?? []).map(({ label, value }) => [label, value])),
 });
 
-const pairs = (entries: string[][]) =>
+const renderPairs = (entries: string[][]) =>
   entries
     .map((entry) => entry.join("="))
     .sort()
     .join(" ");
 
-/** The engine makes a missing volume anew, and would serve nothing. */
-const isGone = (volume: string) =>
-  `volume "${volume}" is gone, though stack "${pulumi.getStack()}" has had data in it; an empty one would serve nothing in its place. Put the volume back; or begin with an empty one (pulumi config set --path pgstead:postgres.acceptEmptyVolume true, for one run) and load a backup into it: "pgstead backup list" names them, "pgstead backup get" hands one out, docs/docker.md says how`;
+const describeMissing = (volume: string) =>
+  `volume "${volume}" is gone, although stack "${pulumi.getStack()}" has stored data in it; Docker would create an empty volume in its place. Restore the volume; or start with an empty one (pulumi config set --path pgstead:postgres.acceptEmptyVolume true, for one run) and load a backup into it: "pgstead backup list" shows the backups, "pgstead backup get" writes one to a file, docs/docker.md has the steps`;
 
-const isAnother = (volume: string, changes: string[]) =>
-  `the data of stack "${pulumi.getStack()}" lies in volume "${volume}", and what is declared now is another one (${changes.join("; ")}), which would leave it behind; set that back, or bring the data over into a new stack: pgstead adopt-volume ${volume} --stack NEWSTACK`;
+const describeOther = (volume: string, changes: string[]) =>
+  `the data of stack "${pulumi.getStack()}" is in volume "${volume}", but the program declares another volume (${changes.join("; ")}), without that data; undo this change, or copy the data to a new stack: pgstead adopt-volume ${volume} --stack NEWSTACK`;

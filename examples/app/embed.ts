@@ -1,6 +1,6 @@
 const DIMENSIONS = 1536;
 
-/** A stand-in for an embedding model: words hashed into a unit vector. */
+/** Replaces an embedding model: hashes the words of a text into a unit vector. */
 export function embed(text: string): string {
   const vector = new Array<number>(DIMENSIONS).fill(0);
   for (const word of text.toLowerCase().match(/[a-z]+/g) ?? []) {

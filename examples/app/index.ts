@@ -1,7 +1,7 @@
 /*
- * An application of its own stack, which consumes what a pgstead stack puts out:
+ * An application in a stack of its own. It uses two outputs of a pgstead stack:
  * - the network, which its container joins;
- * - the URL of the least-privileged role, handed over as a file.
+ * - the URL of the application's role, which it gets as a file.
  */
 import { join } from "node:path";
 import { Container } from "@pulumi/docker/container.js";
@@ -12,11 +12,11 @@ const config = new pulumi.Config();
 const port = Number(config.get("port") ?? 8080);
 const database = new pulumi.StackReference(config.get("database") ?? "organization/pgstead/dev");
 
-// Where the other stack's passphrase differs, its secrets arrive empty and without an error.
+// If the other stack has another passphrase, Pulumi returns its secrets empty, without an error.
 const url = database.requireOutput("url").apply((value) => {
   if (typeof value === "string") return value;
   throw new pulumi.RunError(
-    "the database's URL cannot be decrypted: deploy with the passphrase, or the key, of its stack",
+    "the database's URL cannot be decrypted; deploy with the passphrase, or the key, of the database's stack",
   );
 });
 
@@ -38,7 +38,7 @@ const container = new Container("app", {
   wait: false,
   networksAdvanced: [{ name: database.requireOutput("network") as pulumi.Output<string> }],
   ports: [{ internal: 8080, external: port, ip: "127.0.0.1" }],
-  // A file and no variable: those stand in `docker inspect`.
+  // The URL is in a file, because `docker inspect` shows environment variables.
   uploads: [
     { file: "/app/server.cjs", content: program.outputFiles[0]!.text, permissions: "0444" },
     { file: "/app/database-url", content: pulumi.secret(url), permissions: "0444" },

@@ -9,7 +9,7 @@ const texts = [
   "sourdough needs a warm kitchen",
 ];
 
-// A pool reconnects by itself: the server is replaced now and then.
+// A pool reconnects when the server is replaced.
 const pool = new pg.Pool({
   connectionString: readFileSync("/app/database-url", "utf8").trim(),
   max: 4,

@@ -1,7 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { BackupBucket as BackupBucketType } from "../../components/bucket/backup-bucket.ts";
-import { agentPolicy, pgbackrestPolicy, tlsOnlyPolicy } from "../../components/bucket/policy.ts";
+import {
+  renderAgentPolicy,
+  renderPgbackrestPolicy,
+  renderTlsOnlyPolicy,
+} from "../../components/bucket/policy.ts";
 import {
   isProtected,
   type Recorded,
@@ -21,7 +25,7 @@ beforeAll(async () => {
     "pgstead:index:BackupBucket": none,
     "pulumi:providers:aws": none,
     [s3("Bucket")]: (_inputs, name) => ({
-      // Where the provider of the program made it.
+      // The region of the program's provider.
       region: "eu-central-1",
       bucket: `${name}-1a2b`,
       arn: `arn:aws:s3:::${name}-1a2b`,
@@ -46,8 +50,8 @@ beforeEach(() => {
   recorded.length = 0;
 });
 
-/** Children are registered late: all are there once the key and the last settings are. */
-async function settled(bucket: BackupBucketType) {
+/** Waits until all children are registered. */
+async function waitForChildren(bucket: BackupBucketType) {
   const { policy, ...nodes } = bucket.nodes;
   if (bucket.credentials) await valueIn(bucket.credentials);
   await Promise.all([...Object.values(nodes), policy].map((node) => node && urnOf(node)));
@@ -55,11 +59,11 @@ async function settled(bucket: BackupBucketType) {
 
 const inputsOf = (name: string) => recorded.find((one) => one.name === name)?.inputs;
 
-describe("a bucket with nothing said", () => {
+describe("a bucket without arguments", () => {
   let bucket: BackupBucketType;
   beforeEach(async () => {
     bucket = new BackupBucket("backups");
-    await settled(bucket);
+    await waitForChildren(bucket);
   });
 
   test("is private, encrypted, versioned, TLS only and has a key", () => {
@@ -100,7 +104,7 @@ describe("a bucket with nothing said", () => {
     ]);
   });
 
-  test("is protected, and lies under the component", async () => {
+  test("is protected, and is a child of the component", async () => {
     expect(isProtected(bucket.nodes.bucket)).toBe(true);
     for (const node of Object.values(bucket.nodes).filter((one) => one !== undefined)) {
       expect(await urnOf(node)).toContain("pgstead:index:BackupBucket$");
@@ -127,7 +131,7 @@ describe("a bucket with nothing said", () => {
     });
   });
 
-  test("tells the agent where it is", async () => {
+  test("gives the agent its name and region", async () => {
     expect(await valueIn(bucket.settings)).toEqual({
       name: "backups-1a2b",
       region: "eu-central-1",
@@ -138,7 +142,7 @@ describe("a bucket with nothing said", () => {
 });
 
 test("the agent's key may put, get and list below its prefixes, and nothing else", () => {
-  const { Statement } = JSON.parse(agentPolicy("arn:aws:s3:::b", "team/"));
+  const { Statement } = JSON.parse(renderAgentPolicy("arn:aws:s3:::b", "team/"));
   expect(Statement.flatMap(({ Action }: { Action: string | string[] }) => Action).sort()).toEqual([
     "s3:GetObject",
     "s3:ListBucket",
@@ -152,7 +156,7 @@ test("the agent's key may put, get and list below its prefixes, and nothing else
 });
 
 test("pgBackRest's key may delete, and only below its own prefix", () => {
-  const { Statement } = JSON.parse(pgbackrestPolicy("arn:aws:s3:::b", "team/"));
+  const { Statement } = JSON.parse(renderPgbackrestPolicy("arn:aws:s3:::b", "team/"));
   expect(Statement).toEqual([
     {
       Sid: "PutReadAndDelete",
@@ -165,14 +169,14 @@ test("pgBackRest's key may delete, and only below its own prefix", () => {
       Effect: "Allow",
       Action: "s3:ListBucket",
       Resource: "arn:aws:s3:::b",
-      // The service of the tests takes no notice of this condition.
+      // The S3 service of the tests ignores this condition.
       Condition: { StringLike: { "s3:prefix": ["team/pgbackrest/*"] } },
     },
   ]);
 });
 
-test("nobody speaks to the bucket without TLS 1.2", () => {
-  const { Statement } = JSON.parse(tlsOnlyPolicy("arn:aws:s3:::b"));
+test("the bucket refuses every request without TLS 1.2", () => {
+  const { Statement } = JSON.parse(renderTlsOnlyPolicy("arn:aws:s3:::b"));
   for (const one of Statement) {
     expect(one).toMatchObject({
       Effect: "Deny",
@@ -187,24 +191,24 @@ test("nobody speaks to the bucket without TLS 1.2", () => {
   ]);
 });
 
-test("a role is given the rights of the key, and no key is made", async () => {
+test("a role gets the permissions of the key, and no key is created", async () => {
   const roleArn = "arn:aws:iam::123456789012:role/machines/db-host";
   const bucket = new BackupBucket("roled", { roleArn });
-  await settled(bucket);
+  await waitForChildren(bucket);
   await urnOf(bucket.nodes.bucket);
   expect(bucket.credentials).toBeUndefined();
   const { role, policy } = inputsOf("roled-agent-policy") as { role: string; policy: string };
-  expect([role, policy]).toEqual(["db-host", agentPolicy("arn:aws:s3:::roled-1a2b", "")]);
+  expect([role, policy]).toEqual(["db-host", renderAgentPolicy("arn:aws:s3:::roled-1a2b", "")]);
   expect(recorded.filter(({ type }) => /AccessKey|User/.test(type))).toEqual([]);
 });
 
-test("a key of its own for pgBackRest, a KMS key, a lock: when asked for", async () => {
+test("a key for pgBackRest, a KMS key and a lock are created when they are set", async () => {
   const bucket = new BackupBucket("full", {
     pgbackrest: true,
     kmsKey: "make",
     objectLock: { mode: "COMPLIANCE", days: 30 },
   });
-  await settled(bucket);
+  await waitForChildren(bucket);
   expect(await pulumi.isSecret(bucket.pgbackrestCredentials!)).toBe(true);
   await valueIn(bucket.pgbackrestCredentials!);
   expect(inputsOf("full-pgbackrest-policy")?.policy).toContain("s3:DeleteObject");
@@ -225,30 +229,30 @@ test("a key of its own for pgBackRest, a KMS key, a lock: when asked for", async
   });
 });
 
-test("an endpoint is spoken to by a provider of its own, with the key that is given", async () => {
+test("an endpoint has a provider of its own and uses the given key", async () => {
   const bucket = new BackupBucket("own", {
     endpoint: "http://127.0.0.1:9000",
     accessKey: { id: "id", secret: "key" },
     prefix: "team/",
     protect: false,
   });
-  await settled(bucket);
+  await waitForChildren(bucket);
   expect(inputsOf("own-service")).toMatchObject({
     s3UsePathStyle: expect.anything(),
     region: "us-east-1",
   });
   expect(recorded.filter(({ type }) => type.startsWith("aws:iam/"))).toEqual([]);
-  // Plain http, which the policy would lock out.
+  // The policy would refuse plain http.
   expect(bucket.nodes.policy).toBeUndefined();
   expect(isProtected(bucket.nodes.bucket)).toBe(false);
   expect(await valueIn(bucket.settings)).toMatchObject({ pathStyle: true, prefix: "team/" });
 });
 
-test("transform has the last word", async () => {
+test("transform overrides the defaults", async () => {
   const bucket = new BackupBucket("t", {
     transform: { bucket: { objectLockEnabled: true }, policy: (args) => ({ ...args }) },
   });
-  await settled(bucket);
+  await waitForChildren(bucket);
   expect(recorded.find(({ type }) => type === s3("Bucket"))?.inputs).toEqual({
     forceDestroy: false,
     objectLockEnabled: true,
@@ -265,12 +269,15 @@ describe("fails", () => {
     ],
     [
       { objectLock: { mode: "GOVERNANCE" as const, days: 3 }, without: ["versioning" as const] },
-      `"objectLock" of "b" locks versions; take "versioning" out of "without"`,
+      `"objectLock" of "b" needs versions; remove "versioning" from "without"`,
     ],
-    [{ adopt: true }, `"b" is to adopt a bucket; give its "name"`],
+    [
+      { adopt: true },
+      `"adopt" of "b" needs the bucket's name; set bucket.name (in code: "bucketName")`,
+    ],
     [
       { roleArn: "arn:aws:iam::1:role/r", accessKey: { id: "i", secret: "s" } },
-      `"b" is given both "accessKey" and "roleArn"; the agent uses one`,
+      `"b" has both "accessKey" and "roleArn"; the agent uses one of them, so remove the other`,
     ],
     [
       { extraRules: [{ id: "logs", prefix: "logs/" }] },
@@ -278,7 +285,7 @@ describe("fails", () => {
     ],
     [
       { extraRules: [{ id: "dumps", prefix: "logs/", expireDays: 3 }] },
-      `"extraRules" of "b" has the id "dumps", which is taken`,
+      `"extraRules" of "b" has the id "dumps", which another rule has; choose another id`,
     ],
     [
       { coldAfterDays: 1, coldClass: "DEEP_ARCHIVE" as const, retentionDays: 180 },
@@ -286,11 +293,11 @@ describe("fails", () => {
     ],
     [
       { endpoint: "https://s3.example" },
-      `"b" has the endpoint https://s3.example, which makes no keys; give "accessKey", or "iamEndpoint" if it has one`,
+      `"b" has the endpoint https://s3.example, where no key can be created; set "accessKey", or "iamEndpoint" if the service has one`,
     ],
     [
       { iamEndpoint: "https://iam.example", accessKey: { id: "i", secret: "s" } },
-      `"b" is given both "accessKey" and "iamEndpoint"; a key is either given or made`,
+      `"b" has both "accessKey" and "iamEndpoint"; remove "iamEndpoint", which is needed only to create a key`,
     ],
   ])("at once on %j", (args, message) => {
     expect(() => new BackupBucket("b", args)).toThrow(message);

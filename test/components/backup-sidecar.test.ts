@@ -13,7 +13,7 @@ beforeAll(async () => {
   ({ BackupSidecar } = await import("../../components/server/sidecar.ts"));
 });
 
-test("the agent is one hardened container with a fixed name and time to stop", async () => {
+test("the agent is one container with few rights, a fixed name and a stop timeout", async () => {
   const sidecar = new BackupSidecar("agent", {
     agent: {
       image: "sha256:1a2b",

@@ -175,23 +175,27 @@ describe("what is refused before anything is declared", () => {
   });
 
   test("fails for a stranger's volume or container, and for a volume declared otherwise", async () => {
-    const { assertOwn, volumeChanges } = await import("../../components/server/volumes.ts");
+    const { assertOwnVolume, listVolumeChanges } = await import(
+      "../../components/server/volumes.ts"
+    );
     const { assertContainer } = await import("../../components/guards/container-guard.ts");
     const ours = { "pgstead.project": "pgstead", "pgstead.stack": "test" };
-    expect(() => assertOwn("v", ours)).not.toThrow();
-    expect(() => assertOwn("v", {})).toThrow('volume "v" exists and is not of stack "test"');
+    expect(() => assertOwnVolume("v", ours)).not.toThrow();
+    expect(() => assertOwnVolume("v", {})).toThrow(
+      'volume "v" exists and does not belong to stack "test"',
+    );
     expect(() => assertContainer("c", ours)).not.toThrow();
     expect(() => assertContainer("c", {})).toThrow(
-      'a container "c" exists and is not of stack "test"',
+      'a container "c" exists and does not belong to stack "test"',
     );
     const labels = [
       { label: "a", value: "1" },
       { label: "b", value: "2" },
     ];
     const remembered = { name: "v", labels };
-    expect(volumeChanges(remembered, { name: "v", labels: [...labels].reverse() })).toEqual([]);
+    expect(listVolumeChanges(remembered, { name: "v", labels: [...labels].reverse() })).toEqual([]);
     expect(
-      volumeChanges(remembered, { name: "w", driver: "local", labels: labels.slice(1) }),
+      listVolumeChanges(remembered, { name: "w", driver: "local", labels: labels.slice(1) }),
     ).toEqual(["name: v => w", "driver: none => local", "labels: a=1 b=2 => b=2"]);
   });
 });

@@ -3,8 +3,8 @@ import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Recorded, recordResources, urnOf, valueIn } from "../support/recorder.ts";
 
 const { EmbeddedPostgres } = await import("../../components/engines/embedded.ts");
-const { EmbeddedMigrations } = await import("../../components/migrations/embedded.ts");
-const { migrationInput } = await import("../../components/migrations/input.ts");
+const { EmbeddedMigrations } = await import("../../components/migrations/embedded-migrations.ts");
+const { migrationInput } = await import("../../components/migrations/run-input.ts");
 
 let recorded: Recorded[];
 beforeAll(async () => {
@@ -22,7 +22,7 @@ beforeEach(() => {
 const args = { folder: "/srv/x/.pgstead/local", migrations: { folder: "/srv/x/migrations" } };
 
 describe("EmbeddedPostgres", () => {
-  test("is one Stash under the component, whose input is what a preview shows", async () => {
+  test("is one Stash under the component, whose input a preview shows", async () => {
     const postgres = new EmbeddedPostgres("postgres", args);
     expect(await urnOf(postgres.nodes.server)).toContain(
       "::pgstead:index:EmbeddedPostgres$pulumi:index:Stash::postgres-server",
@@ -34,7 +34,7 @@ describe("EmbeddedPostgres", () => {
     expect(recorded[1]?.inputs).toEqual({ input: { port: 5433, database: "app" } });
   });
 
-  test("yields a secret URL on loopback, and null for what the engine does not have", async () => {
+  test("has a secret URL on loopback, and null for outputs that the engine lacks", async () => {
     const postgres = new EmbeddedPostgres("postgres", { ...args, port: 5500, database: "shop" });
     expect(await pulumi.isSecret(postgres.url)).toBe(true);
     expect(await valueIn(postgres.url)).toBe("postgresql://app@127.0.0.1:5500/shop");
@@ -48,7 +48,7 @@ describe("EmbeddedPostgres", () => {
     }
   });
 
-  test("takes its pieces from settings that name every path", async () => {
+  test("writes settings that contain every path", async () => {
     const postgres = new EmbeddedPostgres("postgres", args);
     const { settings, settingsFile } = postgres;
     await urnOf(postgres.nodes.server);
@@ -64,7 +64,7 @@ describe("EmbeddedPostgres", () => {
     });
   });
 
-  test("fails on a port that needs privileges, at once", () => {
+  test("the constructor refuses a port that needs privileges", () => {
     expect(() => new EmbeddedPostgres("postgres", { ...args, port: 80 })).toThrow(
       '"port" of "postgres" must be 1024 or more, got 80',
     );
@@ -83,7 +83,7 @@ describe("EmbeddedMigrations", () => {
     expect(recorded).toHaveLength(4);
   });
 
-  test("shows what is pending, and one value that changes with each run", () => {
+  test("shows the pending versions, and one value that changes with each run", () => {
     expect(migrationInput([], "changed")).toEqual({ PGSTEAD_PENDING: "none" });
     expect(migrationInput(["0001_a", "0002_b"], "changed")).toEqual({
       PGSTEAD_PENDING: "0001_a, 0002_b",

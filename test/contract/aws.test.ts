@@ -3,9 +3,8 @@ import { fileURLToPath } from "node:url";
 import * as s3 from "@aws-sdk/client-s3";
 import * as aws from "@pulumi/aws";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-
-import { Bench, type Program } from "./stack.ts";
 import { ContractTable } from "./table.ts";
+import { type Program, TestStack } from "./test-stack.ts";
 
 const table = new ContractTable();
 const endpoint = execFileSync(fileURLToPath(new URL("../fixture/s3", import.meta.url)), ["start"], {
@@ -18,11 +17,11 @@ const client = new s3.S3Client({
   forcePathStyle: true,
   credentials,
 });
-// A name of its own for each run: the API here keeps a bucket's tags after the bucket.
+// Each run has a name of its own, because this API keeps the tags of a deleted bucket.
 const RUN = Date.now().toString(36);
 const BUCKET = `pga-backups-${RUN}`;
 const RENAMED = `pga-renamed-${RUN}`;
-let bench: Bench;
+let testStack: TestStack;
 
 const provider = () =>
   new aws.Provider("local", {
@@ -127,21 +126,21 @@ function program({
 }
 
 beforeAll(async () => {
-  bench = await Bench.open("pga");
+  testStack = await TestStack.open("pga");
 });
 
 afterAll(async () => {
-  await bench.close();
+  await testStack.close();
   table.print("aws: S3 and IAM");
 });
 
 describe("aws", () => {
   let secret = "";
 
-  test("everything is made, read back from the API, and nothing is left to do", async () => {
-    const preview = await bench.preview(program(), "bucket");
+  test("up creates everything, the API returns it, and a second preview shows no change", async () => {
+    const preview = await testStack.preview(program(), "bucket");
     expect([preview.error, preview.op]).toEqual(["", "create"]);
-    const made = await bench.up(program(), "bucket");
+    const made = await testStack.up(program(), "bucket");
     expect(made.error).toBe("");
     const at = { Bucket: BUCKET };
     const lifecycle = await client.send(new s3.GetBucketLifecycleConfigurationCommand(at));
@@ -169,7 +168,7 @@ describe("aws", () => {
     );
     secret = String(made.outputs.secret);
     expect(secret).toMatch(/^\S{40}$/);
-    expect(bench.state()).not.toContain(secret);
+    expect(testStack.state()).not.toContain(secret);
     for (const name of [
       "bucket",
       "lifecycle",
@@ -182,7 +181,7 @@ describe("aws", () => {
       "rights",
       "key",
     ]) {
-      const again = await bench.preview(program(), name);
+      const again = await testStack.preview(program(), name);
       table.add({
         type: name,
         change: "(new), then nothing",
@@ -225,19 +224,19 @@ describe("aws", () => {
       op: "replace",
     },
   ])("a change of $change: $op", async ({ change, watch, options, op }) => {
-    const result = await bench.up(program(options), watch);
+    const result = await testStack.up(program(options), watch);
     table.add({ type: watch, change, engine: `${result.op} ${result.paths.join(" ")}`, real: "-" });
     expect([result.error, result.op]).toEqual(["", op]);
   });
 
   test("the secret of a key survives a refresh", async () => {
     const last = program({ days: 7, tags: { stack: "one" }, name: RENAMED });
-    expect((await bench.refresh(last, "key")).error).toBe("");
-    const again = await bench.up(last, "key");
+    expect((await testStack.refresh(last, "key")).error).toBe("");
+    const again = await testStack.up(last, "key");
     expect([again.error, again.op, again.outputs.secret]).toEqual(["", "same", secret]);
   });
 
-  test("a bucket of that name which belongs to somebody else fails", async () => {
+  test("fails for a bucket name that somebody else has", async () => {
     const other = new s3.S3Client({
       endpoint,
       region: "eu-west-1",
@@ -250,7 +249,7 @@ describe("aws", () => {
         CreateBucketConfiguration: { LocationConstraint: "eu-west-1" },
       }),
     );
-    const result = await bench.up(program({ name: "pga-taken" }), "bucket");
+    const result = await testStack.up(program({ name: "pga-taken" }), "bucket");
     table.add({
       type: "bucket",
       change: "name taken",

@@ -4,18 +4,17 @@ import { join } from "node:path";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-
-import { Bench, type Program } from "./stack.ts";
 import { ContractTable } from "./table.ts";
+import { type Program, TestStack } from "./test-stack.ts";
 
 const TYPE = "command.local.Command";
 const table = new ContractTable();
 const folder = mkdtempSync(join(tmpdir(), "pgstead-command-"));
 const log = join(folder, "log");
-let bench: Bench;
+let testStack: TestStack;
 
-/** What ran since the last look, one line for each. */
-function ran(): string[] {
+/** Reads and clears the log: one line for each command that ran. */
+function readLog(): string[] {
   const lines = readFileSync(log, "utf8").split("\n").filter(Boolean);
   writeFileSync(log, "");
   return lines;
@@ -35,30 +34,30 @@ function program(args: command.local.CommandArgs): Program {
 
 beforeAll(async () => {
   writeFileSync(log, "");
-  bench = await Bench.open("pgcmd");
+  testStack = await TestStack.open("pgcmd");
 });
 
 afterAll(async () => {
-  await bench.close();
+  await testStack.close();
   table.print("command.local.Command");
   rmSync(folder, { recursive: true });
 });
 
 describe("command.local.Command", () => {
-  test("a preview runs nothing, the update once, the next not at all", async () => {
-    const preview = await bench.preview(program(base), "run");
-    expect([preview.op, ran()]).toEqual(["create", []]);
-    const made = await bench.up(program(base), "run");
-    expect([made.error, made.op, ran()]).toEqual(["", "create", ["create one"]]);
+  test("a preview runs nothing, the first up runs the command once, the second not at all", async () => {
+    const preview = await testStack.preview(program(base), "run");
+    expect([preview.op, readLog()]).toEqual(["create", []]);
+    const made = await testStack.up(program(base), "run");
+    expect([made.error, made.op, readLog()]).toEqual(["", "create", ["create one"]]);
     expect(made.outputs).toEqual({ stdout: "out-one", stderr: "err-one" });
-    const again = await bench.up(program(base), "run");
+    const again = await testStack.up(program(base), "run");
     table.add({
       type: TYPE,
       change: "(new), then nothing",
       engine: `${made.op}, ${again.op}`,
       real: "ran once",
     });
-    expect([again.op, ran()]).toEqual(["same", []]);
+    expect([again.op, readLog()]).toEqual(["same", []]);
   });
 
   test.each([
@@ -113,10 +112,10 @@ describe("command.local.Command", () => {
     },
   ])("a change of $change: $engine", async (each) => {
     const args = { ...base, ...each.args };
-    const preview = await bench.preview(program(args), "run");
-    expect([preview.op, ran()]).toEqual([each.engine, []]);
-    const result = await bench.up(program(args), "run");
-    const runs = ran();
+    const preview = await testStack.preview(program(args), "run");
+    expect([preview.op, readLog()]).toEqual([each.engine, []]);
+    const result = await testStack.up(program(args), "run");
+    const runs = readLog();
     table.add({
       type: TYPE,
       change: each.change,
@@ -126,23 +125,23 @@ describe("command.local.Command", () => {
     expect([result.error, result.op, runs]).toEqual(["", each.engine, each.runs]);
   });
 
-  test("an update knows what the one before it printed", async () => {
-    await bench.up(program({ create: "echo first", environment: { N: "1" } }), "run");
+  test("an update gets the output of the one before it", async () => {
+    await testStack.up(program({ create: "echo first", environment: { N: "1" } }), "run");
     const args = {
       create: "echo first",
       update: 'echo "before: $PULUMI_COMMAND_STDOUT"',
       environment: { N: "2" },
     };
-    const result = await bench.up(program(args), "run");
+    const result = await testStack.up(program(args), "run");
     expect(result.outputs.stdout).toBe("before: first");
   });
 
   test("the preview of an update does not know its output", async () => {
     const args = { create: "echo later", environment: { N: "3" } };
     const seen: boolean[] = [];
-    await bench.preview(async () => {
+    await testStack.preview(async () => {
       const run = new command.local.Command("run", args);
-      // biome-ignore lint/suspicious/noExplicitAny: whether an output is known is no public question.
+      // biome-ignore lint/suspicious/noExplicitAny: `isKnown` is not part of the public type.
       seen.push(await (run.stdout as any).isKnown);
     }, "run");
     table.add({
@@ -154,10 +153,10 @@ describe("command.local.Command", () => {
     expect(seen).toEqual([false]);
   });
 
-  test("a failing command shows its whole line and what it printed, secrets on stderr too", async () => {
+  test("a failing command shows its command line and its output, also secrets on stderr", async () => {
     const token = pulumi.secret("tok-hidden");
     const args = { create: 'echo "leak: $TOKEN" >&2; exit 3', environment: { TOKEN: token } };
-    const result = await bench.up(program(args), "run");
+    const result = await testStack.up(program(args), "run");
     table.add({
       type: TYPE,
       change: "exit 3",
@@ -166,17 +165,17 @@ describe("command.local.Command", () => {
     });
     expect(result.op).toBe("failed");
     expect(result.text).toMatch(/exit status 3: running "echo \\?"leak: \$TOKEN/);
-    expect(bench.state()).not.toContain("tok-hidden");
+    expect(testStack.state()).not.toContain("tok-hidden");
   });
 
-  test("what it printed is in the state in clear, even from a secret, unless declared secret", async () => {
+  test("the state has the output in clear text, even of a secret, unless it is declared secret", async () => {
     const args = {
       create: 'echo "got $TOKEN"',
       environment: { TOKEN: pulumi.secret("tok-hidden"), PLAIN: "visible-one" },
     };
-    await bench.up(program(args), "run");
-    const isClear = bench.state().includes("tok-hidden");
-    await bench.up(async () => {
+    await testStack.up(program(args), "run");
+    const isClear = testStack.state().includes("tok-hidden");
+    await testStack.up(async () => {
       const additionalSecretOutputs = ["stdout"];
       new command.local.Command(
         "run",
@@ -184,20 +183,20 @@ describe("command.local.Command", () => {
         { additionalSecretOutputs },
       );
     }, "run");
-    const declared = bench.state().includes("tok-hidden") ? "plain" : "encrypted";
+    const declared = testStack.state().includes("tok-hidden") ? "plain" : "encrypted";
     const seen = `stdout in state: ${isClear ? "plain" : "encrypted"}, declared secret: ${declared}`;
     table.add({ type: TYPE, change: "a secret in environment", engine: "update", real: seen });
     expect([isClear, declared]).toEqual([true, "encrypted"]);
   });
 
-  test("interpreter, dir and logging are taken", async () => {
+  test("interpreter, dir and logging have an effect", async () => {
     const args = {
       create: "process.stdout.write(process.cwd())",
       interpreter: ["node", "-e"],
       dir: folder,
       logging: command.local.Logging.None,
     };
-    const result = await bench.up(program(args), "run");
+    const result = await testStack.up(program(args), "run");
     expect([result.error, result.outputs.stdout]).toEqual(["", folder]);
   });
 });

@@ -27,12 +27,13 @@ export interface Case {
   change: string;
   args: Args;
   engine: "update" | "replace" | "same";
-  /** What of the real container is looked at, and what must be seen there afterwards. */
+  /** Reads the property of the real container. */
   look: (found: Inspect) => unknown;
+  /** The value that it must have after the change. */
   becomes: unknown;
 }
 
-/** Each stands on the ones before it: the last shows that all of them together settle. */
+/** Each case adds to the ones before it. The last shows that all of them together cause no further change. */
 export const cases: Case[] = [
   { change: "nothing", args: {}, engine: "same", look: (c) => c.Name, becomes: `/${NAME}` },
   {

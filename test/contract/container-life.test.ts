@@ -4,12 +4,12 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { IMAGE } from "./container-cases.ts";
 import { docker as cli, inspect, sweep } from "./docker-cli.ts";
-import { Bench, type Program } from "./stack.ts";
 import { ContractTable } from "./table.ts";
+import { type Program, TestStack } from "./test-stack.ts";
 
 const TYPE = "docker.Container";
 const table = new ContractTable();
-let bench: Bench;
+let testStack: TestStack;
 
 const sleeper = { image: IMAGE, entrypoints: ["sleep"], command: ["infinity"] };
 
@@ -21,27 +21,27 @@ function box(args: Partial<docker.ContainerArgs>): Program {
 
 beforeAll(async () => {
   sweep("pgl-");
-  bench = await Bench.open("pgl");
+  testStack = await TestStack.open("pgl");
 });
 
 afterAll(async () => {
-  await bench.close();
+  await testStack.close();
   table.print("docker.Container, its life");
   sweep("pgl-");
 });
 
 describe("the life of a docker.Container", () => {
-  test("a failed wait leaves it running, and nothing later mends or replaces it", async () => {
+  test("after a failed wait the container runs, and no later up repairs or replaces it", async () => {
     const healthcheck = { tests: ["CMD", "false"], interval: "1s", timeout: "1s", retries: 1 };
     const program = box({ name: "pgl-wait", healthcheck, wait: true, waitTimeout: 3 });
-    const failed = await bench.up(program, "box");
+    const failed = await testStack.up(program, "box");
     expect(failed.op).toBe("failed");
     expect(failed.text).toContain("container failed to be in healthy state");
     const before = inspect("container", "pgl-wait");
     expect(before.State.Running).toBe(true);
-    const next = await bench.up(program, "box");
-    await bench.refresh(program, "box");
-    const last = await bench.up(program, "box");
+    const next = await testStack.up(program, "box");
+    await testStack.refresh(program, "box");
+    const last = await testStack.up(program, "box");
     table.add({
       type: TYPE,
       change: "after a failed wait",
@@ -52,9 +52,9 @@ describe("the life of a docker.Container", () => {
     expect(inspect("container", "pgl-wait").Id).toBe(before.Id);
   });
 
-  test("a name that a stranger holds fails", async () => {
+  test("fails for the name of another container", async () => {
     cli("run", "-d", "--name", "pgl-stranger", "--entrypoint", "sleep", IMAGE, "infinity");
-    const result = await bench.up(box({ name: "pgl-stranger" }), "box");
+    const result = await testStack.up(box({ name: "pgl-stranger" }), "box");
     table.add({ type: TYPE, change: "name taken", engine: result.op, real: "the stranger stays" });
     expect(result.text).toContain('The container name "/pgl-stranger" is already in use');
     expect(inspect("container", "pgl-stranger").State.Running).toBe(true);
@@ -64,37 +64,40 @@ describe("the life of a docker.Container", () => {
   test.each([
     { grace: undefined, code: 137, seen: "killed" },
     { grace: 5, code: 0, seen: "clean stop" },
-  ])("removal with a grace of $grace ends in exit code $code", async ({ grace, code, seen }) => {
-    // A clean stop takes its second, so that a kill right behind the signal cannot be taken for one.
-    const script = "trap 'sleep 1; exit 0' INT TERM; while :; do sleep 0.1; done";
-    const args = { name: "pgl-stop", entrypoints: ["bash", "-c"], command: [script] };
-    // Linux sends no signal to a first process that has not asked for it, so the trap must stand first.
-    await bench.up(box({ ...args, destroyGraceSeconds: grace }), "box");
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    const { Id: id } = inspect("container", "pgl-stop");
-    const since = String(Math.floor(Date.now() / 1000) - 1);
-    await bench.up(async () => {}, "box");
-    const until = String(Math.floor(Date.now() / 1000) + 1);
-    const filters = ["--filter", `container=${id}`, "--filter", "event=die"];
-    const events = cli(
-      "events",
-      "--since",
-      since,
-      "--until",
-      until,
-      ...filters,
-      "--format",
-      "{{json .Actor.Attributes}}",
-    );
-    const exitCode = Number(JSON.parse(events.split("\n")[0]!).exitCode);
-    table.add({
-      type: TYPE,
-      change: `removed, destroyGraceSeconds ${grace ?? "-"}`,
-      engine: "delete",
-      real: seen,
-    });
-    expect(exitCode).toBe(code);
-  });
+  ])(
+    "removal with destroyGraceSeconds $grace gives exit code $code",
+    async ({ grace, code, seen }) => {
+      // A clean stop takes a second, so that a kill directly after the signal does not look like one.
+      const script = "trap 'sleep 1; exit 0' INT TERM; while :; do sleep 0.1; done";
+      const args = { name: "pgl-stop", entrypoints: ["bash", "-c"], command: [script] };
+      // Process 1 gets only signals for which it has a handler, so the trap must be set first.
+      await testStack.up(box({ ...args, destroyGraceSeconds: grace }), "box");
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      const { Id: id } = inspect("container", "pgl-stop");
+      const since = String(Math.floor(Date.now() / 1000) - 1);
+      await testStack.up(async () => {}, "box");
+      const until = String(Math.floor(Date.now() / 1000) + 1);
+      const filters = ["--filter", `container=${id}`, "--filter", "event=die"];
+      const events = cli(
+        "events",
+        "--since",
+        since,
+        "--until",
+        until,
+        ...filters,
+        "--format",
+        "{{json .Actor.Attributes}}",
+      );
+      const exitCode = Number(JSON.parse(events.split("\n")[0]!).exitCode);
+      table.add({
+        type: TYPE,
+        change: `removed, destroyGraceSeconds ${grace ?? "-"}`,
+        engine: "delete",
+        real: seen,
+      });
+      expect(exitCode).toBe(code);
+    },
+  );
 
   test("a container that is never started takes uploads into a mounted volume", async () => {
     const program: Program = async () => {
@@ -111,7 +114,7 @@ describe("the life of a docker.Container", () => {
         ],
       });
     };
-    const made = await bench.up(program, "box");
+    const made = await testStack.up(program, "box");
     expect(made.error).toBe("");
     expect(inspect("container", "pgl-writer").State.Status).toBe("created");
     const listing = cli(
@@ -127,7 +130,7 @@ describe("the life of a docker.Container", () => {
     );
     expect(listing).toBe("400 /f/a/token\n744 /f/run.sh\ns3cret");
     expect(JSON.stringify(inspect("container", "pgl-writer"))).not.toContain("s3cret");
-    const again = await bench.up(program, "box");
+    const again = await testStack.up(program, "box");
     table.add({
       type: TYPE,
       change: "never started, with uploads",
@@ -139,7 +142,7 @@ describe("the life of a docker.Container", () => {
 
   test("uploads into a read-only container fail", async () => {
     const uploads = [{ file: "/token", content: "x" }];
-    const result = await bench.up(box({ name: "pgl-ro", readOnly: true, uploads }), "box");
+    const result = await testStack.up(box({ name: "pgl-ro", readOnly: true, uploads }), "box");
     table.add({
       type: TYPE,
       change: "uploads with readOnly",
@@ -147,21 +150,21 @@ describe("the life of a docker.Container", () => {
       real: "made, not started",
     });
     expect(result.text).toContain("Unable to upload volume content");
-    await bench.up(async () => {}, "box");
+    await testStack.up(async () => {}, "box");
   });
 
-  test("memory without memorySwap never settles, nor capabilities without CAP_ once refreshed", async () => {
+  test("memory without memorySwap, and after a refresh capabilities without CAP_, always show a change", async () => {
     const args = { name: "pgl-drift", memory: 64, capabilities: { drops: ["MKNOD"] } };
-    await bench.up(box(args), "box");
-    const next = await bench.preview(box(args), "box");
-    await bench.refresh(box(args), "box");
-    const refreshed = await bench.preview(box(args), "box");
+    await testStack.up(box(args), "box");
+    const next = await testStack.preview(box(args), "box");
+    await testStack.refresh(box(args), "box");
+    const refreshed = await testStack.preview(box(args), "box");
     const shown = `${next.op} ${next.paths.join(" ")}; after refresh ${refreshed.op} ${refreshed.paths.join(" ")}`;
     table.add({
       type: TYPE,
       change: "memory alone, MKNOD",
       engine: shown,
-      real: "changes for ever",
+      real: "always a change",
     });
     expect(next.paths).toContain("memorySwap");
     expect([refreshed.op, refreshed.paths]).toEqual([
@@ -170,7 +173,7 @@ describe("the life of a docker.Container", () => {
     ]);
   });
 
-  test("joins networks by alias and answers there", async () => {
+  test("joins a network and answers to its alias there", async () => {
     const program: Program = async () => {
       const network = new docker.Network("net", { name: "pgl-net" });
       const networksAdvanced = [{ name: network.name, aliases: ["here"] }];
@@ -181,7 +184,7 @@ describe("the life of a docker.Container", () => {
         destroyGraceSeconds: 1,
       });
     };
-    expect((await bench.up(program, "box")).error).toBe("");
+    expect((await testStack.up(program, "box")).error).toBe("");
     const address = cli(
       "run",
       "--rm",
@@ -197,7 +200,7 @@ describe("the life of a docker.Container", () => {
     expect(Object.keys(inspect("container", "pgl-alias").NetworkSettings.Networks)).toEqual([
       "pgl-net",
     ]);
-    const again = await bench.up(program, "box");
+    const again = await testStack.up(program, "box");
     table.add({
       type: TYPE,
       change: "on a network of ours",
@@ -207,7 +210,7 @@ describe("the life of a docker.Container", () => {
     expect(again.op).toBe("same");
   });
 
-  test("a secret in envs is encrypted in the state and plain in docker inspect", async () => {
+  test("a secret in envs is encrypted in the state, but docker inspect shows it", async () => {
     const { secret } = await import("@pulumi/pulumi");
     const program: Program = async () => {
       new docker.Container("box", {
@@ -216,7 +219,7 @@ describe("the life of a docker.Container", () => {
         envs: [secret("TOKEN=hidden-one")],
       });
     };
-    await bench.up(program, "box");
+    await testStack.up(program, "box");
     const shown = JSON.stringify(inspect("container", "pgl-secret").Config.Env);
     table.add({
       type: TYPE,
@@ -224,16 +227,16 @@ describe("the life of a docker.Container", () => {
       engine: "encrypted in state",
       real: "plain in inspect",
     });
-    expect(bench.state()).not.toContain("hidden-one");
+    expect(testStack.state()).not.toContain("hidden-one");
     expect(shown).toContain("hidden-one");
   });
 
   test("an engine out of reach fails the preview", async () => {
     const program: Program = async () => {
-      const provider = new docker.Provider("nowhere", { host: "unix:///nonexistent.sock" });
+      const provider = new docker.Provider("unreachable", { host: "unix:///nonexistent.sock" });
       new docker.Container("box", { ...sleeper, name: "pgl-none" }, { provider });
     };
-    const result = await bench.preview(program, "box");
+    const result = await testStack.preview(program, "box");
     table.add({
       type: TYPE,
       change: "engine out of reach",
@@ -245,5 +248,5 @@ describe("the life of a docker.Container", () => {
   });
 });
 
-// The client must be there for any of this to mean something.
+// All tests of this file need the docker client.
 execFileSync("docker", ["version"], { stdio: "ignore" });

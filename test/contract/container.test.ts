@@ -3,12 +3,12 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { type Args, base, cases, IMAGE, NAME } from "./container-cases.ts";
 import { docker as cli, inspect, sweep } from "./docker-cli.ts";
-import { Bench } from "./stack.ts";
 import { ContractTable } from "./table.ts";
+import { TestStack } from "./test-stack.ts";
 
 const TYPE = "docker.Container";
 const table = new ContractTable();
-let bench: Bench;
+let testStack: TestStack;
 
 function rebuild(tag: string): void {
   const id = cli("create", IMAGE);
@@ -27,8 +27,8 @@ function program(args: Args) {
 describe("docker.Container", () => {
   beforeAll(async () => {
     sweep("pgc-");
-    bench = await Bench.open("pgc");
-    const made = await bench.up(program(base), "box");
+    testStack = await TestStack.open("pgc");
+    const made = await testStack.up(program(base), "box");
     expect(made.error).toBe("");
     table.add({ type: TYPE, change: "(new)", engine: made.op, real: "running" });
     expect(made.op).toBe("create");
@@ -36,7 +36,7 @@ describe("docker.Container", () => {
   });
 
   afterAll(async () => {
-    await bench.close();
+    await testStack.close();
     expect(inspect("container", NAME)).toBeUndefined();
     table.add({ type: TYPE, change: "(removed from the program)", engine: "delete", real: "gone" });
     table.print("docker.Container, as seen on the engine");
@@ -46,8 +46,8 @@ describe("docker.Container", () => {
   test.each(cases)("a change of $change: $engine", async (each) => {
     const before = inspect("container", NAME);
     current = { ...current, ...each.args };
-    const preview = await bench.preview(program(current), "box");
-    const result = await bench.up(program(current), "box");
+    const preview = await testStack.preview(program(current), "box");
+    const result = await testStack.up(program(current), "box");
     const after = inspect("container", NAME);
     const isNew = after?.Id !== before.Id;
     const changed = JSON.stringify(each.look(after)) !== JSON.stringify(each.look(before));
@@ -62,23 +62,23 @@ describe("docker.Container", () => {
     expect(result.op).toBe(each.engine);
     expect(each.look(after)).toEqual(each.becomes);
     expect(isNew).toBe(each.engine === "replace");
-    // The name is fixed, so two cannot stand side by side.
+    // The name is fixed, so both containers cannot exist at the same time.
     if (isNew) expect(result.deletedFirst).toBe(true);
   });
 
-  test("a healthcheck that only the state has is found by a refresh", async () => {
-    const refreshed = await bench.refresh(program(current), "box");
+  test("a refresh finds a healthcheck that only the state has", async () => {
+    const refreshed = await testStack.refresh(program(current), "box");
     table.add({ type: TYPE, change: "refresh", engine: refreshed.op, real: "unchanged" });
     expect(refreshed.error).toBe("");
   });
 
-  test("a container removed by hand goes unnoticed without a refresh", async () => {
+  test("only a refresh shows that a container was removed by hand", async () => {
     cli("rm", "-f", NAME);
-    const blind = await bench.preview(program(current), "box");
+    const blind = await testStack.preview(program(current), "box");
     table.add({ type: TYPE, change: "removed by hand", engine: blind.op, real: "gone, unnoticed" });
     expect(blind.op).toBe("same");
-    await bench.refresh(program(current), "box");
-    const seen = await bench.up(program(current), "box");
+    await testStack.refresh(program(current), "box");
+    const seen = await testStack.up(program(current), "box");
     table.add({
       type: TYPE,
       change: "the same, after a refresh",
@@ -89,16 +89,16 @@ describe("docker.Container", () => {
   });
 
   test.each([
-    // Read back, a stopped container publishes nothing, and ports that differ replace.
+    // A stopped container publishes no ports, and a change of ports replaces it.
     { with: "published ports", args: {}, op: "replace", real: "new container" },
     { with: "no published ports", args: { ports: [] }, op: "update", real: "started again" },
   ])("a stopped container with $with: $op after a refresh", async (each) => {
     current = { ...current, ...each.args };
-    await bench.up(program(current), "box");
+    await testStack.up(program(current), "box");
     cli("stop", "-t", "1", NAME);
     const id = inspect("container", NAME).Id;
-    await bench.refresh(program(current), "box");
-    const result = await bench.up(program(current), "box");
+    await testStack.refresh(program(current), "box");
+    const result = await testStack.up(program(current), "box");
     const after = inspect("container", NAME);
     const real = after.Id === id ? "started again" : "new container";
     table.add({ type: TYPE, change: `stopped, ${each.with}, refresh`, engine: result.op, real });
@@ -107,15 +107,15 @@ describe("docker.Container", () => {
     expect(after.State.Running).toBe(true);
   });
 
-  test("an image rebuilt under its tag leaves the container on the old one", async () => {
+  test("a container keeps the old image when its tag gets a new one", async () => {
     const tag = "pgc-image:latest";
     cli("tag", IMAGE, tag);
     current = { ...current, image: tag };
-    await bench.up(program(current), "box");
+    await testStack.up(program(current), "box");
     const before = inspect("container", NAME);
     rebuild(tag);
     expect(inspect("image", tag).Id).not.toBe(before.Image);
-    const result = await bench.up(program(current), "box");
+    const result = await testStack.up(program(current), "box");
     table.add({
       type: TYPE,
       change: "image rebuilt, same tag",

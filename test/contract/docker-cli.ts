@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 
-/** The client, since the suite must look at the engine by another way than the plugin does. */
+/** Runs the docker client, because the suite must not read the engine through the plugin. */
 export function docker(...args: string[]): string {
   return execFileSync("docker", args, {
     encoding: "utf8",
@@ -17,7 +17,7 @@ export function inspect(type: "container" | "volume" | "network" | "image", name
   }
 }
 
-/** Removes what an earlier, killed run may have left behind. */
+/** Removes what an earlier, killed run has left. */
 export function sweep(prefix: string): void {
   const names = (args: string[]) =>
     docker(...args)

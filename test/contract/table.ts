@@ -2,13 +2,13 @@ export interface Row {
   type: string;
   /** What the program changed. */
   change: string;
-  /** What the engine said it did. */
+  /** The operation that Pulumi's engine reported. */
   engine: string;
-  /** What happened to the real thing. */
+  /** What happened to the real object. */
   real: string;
 }
 
-/** Collects what was seen and prints it as one table, the suite's real product. */
+/** Collects the results and prints them as one table. */
 export class ContractTable {
   readonly #rows: Row[] = [];
 

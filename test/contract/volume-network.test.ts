@@ -3,11 +3,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { IMAGE } from "./container-cases.ts";
 import { docker as cli, inspect, sweep } from "./docker-cli.ts";
-import { Bench, type Program } from "./stack.ts";
 import { ContractTable } from "./table.ts";
+import { type Program, TestStack } from "./test-stack.ts";
 
 const table = new ContractTable();
-let bench: Bench;
+let testStack: TestStack;
 
 function write(volume: string, value: string): void {
   cli(
@@ -41,11 +41,11 @@ const label = (value: string) => [{ label: "stack", value }];
 
 beforeAll(async () => {
   sweep("pgv-");
-  bench = await Bench.open("pgv");
+  testStack = await TestStack.open("pgv");
 });
 
 afterAll(async () => {
-  await bench.close();
+  await testStack.close();
   table.print("docker.Volume and docker.Network");
   sweep("pgv-");
 });
@@ -58,10 +58,10 @@ describe("docker.Volume", () => {
     };
   };
 
-  test("creation, and nothing to do afterwards", async () => {
+  test("up creates it, and a second up changes nothing", async () => {
     const program = volume("data", { name: "pgv-data", labels: label("one") });
-    const made = await bench.up(program, "data");
-    const again = await bench.up(program, "data");
+    const made = await testStack.up(program, "data");
+    const again = await testStack.up(program, "data");
     table.add({
       type: TYPE,
       change: "(new)",
@@ -74,7 +74,7 @@ describe("docker.Volume", () => {
 
   test("a label change replaces it, and the data is lost", async () => {
     write("pgv-data", "precious");
-    const changed = await bench.up(
+    const changed = await testStack.up(
       volume("data", { name: "pgv-data", labels: label("two") }),
       "data",
     );
@@ -89,9 +89,9 @@ describe("docker.Volume", () => {
     expect(left).toBe("lost");
   });
 
-  test("another resource name over the same volume name loses the data", async () => {
+  test("another resource name for the same volume name loses the data", async () => {
     write("pgv-data", "precious");
-    const renamed = await bench.up(
+    const renamed = await testStack.up(
       volume("renamed", { name: "pgv-data", labels: label("two") }),
       "renamed",
     );
@@ -101,13 +101,13 @@ describe("docker.Volume", () => {
     expect(left).toContain("lost");
   });
 
-  test("retainOnDelete keeps it, and the next create adopts it in silence", async () => {
+  test("retainOnDelete keeps it, and the next create adopts it without an error", async () => {
     const program = volume("kept", { name: "pgv-kept" }, { retainOnDelete: true });
-    await bench.up(program, "kept");
+    await testStack.up(program, "kept");
     write("pgv-kept", "precious");
-    await bench.up(async () => {}, "kept");
+    await testStack.up(async () => {}, "kept");
     expect(read("pgv-kept")).toBe("precious");
-    const adopted = await bench.up(program, "kept");
+    const adopted = await testStack.up(program, "kept");
     table.add({
       type: TYPE,
       change: "created where one exists",
@@ -118,12 +118,12 @@ describe("docker.Volume", () => {
     expect(read("pgv-kept")).toBe("precious");
   });
 
-  test("removed by hand, it is found missing by a refresh alone", async () => {
+  test("only a refresh shows that it was removed by hand", async () => {
     const program = volume("kept", { name: "pgv-kept" }, { retainOnDelete: true });
     cli("volume", "rm", "pgv-kept");
-    const blind = await bench.preview(program, "kept");
-    await bench.refresh(program, "kept");
-    const seen = await bench.preview(program, "kept");
+    const blind = await testStack.preview(program, "kept");
+    await testStack.refresh(program, "kept");
+    const seen = await testStack.preview(program, "kept");
     table.add({
       type: TYPE,
       change: "removed by hand",
@@ -133,13 +133,13 @@ describe("docker.Volume", () => {
     expect([blind.op, seen.op]).toEqual(["same", "create"]);
   });
 
-  test("without a name it is given one", async () => {
-    const made = await bench.up(
+  test("without a name it gets a generated one", async () => {
+    const made = await testStack.up(
       async () => ({ name: new docker.Volume("pgv-auto").name }),
       "pgv-auto",
     );
     expect(made.outputs.name).toMatch(/^pgv-auto-[0-9a-f]{7}$/);
-    const again = await bench.up(
+    const again = await testStack.up(
       async () => ({ name: new docker.Volume("pgv-auto").name }),
       "pgv-auto",
     );
@@ -161,9 +161,9 @@ describe("docker.Network", () => {
     };
   };
 
-  test("creation, and nothing to do afterwards", async () => {
-    const made = await bench.up(net({ labels: label("one") }), "net");
-    const again = await bench.up(net({ labels: label("one") }), "net");
+  test("up creates it, and a second up changes nothing", async () => {
+    const made = await testStack.up(net({ labels: label("one") }), "net");
+    const again = await testStack.up(net({ labels: label("one") }), "net");
     table.add({
       type: TYPE,
       change: "(new)",
@@ -178,7 +178,7 @@ describe("docker.Network", () => {
     { change: "internal", args: { labels: label("two"), internal: true } },
   ])("a change of $change replaces it", async ({ change, args }) => {
     const before = inspect("network", "pgv-net");
-    const result = await bench.up(net(args), "net");
+    const result = await testStack.up(net(args), "net");
     const after = inspect("network", "pgv-net");
     table.add({
       type: TYPE,

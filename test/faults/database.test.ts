@@ -16,12 +16,12 @@ afterAll(() => ServerContainer.removeImage(image));
 
 interface Limits {
   disk?: SmallDisk;
-  /** Of the container, without swap: what goes beyond is killed by the kernel. */
+  /** Memory limit of the container, without swap. Above it, the kernel kills a process. */
   memory?: string;
 }
 
-/** A server with writers, and what they have been told was committed. */
-class Written {
+/** A server with writers, and the numbers of the rows whose commit was acknowledged. */
+class WriteLoad {
   readonly acknowledged: number[] = [];
   readonly server: ServerContainer;
   readonly disk: SmallDisk | undefined;
@@ -34,7 +34,7 @@ class Written {
     this.disk = disk;
   }
 
-  static async open({ disk, memory }: Limits = {}): Promise<Written> {
+  static async open({ disk, memory }: Limits = {}): Promise<WriteLoad> {
     const port = await freePort();
     const sized = sizeServer("db", { major: "18", memoryMb: 512 }, { max_wal_size: "128MB" });
     const server = new ServerContainer({
@@ -49,21 +49,21 @@ class Written {
       }),
       ...(disk && { folder: disk.folder }),
     });
-    await server.answers();
+    await server.waitUntilReady();
     server.psql(`create extension vector; create extension amcheck;
       create role app login password 'only-for-tests';
       create table a (n bigint primary key, v vector(32)); create table b (n bigint primary key);
       create index on a using hnsw (v vector_l2_ops); grant all on a, b to app`);
-    return new Written(server, port, disk);
+    return new WriteLoad(server, port, disk);
   }
 
-  /** Each transaction writes to both tables; a writer ends with its connection. */
+  /** Each transaction writes to both tables. A writer stops when its connection ends. */
   async write(milliseconds: number): Promise<void> {
     const until = Date.now() + milliseconds;
-    await Promise.all([1, 2, 3, 4].map(() => this.writer(until)));
+    await Promise.all([1, 2, 3, 4].map(() => this.runWriter(until)));
   }
 
-  private async writer(until: number): Promise<void> {
+  private async runWriter(until: number): Promise<void> {
     const client = new pg.Client({
       ...{ host: "127.0.0.1", port: this.port, user: "app", database: "postgres" },
       ...{ password: "only-for-tests", connectionTimeoutMillis: 5_000 },
@@ -83,7 +83,7 @@ class Written {
         this.acknowledged.push(n);
       }
     } catch {
-      // The fault has ended this one; what was acknowledged before it counts.
+      // The fault has ended this connection. Rows that were acknowledged before must exist.
     } finally {
       await client.end().catch(() => {});
     }
@@ -91,7 +91,7 @@ class Written {
 
   async recover(): Promise<void> {
     docker("start", this.server.name);
-    await this.server.answers();
+    await this.server.waitUntilReady();
   }
 
   close(): void {
@@ -100,13 +100,13 @@ class Written {
   }
 }
 
-const writing: Step<Written> = {
+const writing: Step<WriteLoad> = {
   name: "write",
   windowMs: 1500,
   run: (world) => world.write(2500),
 };
 
-const faults: Fault<Written>[] = [
+const faults: Fault<WriteLoad>[] = [
   {
     name: "the container is killed",
     strike: async ({ server }) => {
@@ -115,7 +115,7 @@ const faults: Fault<Written>[] = [
     },
   },
   {
-    name: "one of its processes is killed, as by the kernel for want of memory",
+    name: "one backend is killed, as by the kernel without free memory",
     strike: async ({ server }) => {
       const pid = server.psql("select pid from pg_stat_activity where usename = 'app' limit 1");
       if (pid !== "") docker("exec", "-u", "0", server.name, "kill", "-9", pid);
@@ -123,14 +123,14 @@ const faults: Fault<Written>[] = [
     },
   },
   {
-    name: "it is given no time to stop",
+    name: "the container is stopped with a timeout of 0",
     strike: async ({ server }) => {
       docker("stop", "-t", "0", server.name);
       return undefined;
     },
   },
   {
-    name: "S1 a second server comes to its volume",
+    name: "S1 a second server starts on its volume",
     strike: async ({ server }) => {
       const mount = ["-v", `${server.data}:/var/lib/postgresql`, "-e", "PGSTEAD_LOCK_SECONDS=1"];
       const second = spawnSync("docker", ["run", "--rm", ...mount, image], { encoding: "utf8" });
@@ -142,26 +142,26 @@ const faults: Fault<Written>[] = [
 
 const invariants = [
   {
-    name: "every acknowledged row is there",
-    check: async ({ server, acknowledged }: Written) => {
+    name: "every acknowledged row exists",
+    check: async ({ server, acknowledged }: WriteLoad) => {
       const found = new Set(server.psql("select n from a").split("\n").map(Number));
       const lost = acknowledged.filter((n) => !found.has(n));
       expect(lost).toEqual([]);
-      // Without load the other lines would say nothing.
+      // Without load, this check would prove nothing.
       expect(acknowledged.length).toBeGreaterThan(20);
     },
   },
   {
-    name: "no transaction is there by half",
-    check: async ({ server }: Written) => {
+    name: "no transaction is half committed",
+    check: async ({ server }: WriteLoad) => {
       const half =
         "select (select count(*) from a where n not in (select n from b)) + (select count(*) from b where n not in (select n from a))";
       expect(server.psql(half)).toBe("0");
     },
   },
   {
-    name: "tables and indexes are sound, and the vector index finds",
-    check: async ({ server }: Written) => {
+    name: "tables and indexes are consistent, and the vector index finds rows",
+    check: async ({ server }: WriteLoad) => {
       server.psql(
         "select bt_index_check(indexrelid, true) from pg_index join pg_class i on i.oid = indexrelid join pg_am on pg_am.oid = relam where indrelid in ('a'::regclass, 'b'::regclass) and amname = 'btree'",
       );
@@ -175,10 +175,10 @@ const invariants = [
 
 test("S1 no acknowledged write is lost when the server is killed at any moment", async () => {
   const rounds = Number(process.env.KILLS ?? 4);
-  const seen = await runScenario<Written>({
+  const seen = await runScenario<WriteLoad>({
     name: "a server under write load",
     rounds,
-    open: () => Written.open(),
+    open: () => WriteLoad.open(),
     close: async (world) => world.close(),
     steps: [writing],
     faults,
@@ -188,8 +188,8 @@ test("S1 no acknowledged write is lost when the server is killed at any moment",
   expect(seen).toHaveLength(rounds);
 });
 
-test("a full disk stops the server or its writers, and costs nothing that was acknowledged", async () => {
-  const full: Fault<Written> = {
+test("a full disk stops the server or its writers, and no acknowledged write is lost", async () => {
+  const full: Fault<WriteLoad> = {
     name: "the disk is full",
     strike: async ({ disk }) => {
       disk?.fill(64 * 1024);
@@ -199,10 +199,10 @@ test("a full disk stops the server or its writers, and costs nothing that was ac
       };
     },
   };
-  const seen = await runScenario<Written>({
+  const seen = await runScenario<WriteLoad>({
     name: "a server on a small disk",
     rounds: Math.ceil(Number(process.env.KILLS ?? 1) / 4),
-    open: () => Written.open({ disk: new SmallDisk(400) }),
+    open: () => WriteLoad.open({ disk: new SmallDisk(400) }),
     close: async (world) => world.close(),
     steps: [{ ...writing, windowMs: 800 }],
     faults: [full],
@@ -212,22 +212,22 @@ test("a full disk stops the server or its writers, and costs nothing that was ac
   expect(seen.length).toBeGreaterThan(0);
 });
 
-/** More than the container may have, by one backend. */
-const GREED =
+/** One backend then needs more memory than the container's limit. */
+const TOO_MUCH_MEMORY =
   "set statement_timeout = '60s'; select length(string_agg(repeat(md5(i::text), 30000), '' order by i)) from generate_series(1, 900) i";
 
 test("the kernel's OOM killer takes a backend or the server itself, and nothing acknowledged is lost", async () => {
   const struck = async (server: ServerContainer) => {
     const file = oomFile(server.name);
     const before = oomKills(file);
-    await server.psqlLater(GREED);
+    await server.startPsql(TOO_MUCH_MEMORY);
     // Without a kill the invariants would hold for nothing. With process 1 its group is gone as well.
     const after = oomKills(file);
     const state = JSON.parse(docker("inspect", "-f", "{{json .State}}", server.name));
     expect(state.OOMKilled || (after ?? 0) > (before ?? 0)).toBe(true);
     return undefined;
   };
-  const oom: Fault<Written>[] = [
+  const oom: Fault<WriteLoad>[] = [
     // Whom the kernel kills differs from machine to machine: a backend, or process 1 and with it the
     // container. What must hold, holds for either.
     { name: "a greedy backend goes beyond the limit", strike: ({ server }) => struck(server) },
@@ -243,10 +243,10 @@ test("the kernel's OOM killer takes a backend or the server itself, and nothing 
       },
     },
   ];
-  const seen = await runScenario<Written>({
+  const seen = await runScenario<WriteLoad>({
     name: "a server without enough memory",
     rounds: Math.ceil(Number(process.env.KILLS ?? 4) / 2),
-    open: () => Written.open({ memory: "400m" }),
+    open: () => WriteLoad.open({ memory: "400m" }),
     close: async (world) => world.close(),
     steps: [{ ...writing, windowMs: 800 }],
     faults: oom,
@@ -270,7 +270,7 @@ function oomKills(file: string): number | undefined {
   return Number(/^oom_kill (\d+)$/m.exec(readFileSync(file, "utf8"))?.[1] ?? Number.NaN);
 }
 
-test("killed while its cluster is being made, a server makes it anew and keeps none of the halves", async () => {
+test("a server that is killed while it creates its cluster deletes the incomplete cluster and starts over", async () => {
   const random = new Random(Number(process.env.PGSTEAD_FAULT_SEED ?? 1));
   const server = new ServerContainer({ image });
   try {
@@ -279,15 +279,15 @@ test("killed while its cluster is being made, a server makes it anew and keeps n
       killContainer(server.name);
       docker("start", server.name);
     }
-    await server.answers();
+    await server.waitUntilReady();
     expect(server.psql("select count(*) from pg_database")).toBe("3");
     server.psql("create extension amcheck");
     expect(server.psql("select count(*) from verify_heapam('pg_proc')")).toBe("0");
-    // Once made, it is not made again.
+    // After that, a kill does not delete the cluster.
     server.psql("create table kept (n int)");
     killContainer(server.name);
     docker("start", server.name);
-    await server.answers();
+    await server.waitUntilReady();
     expect(server.psql("select count(*) from kept")).toBe("0");
   } finally {
     server.remove();

@@ -14,29 +14,29 @@ import {
 import { describe, expect, test } from "vitest";
 
 import {
+  BreakableLine,
   Clock,
-  ended,
   FaultyS3,
   kill,
-  Line,
   Random,
   runScenario,
   SmallDisk,
   start,
+  waitForExit,
 } from "./harness.ts";
 
-/** A writer with a bug to find: it counts a line as written before the line is whole. */
-interface Ledger {
+/** A writer, once correct and once with a bug: its file exists before the line is complete. */
+interface WriterWorld {
   folder: string;
   file: string;
   writer?: ReturnType<typeof start>;
 }
 
-function ledger(seed: number, rename: boolean) {
+function runWriter(seed: number, rename: boolean) {
   const write = rename
-    ? 'for i in $(seq 60); do echo "$i whole" > part; sleep 0.002; mv part "done.$i"; done'
-    : 'for i in $(seq 60); do printf "%s " $i > "done.$i"; sleep 0.002; echo whole >> "done.$i"; done';
-  return runScenario<Ledger>({
+    ? 'for i in $(seq 60); do echo "$i complete" > part; sleep 0.002; mv part "done.$i"; done'
+    : 'for i in $(seq 60); do printf "%s " $i > "done.$i"; sleep 0.002; echo complete >> "done.$i"; done';
+  return runScenario<WriterWorld>({
     name: rename ? "writer that renames" : "writer that does not",
     seed,
     rounds: 4,
@@ -51,7 +51,7 @@ function ledger(seed: number, rename: boolean) {
         windowMs: 150,
         run: async (world) => {
           world.writer = start("bash", ["-c", write], { cwd: world.folder });
-          const code = await ended(world.writer);
+          const code = await waitForExit(world.writer);
           if (code !== 0) throw new Error(`ended by ${code}`);
         },
       },
@@ -67,10 +67,10 @@ function ledger(seed: number, rename: boolean) {
     ],
     invariants: [
       {
-        name: "every entry is whole",
+        name: "every entry is complete",
         check: async ({ file }) => {
           for (let i = 1; i <= 60 && existsSync(`${file}.${i}`); i++) {
-            expect(readFileSync(`${file}.${i}`, "utf8")).toBe(`${i} whole\n`);
+            expect(readFileSync(`${file}.${i}`, "utf8")).toBe(`${i} complete\n`);
           }
         },
       },
@@ -88,15 +88,15 @@ describe("the harness", () => {
     expect(draw(7)).not.toEqual(draw(8));
   });
 
-  test("kills in the middle, and finds the writer that cannot bear it", async () => {
-    const seen = await ledger(3, true);
+  test("kills a writer during its work, and finds the one with the bug", async () => {
+    const seen = await runWriter(3, true);
     expect(seen.some((row) => row.outcome === "failed: ended by SIGKILL")).toBe(true);
-    await expect(ledger(3, false)).rejects.toThrow(
-      /"every entry is whole" broken by kill .*PGSTEAD_FAULT_SEED=3/s,
+    await expect(runWriter(3, false)).rejects.toThrow(
+      /"every entry is complete" broken by kill .*PGSTEAD_FAULT_SEED=3/s,
     );
   });
 
-  test("a full disk fails a write, and a freed one takes it", () => {
+  test("a write fails on a full disk, and succeeds after the disk was freed", () => {
     const disk = new SmallDisk(4);
     try {
       disk.fill(8192);
@@ -110,10 +110,10 @@ describe("the harness", () => {
     expect(existsSync(disk.folder)).toBe(false);
   });
 
-  test("a cut line breaks, a silent one says nothing, a mended one answers", async () => {
+  test("a cut line resets, a stalled one sends nothing, a restored one answers", async () => {
     const echo = createServer((socket) => socket.pipe(socket));
     await new Promise<void>((resolve) => echo.listen(0, "127.0.0.1", resolve));
-    const line = await Line.to((echo.address() as { port: number }).port);
+    const line = await BreakableLine.to((echo.address() as { port: number }).port);
     const ask = (word: string) =>
       new Promise<string>((resolve) => {
         const child = spawn(
@@ -133,16 +133,16 @@ describe("the harness", () => {
     expect(await ask("one")).toBe("one");
     line.cut();
     expect(await ask("two")).toBe("");
-    line.mend();
-    line.silence();
+    line.restore();
+    line.stall();
     expect(await ask("three")).toBe("");
-    line.mend();
+    line.restore();
     expect(await ask("four")).toBe("four");
     await line.close();
     echo.close();
   });
 
-  test("S3 fails as asked, loses an answer after the work is done, and truncates", async () => {
+  test("S3 fails as injected: with an error, with a lost answer, with half an answer", async () => {
     const script = fileURLToPath(new URL("../fixture/s3", import.meta.url));
     const proxy = await FaultyS3.before(
       execFileSync(script, ["start"], { encoding: "utf8" }).trim(),
@@ -176,7 +176,7 @@ describe("the harness", () => {
     await proxy.close();
   });
 
-  test("the clock jumps under a running program, and its timers run on", async () => {
+  test("the clock jumps while a program runs, and its timers go on", async () => {
     const clock = new Clock();
     const child = start("node", ["-e", "setInterval(() => console.log(Date.now()), 100)"], {
       env: { ...process.env, ...clock.environment },
@@ -196,7 +196,7 @@ describe("the harness", () => {
     clock.jump(-3 * 3600);
     expect(await last()).toBe(-3);
     kill(child);
-    expect(await ended(child)).toBe("SIGKILL");
+    expect(await waitForExit(child)).toBe("SIGKILL");
     clock.close();
   });
 });

@@ -4,42 +4,42 @@ import { Random } from "./harness/random.ts";
 
 export { Clock } from "./harness/clock.ts";
 export { SmallDisk } from "./harness/disk.ts";
-export { ended, kill, killContainer, start } from "./harness/kill.ts";
-export { Line, plugContainer, unplugContainer } from "./harness/network.ts";
+export { kill, killContainer, start, waitForExit } from "./harness/kill.ts";
+export { BreakableLine, plugContainer, unplugContainer } from "./harness/network.ts";
 export { Random } from "./harness/random.ts";
 export { FaultyS3, type S3Fault } from "./harness/s3-errors.ts";
 
 export interface Step<World> {
   name: string;
-  /** May fail while a fault is on; must not hang. */
+  /** May fail during a fault, but must not hang. */
   run: (world: World) => Promise<void>;
-  /** A fault strikes at a random moment of this many milliseconds from the step's start. @default 0 */
+  /** The fault starts at a random moment in this many milliseconds after the step's start. @default 0 */
   windowMs?: number;
 }
 
 export interface Fault<World> {
   name: string;
-  /** Makes the trouble and returns what ends it; a kill has nothing to end. */
+  /** Starts the fault and returns a function that ends it, or undefined for a kill. */
   strike: (world: World, random: Random) => Promise<(() => Promise<void>) | undefined>;
 }
 
 export interface Invariant<World> {
   name: string;
-  /** Throws when it does not hold. */
+  /** Throws if the invariant is broken. */
   check: (world: World) => Promise<void>;
 }
 
 export interface Scenario<World> {
   name: string;
-  /** @default - PGSTEAD_FAULT_SEED, else 1 */
+  /** Seed of the random numbers. @default - PGSTEAD_FAULT_SEED, else 1 */
   seed?: number;
-  /** How many times the steps are run, each time with one fault. @default 1 */
+  /** How often the steps run, each time with one fault. @default 1 */
   rounds?: number;
   open: () => Promise<World>;
   close: (world: World) => Promise<void>;
   steps: Step<World>[];
   faults: Fault<World>[];
-  /** What a person or a restart would do once the trouble is over, before the invariants are asked. */
+  /** Does what a person or a restart does after the fault, before the invariants are checked. */
   recover?: (world: World) => Promise<void>;
   invariants: Invariant<World>[];
 }
@@ -54,8 +54,8 @@ export interface Seen {
 }
 
 /**
- * Runs the steps again and again, strikes one of them each time with one of the faults at a random
- * moment, ends the trouble, lets the world recover and asks every invariant. The seed repeats it all.
+ * Runs the steps in rounds. Each round starts one fault at a random moment of one step, ends the fault,
+ * recovers and checks every invariant. The same seed repeats the same faults.
  */
 export async function runScenario<World>(scenario: Scenario<World>): Promise<Seen[]> {
   const seed = scenario.seed ?? Number(process.env.PGSTEAD_FAULT_SEED ?? 1);
@@ -74,7 +74,7 @@ export async function runScenario<World>(scenario: Scenario<World>): Promise<See
           await step.run(world);
           continue;
         }
-        row.outcome = await underFault(world, step, fault, atMs, random);
+        row.outcome = await runWithFault(world, step, fault, atMs, random);
       }
       await scenario.recover?.(world);
       for (const invariant of scenario.invariants) {
@@ -93,14 +93,14 @@ export async function runScenario<World>(scenario: Scenario<World>): Promise<See
   return seen;
 }
 
-async function underFault<World>(
+async function runWithFault<World>(
   world: World,
   step: Step<World>,
   fault: Fault<World>,
   atMs: number,
   random: Random,
 ): Promise<string> {
-  // At 0 the trouble is there before the step begins; later it comes in the middle.
+  // At 0 ms the fault starts before the step, else during the step.
   const early = atMs === 0 ? await fault.strike(world, random) : undefined;
   const running = step.run(world).then(
     () => "fine",

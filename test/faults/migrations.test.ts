@@ -9,21 +9,21 @@ import { readHistory } from "../../operate/migrate/history/history.ts";
 import { up } from "../../operate/migrate/run/up.ts";
 import type { Settings } from "../../operate/settings.ts";
 import { freePort } from "../support/server.ts";
-import { Line, SmallDisk } from "./harness.ts";
+import { BreakableLine, SmallDisk } from "./harness.ts";
 
 const IMAGE = "pgstead-fixture/postgres:18-trixie";
 const docker = (...args: string[]) =>
   execFileSync("docker", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
 
-/** A server of its own, which tests may break; its tables lie on a disk that can be filled. */
+/** A server that tests may break. Its tables are on a disk that can be filled. */
 class Server {
   readonly disk = new SmallDisk(24);
   readonly work = mkdtempSync(join(tmpdir(), "pgstead-trouble-"));
-  readonly said: string[] = [];
+  readonly notes: string[] = [];
   private id = "";
   private port = 0;
-  private line?: Line;
-  private made = 0;
+  private line?: BreakableLine;
+  private count = 0;
   settings!: Settings;
 
   async start(): Promise<void> {
@@ -38,15 +38,15 @@ class Server {
         IMAGE,
       ],
     );
-    await this.ready();
-    this.line = await Line.to(this.port);
+    await this.waitUntilReady();
+    this.line = await BreakableLine.to(this.port);
     docker("exec", this.id, "sh", "-c", "mkdir /small/data && chown postgres /small/data");
     await this.query("create tablespace small location '/small/data'", "postgres");
   }
 
-  /** The next database, with these files; reached over the line. */
+  /** Creates the next database with these migration files. Its settings connect over the line. */
   async database(files: Record<string, string>): Promise<void> {
-    const name = `d${this.made++}`;
+    const name = `d${this.count++}`;
     await this.query(`create database ${name}`, "postgres");
     await this.query(`alter database ${name} set default_tablespace = small`, "postgres");
     const folder = join(this.work, name);
@@ -55,12 +55,12 @@ class Server {
       database: { host: "127.0.0.1", port: this.lineOf.port, name, user: "postgres" },
       migrations: { folder, files: "*", outOfOrder: "refuse", protected: false },
     };
-    this.said.length = 0;
+    this.notes.length = 0;
     execFileSync("mkdir", [folder]);
     for (const [file, sql] of Object.entries(files)) writeFileSync(join(folder, file), sql);
   }
 
-  get lineOf(): Line {
+  get lineOf(): BreakableLine {
     if (!this.line) throw new Error("the server was not started");
     return this.line;
   }
@@ -68,10 +68,10 @@ class Server {
   up = () =>
     up(this.settings, {
       ...{ toolVersion: "test", waitMs: 20_000, lockWaitMs: 20_000 },
-      note: (line) => this.said.push(line),
+      note: (line) => this.notes.push(line),
     });
 
-  /** Not over the line. */
+  /** Opens a session that does not use the line. */
   async session<T>(use: (client: pg.Client) => Promise<T>, database?: string): Promise<T> {
     const client = new pg.Client({
       ...{ host: "127.0.0.1", port: this.port, user: "postgres" },
@@ -98,8 +98,8 @@ class Server {
       ]),
     );
 
-  /** Until a session of the runner executes something like `sql`. */
-  async running(sql: string): Promise<void> {
+  /** Waits until a session of the runner executes a statement that contains `sql`. */
+  async waitUntilRunning(sql: string): Promise<void> {
     for (let tries = 0; tries < 200; tries++) {
       const rows = await this.query(
         `select from pg_stat_activity where application_name = 'pgstead migrate up'
@@ -109,14 +109,14 @@ class Server {
       if (rows.length > 0) return;
       await sleep(25);
     }
-    throw new Error(`nobody runs "${sql}"`);
+    throw new Error(`no session runs "${sql}"`);
   }
 
   restart(): void {
     docker("restart", "--time", "1", this.id);
   }
 
-  async ready(): Promise<void> {
+  async waitUntilReady(): Promise<void> {
     for (let tries = 0; ; tries++) {
       try {
         await this.query("select 1", "postgres");
@@ -146,10 +146,10 @@ beforeAll(() => server.start());
 afterAll(() => server.stop());
 afterEach(() => {
   server.disk.free();
-  server.lineOf.mend();
+  server.lineOf.restore();
 });
 
-test("a disk that is full fails with it, keeps nothing of the file, and carries on when freed", async () => {
+test("a full disk fails the file with that reason, rolls it back, and the next run continues", async () => {
   await server.database({
     "0001_a.sql": "create table a (id int, body text);",
     "0002_b.sql": `create table b (); ${rows("a", 9_000)}`,
@@ -174,7 +174,7 @@ test("a disk that is full fails with it, keeps nothing of the file, and carries 
   expect(await server.query("select count(*)::int as n from a")).toEqual([{ n: 9_000 }]);
 });
 
-test("a disk that is full under a CONCURRENTLY leaves no invalid index, and the rest is done later", async () => {
+test("a full disk during CREATE INDEX CONCURRENTLY leaves no invalid index, and the next run continues", async () => {
   await server.database({
     "0001_a.sql": `create table a (id int, body text); ${rows("a", 5_000)}`,
     "0002_b.sql": `-- migrate:no-transaction
@@ -205,7 +205,7 @@ create table c ();`,
   ).toEqual([{ indisvalid: true }]);
 });
 
-test("a deadlock that it loses is tried again, from the start of the file", async () => {
+test("after a deadlock the runner repeats the file from its start", async () => {
   await server.database({
     "0001_a.sql": "create table a (); create table b ();",
     "0002_b.sql": `-- migrate:timeout lock=20s
@@ -217,21 +217,21 @@ create table c (); lock table a; select pg_sleep(0.5); lock table b;`,
   };
   await up(only, { toolVersion: "test" });
   const running = server.session(async (other) => {
-    // It never looks for deadlocks, so the runner is the one that is ended.
+    // This session never checks for deadlocks, so PostgreSQL cancels the runner.
     await other.query("set deadlock_timeout = '1h'; begin; lock table b");
-    await server.running("pg_sleep");
+    await server.waitUntilRunning("pg_sleep");
     await other.query("lock table a; commit");
   });
   await server.up();
   await running;
-  expect(server.said.join("\n")).toMatch(/deadlock detected.*trying again/);
+  expect(server.notes.join("\n")).toMatch(/deadlock detected.*trying again/);
   expect((await server.states())[1]).toEqual(["0002_b", "applied", 4]);
 });
 
 test.each([
-  ["a server that is restarted", () => server.restart()],
-  ["a connection that is lost", () => server.lineOf.cut()],
-])("%s ends the run with exit 3, and the next one carries on", async (_, strike) => {
+  ["a restart of the server", () => server.restart()],
+  ["a lost connection", () => server.lineOf.cut()],
+])("%s ends the run with exit code 3, and the next run continues", async (_, strike) => {
   await server.database({
     "0001_a.sql": "create table a (id int);",
     "0002_b.sql":
@@ -239,11 +239,11 @@ test.each([
     "0003_c.sql": "create table c ();",
   });
   const running = server.up().catch((error) => error);
-  await server.running("pg_sleep");
+  await server.waitUntilRunning("pg_sleep");
   strike();
   const error = await running;
-  server.lineOf.mend();
-  await server.ready();
+  server.lineOf.restore();
+  await server.waitUntilReady();
   expect(error).toEqual(
     failure(3, /2 statements of 0002_b are done and stay; .* carries on|run it again to carry on/),
   );

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Random } from "../faults/harness.ts";
-import { killedAfter } from "../support/killed.ts";
 import { Project } from "../support/project.ts";
+import { runAndKillAfter } from "../support/run-and-kill.ts";
 
 const SEED = Number(process.env.SEED ?? 7);
 const KILLS = Number(process.env.KILLS ?? 4);
@@ -36,7 +36,7 @@ test(
   async () => {
     const random = new Random(SEED);
     for (let kill = 0; kill < KILLS; kill++) {
-      await killedAfter(random.between(300, 5_300), (group) => project.pgstead(["up"], group));
+      await runAndKillAfter(random.between(300, 5_300), (group) => project.pgstead(["up"], group));
     }
     const up = await project.pgstead(["up"]);
     expect(up.code, up.all).toBe(0);

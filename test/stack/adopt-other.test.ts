@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { killedWhen } from "../support/killed.ts";
+import { runAndKillWhen } from "../support/run-and-kill.ts";
 import { docker } from "../support/server-container.ts";
 import { buildImage, fixtureImage16 } from "../support/server-image.ts";
 import { at, ComposeServers, DATA, filesOf, TABLE } from "./compose-server.ts";
@@ -101,7 +101,7 @@ describe("a cluster whose files this server cannot read is loaded from a dump", 
       expect.stringContaining("the cluster is of PostgreSQL 16, and the stack's server is 18"),
     ]);
     const loading = untilRuns(`${project.stack}-adopting`);
-    const killed = await killedWhen(loading, (options) =>
+    const killed = await runAndKillWhen(loading, (options) =>
       project.pgstead(["adopt-volume", old.volume, "--yes"], options),
     );
     expect(killed.code, killed.all).toBe(null);
@@ -115,7 +115,7 @@ describe("a cluster whose files this server cannot read is loaded from a dump", 
     ]);
     expect([served.status, String(served.stderr)]).toEqual([
       78,
-      expect.stringContaining("an adoption into this volume was cut short"),
+      expect.stringContaining("an adoption into this volume was interrupted"),
     ]);
     const before = filesOf(old.volume, image16);
     const { code, all } = await adopt(old.volume, "--yes");

@@ -57,7 +57,7 @@ describe("a stack that cannot come up", () => {
     const { code, all } = await up();
     docker("volume", "rm", `${project.stack}-data`);
     expect(code).not.toBe(0);
-    expect(all).toContain(`volume "${project.stack}-data" exists and is not of stack`);
+    expect(all).toContain(`volume "${project.stack}-data" exists and does not belong to stack`);
   });
 
   test("fails with the reason on a full disk, and comes up once there is room", async () => {
@@ -86,7 +86,7 @@ describe("a stack that cannot come up", () => {
     const isRunning = inspect("container", server()).State.Running;
     docker("rm", "-fv", server());
     expect(code).not.toBe(0);
-    expect(all).toContain(`a container "${server()}" exists and is not of stack`);
+    expect(all).toContain(`a container "${server()}" exists and does not belong to stack`);
     expect(isRunning).toBe(true);
   });
 

@@ -8,7 +8,7 @@ import { assertAdoptable, type SurveyArgs } from "../../components/bucket/survey
 import { withBucket } from "../../operate/backup/store/bucket-client.ts";
 import { uploadJson } from "../../operate/backup/store/upload-backup.ts";
 import type { BackupSettings } from "../../operate/settings.ts";
-import { Bench } from "../contract/stack.ts";
+import { TestStack } from "../contract/test-stack.ts";
 import { FaultyS3 } from "../faults/harness.ts";
 import { iam, kms, ownService, removeBucket, s3, s3Of, service } from "./bucket-api.ts";
 
@@ -41,17 +41,17 @@ describe("a bucket with a KMS key, a lock and colder storage", () => {
       extraRules: [{ id: "logs", prefix: "logs/", expireDays: 9 }],
     },
   };
-  let bench: Bench;
+  let testStack: TestStack;
   let key: string;
   beforeAll(async () => {
-    bench = await Bench.open("pgstead-locked");
-    const { error, outputs } = await bench.up(program({ ...full, ...lock(120) }), "backups");
+    testStack = await TestStack.open("pgstead-locked");
+    const { error, outputs } = await testStack.up(program({ ...full, ...lock(120) }), "backups");
     expect(error).toBe("");
     key = outputs.key as string;
   });
   afterAll(async () => {
     await removeBucket(admin, bucketName);
-    await bench?.close();
+    await testStack?.close();
   });
 
   test("every property is read back from the API", async () => {
@@ -83,8 +83,8 @@ describe("a bucket with a KMS key, a lock and colder storage", () => {
 
   test("another retention and a longer lock change in place", async () => {
     const longer = program({ ...full, retentionDays: 150, ...lock(150) });
-    expect((await bench.up(longer, "backups-object-lock")).op).toBe("update");
-    const again = await bench.up(longer, "backups");
+    expect((await testStack.up(longer, "backups-object-lock")).op).toBe("update");
+    const again = await testStack.up(longer, "backups");
     expect([again.error, again.op]).toEqual(["", "same"]);
     const { ObjectLockConfiguration } = await admin.send(
       new s3.GetObjectLockConfigurationCommand(on),
@@ -108,7 +108,7 @@ describe("a bucket with a KMS key, a lock and colder storage", () => {
 
   test("a given key is used", async () => {
     const given = { ...full, ...lock(150), kmsKey: await kms.make() };
-    const { error, op } = await bench.up(program(given), "backups-encryption");
+    const { error, op } = await testStack.up(program(given), "backups-encryption");
     expect([error, op]).toEqual(["", "update"]);
   });
 });
@@ -117,14 +117,14 @@ describe("a bucket that is changed by hand", () => {
   const bucketName = nameOf("drifted");
   const on = { Bucket: bucketName };
   const declared = program({ bucketName });
-  let bench: Bench;
+  let testStack: TestStack;
   beforeAll(async () => {
-    bench = await Bench.open("pgstead-drift");
-    expect((await bench.up(declared, "backups")).error).toBe("");
+    testStack = await TestStack.open("pgstead-drift");
+    expect((await testStack.up(declared, "backups")).error).toBe("");
   });
   afterAll(async () => {
     await removeBucket(admin, bucketName);
-    await bench?.close();
+    await testStack?.close();
   });
 
   test("S16: a lifecycle that was edited shows at preview, and is put right", async () => {
@@ -138,10 +138,10 @@ describe("a bucket that is changed by hand", () => {
         LifecycleConfiguration: { Rules: edited },
       }),
     );
-    const seen = await bench.refreshed(declared, "backups-lifecycle");
+    const seen = await testStack.previewWithRefresh(declared, "backups-lifecycle");
     expect([seen.error, seen.op]).toEqual(["", "update"]);
-    await bench.refresh(declared, "backups-lifecycle");
-    await bench.up(declared, "backups-lifecycle");
+    await testStack.refresh(declared, "backups-lifecycle");
+    await testStack.up(declared, "backups-lifecycle");
     const after = await admin.send(new s3.GetBucketLifecycleConfigurationCommand(on));
     expect(after.Rules?.find(({ ID }) => ID === "dumps")?.Expiration?.Days).toBe(30);
   });
@@ -153,7 +153,7 @@ describe("a bucket that is changed by hand", () => {
         Policy: JSON.stringify({ Version: "2012-10-17", Statement: [] }),
       }),
     );
-    const seen = await bench.refreshed(declared, "backups-policy");
+    const seen = await testStack.previewWithRefresh(declared, "backups-policy");
     expect([seen.error, seen.op]).toEqual(["", "update"]);
   });
 });
@@ -168,9 +168,9 @@ describe("a bucket that exists", () => {
       ...args,
     });
   const raise = ["publicAccess", "ownership", "encryption", "versioning"] as const;
-  let bench: Bench;
+  let testStack: TestStack;
   beforeAll(async () => {
-    bench = await Bench.open("pgstead-adopt");
+    testStack = await TestStack.open("pgstead-adopt");
     await admin.send(new s3.CreateBucketCommand({ ...on, ObjectOwnership: "ObjectWriter" }));
     await admin.send(new s3.DeleteBucketEncryptionCommand(on));
     await admin.send(new s3.PutObjectCommand({ ...on, Key: "pictures/cat.png", Body: "cat" }));
@@ -183,7 +183,7 @@ describe("a bucket that exists", () => {
     );
   });
   afterAll(async () => {
-    await bench?.close();
+    await testStack?.close();
     await removeBucket(admin, bucketName);
   });
 
@@ -192,22 +192,22 @@ describe("a bucket that exists", () => {
     expect(error.split("\n").map((line) => line.trim().replace(/; add it.*/, ""))).toEqual([
       `the bucket "${bucketName}" cannot be taken over as it is:`,
       "publicAccess: objects can be made public (BlockPublicAcls, BlockPublicPolicy, IgnorePublicAcls, RestrictPublicBuckets off)",
-      "ownership: ACLs are in force (ObjectWriter)",
+      "ownership: ACLs are enabled (ObjectWriter)",
       "encryption: objects are not encrypted by default",
       "versioning: old versions are not kept (never enabled)",
       "policy: plain http is allowed",
-      `lifecycle: the rule "their-logs" on "logs/" (9 days) is not in bucket.extraRules and would go`,
+      `lifecycle: the rule "their-logs" on "logs/" (9 days) is not in bucket.extraRules and would be removed`,
     ]);
     expect(error).toContain("add it to bucket.adopt.raise to have it changed");
   });
 
   test("fails with objects of somebody else, unless it has a folder of its own", async () => {
     await expect(survey({ prefix: "" })).rejects.toThrow(
-      /objects of somebody else lie there \(pictures\/\).*set bucket.prefix to .* "prod\/"/,
+      /it holds objects of others \(pictures\/\).*set bucket.prefix to .* "prod\/"/,
     );
     const Body = JSON.stringify({ stack: "other" });
     await admin.send(new s3.PutObjectCommand({ ...on, Key: "prod/dumps/a.json", Body }));
-    await expect(survey()).rejects.toThrow(`the backups of stack "other" lie there`);
+    await expect(survey()).rejects.toThrow(`it holds the backups of stack "other"`);
     await removeBucket(admin, bucketName, "prod/");
   });
 
@@ -219,7 +219,7 @@ describe("a bucket that exists", () => {
     const adopting = program({
       ...{ bucketName, prefix: "prod/", adopt: true, extraRules, without: ["policy"] },
     });
-    const { error } = await bench.up(adopting, "backups-versioning");
+    const { error } = await testStack.up(adopting, "backups-versioning");
     expect(error).toBe("");
     expect((await admin.send(new s3.GetBucketVersioningCommand(on))).Status).toBe("Enabled");
     const { Rules = [] } = await admin.send(new s3.GetBucketLifecycleConfigurationCommand(on));
@@ -233,11 +233,11 @@ describe("a bucket that exists", () => {
     await expect(admin.send(new s3.GetBucketPolicyCommand(on))).rejects.toThrow();
     // Now it is as strong as one of ours, and needs nobody's word.
     await survey({ ...args, raise: [] });
-    expect((await bench.up(adopting, "backups-versioning")).op).toBe("same");
+    expect((await testStack.up(adopting, "backups-versioning")).op).toBe("same");
   });
 
   test("is left as it is when the stack goes", async () => {
-    expect((await bench.up(async () => {}, "backups-versioning")).error).toBe("");
+    expect((await testStack.up(async () => {}, "backups-versioning")).error).toBe("");
     expect((await admin.send(new s3.GetBucketVersioningCommand(on))).Status).toBe("Enabled");
     await admin.send(new s3.HeadObjectCommand({ ...on, Key: "pictures/cat.png" }));
   });
@@ -255,7 +255,7 @@ describe("a bucket that exists", () => {
     proxy.clear();
     proxy.inject({ path: /versioning/, with: { status: 501, code: "NotImplemented" } });
     await expect(survey({ endpoint: proxy.url })).rejects.toThrow(
-      "versioning: the service does not know it; add it to bucket.without",
+      "versioning: the service does not support it; add it to bucket.without",
     );
     await proxy.close();
   });
@@ -271,7 +271,7 @@ test("fails for a bucket that lies in another region", async () => {
   const args = { bucketName: Bucket, stack: "prod", prefix: "", endpoint: service };
   await expect(
     assertAdoptable({ ...args, region: "us-east-1", without: [], raise: [], ruleIds: [] }),
-  ).rejects.toThrow(`lies in another region; set bucket.region to "${region}"`);
+  ).rejects.toThrow(`is in another region; set bucket.region to "${region}"`);
   await admin.send(new s3.DeleteBucketCommand({ Bucket }));
 });
 
@@ -281,29 +281,29 @@ describe("a service that lacks what is asked for", () => {
       "versioning",
       /[?&]versioning/,
       {},
-      /lacks what "versioning" needs; add "versioning" to bucket.without/,
+      /does not support "versioning"; add "versioning" to bucket.without/,
     ],
     [
       "lifecycle",
       /[?&]lifecycle/,
       {},
-      /add "lifecycle" to bucket.without to do without it \(nothing expires/,
+      /add "lifecycle" to bucket.without to go on without it \(nothing expires/,
     ],
     [
       "a lock",
       /[?&]object-lock/,
       { objectLock: { mode: "COMPLIANCE" as const, days: 30 } },
-      /does not lock objects in this bucket; take bucket.objectLock away/,
+      /does not lock objects in this bucket; remove bucket.objectLock/,
     ],
   ])("fails for %s, with the way out", async (_, path, args, message) => {
     const bucketName = nameOf("lacking");
     const proxy = await FaultyS3.before(service);
     proxy.inject({ method: "PUT", path, with: { status: 501, code: "NotImplemented" } });
-    const bench = await Bench.open("pgstead-lacking");
+    const testStack = await TestStack.open("pgstead-lacking");
     // What a hook of a program inside the test has to say.
     const told = vi.spyOn(console, "error").mockImplementation(() => {});
     try {
-      const { error } = await bench.up(
+      const { error } = await testStack.up(
         program({ bucketName, endpoint: proxy.url, ...args }),
         "backups",
       );
@@ -314,7 +314,7 @@ describe("a service that lacks what is asked for", () => {
     } finally {
       told.mockRestore();
       proxy.clear();
-      await bench.close();
+      await testStack.close();
       await proxy.close();
     }
   });
@@ -326,15 +326,15 @@ describe("a service that lacks what is asked for", () => {
       path: /versioning|publicAccessBlock|ownershipControls/,
       with: { status: 501, code: "NotImplemented" },
     });
-    const bench = await Bench.open("pgstead-without");
+    const testStack = await TestStack.open("pgstead-without");
     const without = ["versioning", "publicAccess", "ownership"] as const;
-    const { error } = await bench.up(
+    const { error } = await testStack.up(
       program({ bucketName, endpoint: proxy.url, without: [...without] }),
       "backups",
     );
     expect([error, proxy.hits]).toEqual(["", 0]);
     proxy.clear();
-    await bench.close();
+    await testStack.close();
     await proxy.close();
   });
 });
@@ -342,14 +342,14 @@ describe("a service that lacks what is asked for", () => {
 describe("a service that asks for permissions", () => {
   const bucketName = nameOf("guarded");
   const on = { Bucket: bucketName };
-  let bench: Bench;
+  let testStack: TestStack;
   let strict: Awaited<ReturnType<typeof ownService>>;
   let agent: InstanceType<typeof s3.S3Client>;
   let pgbackrest: InstanceType<typeof s3.S3Client>;
   beforeAll(async () => {
     strict = await ownService();
-    bench = await Bench.open("pgstead-guarded");
-    const { error, outputs } = await bench.up(
+    testStack = await TestStack.open("pgstead-guarded");
+    const { error, outputs } = await testStack.up(
       program({
         ...{ bucketName, endpoint: strict.url, iamEndpoint: strict.url, pgbackrest: true },
         // It takes a denial under a condition for a denial, and so would refuse everybody.
@@ -370,7 +370,7 @@ describe("a service that asks for permissions", () => {
     try {
       await strict?.ask(false);
       if (strict) await removeBucket(s3Of(strict.url), bucketName);
-      await bench?.close();
+      await testStack?.close();
     } finally {
       strict?.stop();
     }
@@ -454,7 +454,7 @@ describe("a service that asks for permissions", () => {
       ...{ bucketName, endpoint: strict.url, iamEndpoint: strict.url, roleArn },
       without: ["policy"],
     });
-    const { error, outputs } = await bench.up(roled, "backups-agent-policy");
+    const { error, outputs } = await testStack.up(roled, "backups-agent-policy");
     expect([error, outputs.credentials]).toEqual(["", ""]);
     expect(await client.policiesOf("db-host")).toEqual([
       expect.objectContaining({

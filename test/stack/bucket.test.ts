@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import * as s3 from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BackupBucket, type BackupBucketArgs } from "../../components/bucket/backup-bucket.ts";
-import { Bench } from "../contract/stack.ts";
+import { TestStack } from "../contract/test-stack.ts";
 
 // Keys of a real account must not be found, and the SDK must not tell of its taste in Node.
 process.env.AWS_ACCESS_KEY_ID = "fixture";
@@ -19,7 +19,7 @@ const admin = clientOf({ accessKeyId: "fixture", secretAccessKey: "fixture" });
 
 const Bucket = `backups-${process.pid}`;
 const on = { Bucket };
-let bench: Bench;
+let testStack: TestStack;
 const program = (args: BackupBucketArgs) => async () => {
   const made = new BackupBucket("backups", {
     ...{ bucketName: Bucket, endpoint, iamEndpoint: endpoint, requireTls: true },
@@ -32,8 +32,8 @@ describe("the bucket on a real S3 and IAM API", () => {
   let credentials: { accessKeyId: string; secretAccessKey: string };
 
   beforeAll(async () => {
-    bench = await Bench.open("pgstead-bucket");
-    const { op, error, outputs } = await bench.up(
+    testStack = await TestStack.open("pgstead-bucket");
+    const { op, error, outputs } = await testStack.up(
       program({ coldAfterDays: 30, retentionDays: 90 }),
       "backups",
     );
@@ -45,8 +45,8 @@ describe("the bucket on a real S3 and IAM API", () => {
     for (const { Key, VersionId } of Versions) {
       await admin.send(new s3.DeleteObjectCommand({ ...on, Key, VersionId }));
     }
-    await bench?.up(program({ protect: false }), "backups");
-    await bench?.close();
+    await testStack?.up(program({ protect: false }), "backups");
+    await testStack?.close();
   });
 
   test("S16: every property is what was declared", async () => {
@@ -101,16 +101,16 @@ describe("the bucket on a real S3 and IAM API", () => {
   });
 
   test("S17: the key is a secret in the state", () => {
-    expect(bench.state()).not.toContain(credentials.secretAccessKey);
+    expect(testStack.state()).not.toContain(credentials.secretAccessKey);
   });
 
   test("a second up changes nothing, and another retention updates in place", async () => {
-    const same = await bench.up(
+    const same = await testStack.up(
       program({ coldAfterDays: 30, retentionDays: 90 }),
       "backups-lifecycle",
     );
     expect(same.op).toBe("same");
-    const changed = await bench.up(program({ retentionDays: 14 }), "backups-lifecycle");
+    const changed = await testStack.up(program({ retentionDays: 14 }), "backups-lifecycle");
     expect(changed.op).toBe("update");
     const { Rules } = await admin.send(new s3.GetBucketLifecycleConfigurationCommand(on));
     const dumps = Rules?.find(({ ID }) => ID === "dumps");
@@ -130,7 +130,7 @@ describe("the bucket on a real S3 and IAM API", () => {
   });
 
   test("fails to be deleted while it is protected", async () => {
-    const { error, text } = await bench.up(async () => {}, "backups");
+    const { error, text } = await testStack.up(async () => {}, "backups");
     expect(error + text).toMatch(/protect/);
     await admin.send(new s3.HeadBucketCommand(on));
   });

@@ -201,7 +201,7 @@ describe("stack dev", () => {
     docker("volume", "rm", `${project.stack}-data`);
     const { code, all } = await project.pgstead(["up", "--yes"]);
     expect(code).not.toBe(0);
-    expect(all).toContain(`volume "${project.stack}-data" is gone, though stack`);
+    expect(all).toContain(`volume "${project.stack}-data" is gone, although stack`);
     expect(inspect("volume", `${project.stack}-data`)).toBeUndefined();
   });
 

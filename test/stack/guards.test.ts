@@ -73,7 +73,7 @@ describe("a change that would part the stack from its data", () => {
     project.program(`prefix: "${project.stack}-other",`);
     const { code, all } = await project.pulumi("up --yes --skip-preview");
     expect(code).not.toBe(0);
-    expect(all).toContain(`the data of stack "${project.stack}" lies in volume "${volume()}"`);
+    expect(all).toContain(`the data of stack "${project.stack}" is in volume "${volume()}"`);
     expect(inspect("container", server())).toMatchObject({ Id, State: { Running: true } });
     expect(inspect("volume", `${project.stack}-other-data`)).toBeUndefined();
     project.program("");

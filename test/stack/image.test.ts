@@ -46,8 +46,8 @@ function newVolume(): string {
   return volume;
 }
 
-/** What the guard does before anything else, on a volume that holds these files. */
-function guardOn(files: Record<string, string>, { owner = 999, options = [] as string[] } = {}) {
+/** Runs the image on a volume with these files, until the guard refuses or the server ends. */
+function runGuard(files: Record<string, string>, { owner = 999, options = [] as string[] } = {}) {
   const volume = newVolume();
   const make = Object.entries(files)
     .map(([path, text]) => `mkdir -p /v/$(dirname ${path}) && printf '%s' '${text}' >/v/${path}`)
@@ -59,34 +59,34 @@ function guardOn(files: Record<string, string>, { owner = 999, options = [] as s
 }
 
 describe("the guard of the entrypoint", () => {
-  test("S1 fails for a second server on one volume, and lets one in after a kill", async () => {
+  test("S1 refuses a second server on one volume, and starts it after the first was killed", async () => {
     const mount = ["-v", `${newVolume()}:/var/lib/postgresql`, "-e", "PGSTEAD_LOCK_SECONDS=1"];
     docker(["run", "-d", "--name", `${name}-first`, ...mount, name]);
-    await answers(`${name}-first`);
+    await waitUntilReady(`${name}-first`);
     const second = docker(["run", "--name", `${name}-second`, ...mount, name]);
     expect([second.status, second.all]).toEqual([
       78,
-      expect.stringContaining("another server, a restore or an adoption works on this volume"),
+      expect.stringContaining("another server, a restore or an adoption uses this volume"),
     ]);
     docker(["kill", "--signal", "KILL", `${name}-first`]);
     docker(["start", `${name}-second`]);
-    await answers(`${name}-second`);
+    await waitUntilReady(`${name}-second`);
   });
 
-  test("S2 fails to make a new cluster beside another one", () => {
+  test("S2 refuses to create a cluster beside another one", () => {
     for (const path of ["PG_VERSION", "data/PG_VERSION", "17/docker/PG_VERSION"]) {
-      const { status, all } = guardOn({ [path]: "17" });
+      const { status, all } = runGuard({ [path]: "17" });
       expect([status, all]).toEqual([78, expect.stringContaining("holds a cluster of version 17")]);
     }
   });
 
-  test("S2 fails to make a new cluster where one is known to have been", () => {
-    const { status, all } = guardOn({ "pgstead.json": '{"major":"18","base":"debian"}' });
+  test("S2 refuses to create a cluster where pgstead.json names an earlier one", () => {
+    const { status, all } = runGuard({ "pgstead.json": '{"major":"18","base":"debian"}' });
     expect([status, all]).toEqual([78, expect.stringContaining("this volume held a cluster")]);
   });
 
-  test("S2 fails over files without PG_VERSION, and leaves them as they are", () => {
-    const { status, all } = guardOn({ "18/docker/base/1/2619": "rows" });
+  test("S2 refuses files without PG_VERSION, and does not change them", () => {
+    const { status, all } = runGuard({ "18/docker/base/1/2619": "rows" });
     expect([status, all]).toEqual([78, expect.stringContaining("holds files but no PG_VERSION")]);
     const kept = [
       "-v",
@@ -99,19 +99,19 @@ describe("the guard of the entrypoint", () => {
     expect(docker(["run", "--rm", ...kept]).all).toBe("rows");
   });
 
-  test("fails for a cluster of another base", () => {
-    const { status, all } = guardOn({
+  test("refuses a cluster of another base", () => {
+    const { status, all } = runGuard({
       "pgstead.json": '{"major":"18","base":"alpine"}',
       "18/docker/PG_VERSION": "18",
     });
     expect([status, all]).toEqual([
       78,
-      expect.stringContaining("was made on alpine and this image is debian"),
+      expect.stringContaining("was created on alpine and this image is debian"),
     ]);
   });
 
   const served = { major: "18", base: "debian", libc: "glibc", release: "debian-bookworm" };
-  const tripped: [string, object, { owner?: number; options?: string[] }, string][] = [
+  const refusals: [string, object, { owner?: number; options?: string[] }, string][] = [
     ["17 in the place of 18", {}, {}, "holds a cluster of PostgreSQL 17 and this image is 18"],
     ["another user", {}, { owner: 70 }, "belongs to user 70, and the server of this image is user"],
     [
@@ -134,24 +134,24 @@ describe("the guard of the entrypoint", () => {
       "a volume is mounted at /var/lib/postgresql/data, expected is /var/lib/postgresql",
     ],
   ];
-  test.each(tripped)("fails for %s", (what, facts, how, message) => {
+  test.each(refusals)("refuses %s", (what, facts, how, message) => {
     const version = what.startsWith("17") ? "17" : "18";
-    const marks = { "pgstead.json": JSON.stringify(facts) };
-    const { status, all } = guardOn({ ...marks, "18/docker/PG_VERSION": version }, how);
+    const recorded = { "pgstead.json": JSON.stringify(facts) };
+    const { status, all } = runGuard({ ...recorded, "18/docker/PG_VERSION": version }, how);
     expect([status, all]).toEqual([78, expect.stringContaining(message)]);
   });
 
-  test("lets another release in once it has been named", () => {
+  test("accepts another release that postgres.accept names", () => {
     const release = docker(["run", "--rm", "--entrypoint", "pgstead-versions", name]).all;
     const named = `release ${JSON.parse(release).release}`;
-    const marks = { "pgstead.json": JSON.stringify(served), "18/docker/PG_VERSION": "18" };
-    const { all } = guardOn(marks, { options: ["-e", `PGSTEAD_ACCEPT=${named}`] });
-    // Past the guard the server finds that there is no cluster behind these marks.
+    const files = { "pgstead.json": JSON.stringify(served), "18/docker/PG_VERSION": "18" };
+    const { all } = runGuard(files, { options: ["-e", `PGSTEAD_ACCEPT=${named}`] });
+    // The guard accepted, and then the server finds no cluster.
     expect(all).not.toContain("refused");
     expect(all).toContain("postgres: could not access the server configuration file");
   });
 
-  test("starts over when the making of a cluster was cut short", async () => {
+  test("starts over when the creation of a cluster was interrupted", async () => {
     docker(["rm", "-fv", `${name}-first`]);
     const volume = newVolume();
     const mount = ["-v", `${volume}:/var/lib/postgresql`];
@@ -169,8 +169,8 @@ describe("the guard of the entrypoint", () => {
       half,
     ]);
     docker(["run", "-d", "--name", `${name}-first`, ...mount, name]);
-    await answers(`${name}-first`);
-    expect(docker(["logs", `${name}-first`]).all).toContain("was cut short; starting over");
+    await waitUntilReady(`${name}-first`);
+    expect(docker(["logs", `${name}-first`]).all).toContain("was interrupted; starting over");
   });
 });
 
@@ -183,7 +183,7 @@ describe.each(shells)("compile-pgvector.sh under $name", ({ command, lack }) => 
       env: { ...process.env, PGVECTOR_VERSION: "9.9.9", PGVECTOR_SHA256: sha256 },
     });
 
-  test("fails when the checksum differs, and shows both", () => {
+  test("fails when the checksum differs, and shows both checksums", () => {
     const archive = join(folder, "other.tar.gz");
     writeFileSync(archive, "something else");
     const { status, stderr } = compile("0".repeat(64), archive, folder);
@@ -193,7 +193,7 @@ describe.each(shells)("compile-pgvector.sh under $name", ({ command, lack }) => 
     );
   });
 
-  test("builds portable code and installs it below the folder that is named", () => {
+  test("builds portable code and installs it below the given folder", () => {
     const source = join(folder, "source", "pgvector-9.9.9");
     mkdirSync(source, { recursive: true });
     const makefile = "all:\n\t@echo $(OPTFLAGS)- >flags\ninstall:\n\tcp flags $(DESTDIR)/flags\n";
@@ -210,7 +210,7 @@ describe.each(shells)("compile-pgvector.sh under $name", ({ command, lack }) => 
 
 const digest = (file: string) => createHash("sha256").update(readFileSync(file)).digest("hex");
 
-async function answers(container: string): Promise<void> {
+async function waitUntilReady(container: string): Promise<void> {
   for (let tries = 0; tries < 120; tries++) {
     if (docker(["exec", container, "pg_isready", "-q", "-h", "127.0.0.1"]).status === 0) return;
     await new Promise((resolve) => setTimeout(resolve, 250));

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Random } from "../faults/harness.ts";
-import { killedAfter } from "../support/killed.ts";
+import { runAndKillAfter } from "../support/run-and-kill.ts";
 import { StackProject } from "./stack-project.ts";
 
 const SEED = Number(process.env.SEED ?? 11);
@@ -19,7 +19,7 @@ test(
     const killUps = async () => {
       for (let kill = 0; kill < KILLS; kill++) {
         const moment = random.between(1_000, 12_000);
-        await killedAfter(moment, (group) => project.pgstead(["up", "--yes"], group));
+        await runAndKillAfter(moment, (group) => project.pgstead(["up", "--yes"], group));
       }
     };
     await killUps();

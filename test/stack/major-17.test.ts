@@ -37,7 +37,7 @@ test("fails when the image is started by hand with the volume it declares, and s
   const { status, stderr } = spawnSync("docker", ["run", "--rm", Image], { encoding: "utf8" });
   expect([status, stderr]).toEqual([
     78,
-    expect.stringContaining("--tmpfs /var/lib/postgresql/data keeps it away"),
+    expect.stringContaining("--tmpfs /var/lib/postgresql/data hides it"),
   ]);
 });
 

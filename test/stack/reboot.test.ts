@@ -15,7 +15,7 @@ describe.runIf(process.env.PGSTEAD_FAULTS === "all")("a host that loses its powe
   beforeAll(async () => {
     project = await StackProject.create("dev");
     engine = await OwnEngine.start();
-    engine.bring(project.baseImage);
+    engine.copyImage(project.baseImage);
     project.configure("docker:host", engine.address);
     project.configurePostgres({ buildNetwork: "host" });
     project.migration("0004_numbers", "create table public.numbers (n bigint primary key);\n");

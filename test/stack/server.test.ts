@@ -15,7 +15,7 @@ beforeAll(async () => {
     options: ["--shm-size", `${sized.shmMb}m`],
     command: serverCommand(sized, {}),
   });
-  await server.answers();
+  await server.waitUntilReady();
 });
 afterAll(() => {
   server?.remove();
@@ -42,7 +42,7 @@ describe("a server with the settings made for it", () => {
       );
     }
     const build = (table: string) =>
-      server.psqlLater(
+      server.startPsql(
         `set client_min_messages = debug1; set max_parallel_maintenance_workers = 1; create index on ${table} using hnsw (v vector_l2_ops)`,
       );
     const said = await Promise.all([build("a"), build("b")]);

@@ -6,9 +6,9 @@ import { join } from "node:path";
 import pg from "pg";
 import { parse, stringify } from "yaml";
 import { docker } from "../contract/docker-cli.ts";
-import { copyProject } from "../support/copied.ts";
-import type { OwnGroup } from "../support/killed.ts";
+import { copyProject } from "../support/copy-project.ts";
 import { freePort } from "../support/project.ts";
+import type { OwnGroup } from "../support/run-and-kill.ts";
 import { fixtureBase } from "../support/server-image.ts";
 
 const checkout = join(import.meta.dirname, "..", "..");

@@ -11,18 +11,18 @@ export interface TestDatabase {
   folder: string;
   /** Writes a file below the migrations folder; `null` removes it. */
   write(name: string, content: string | Uint8Array | null): void;
-  /** As the superuser. */
+  /** Runs a statement as the superuser. */
   query(sql: string): Promise<Record<string, unknown>[]>;
-  /** A second session, as the superuser, for as long as `use` runs. */
+  /** Opens a second session as the superuser while `use` runs. */
   session<T>(use: (client: pg.Client) => Promise<T>): Promise<T>;
   drop(): Promise<void>;
 }
 
-let made = 0;
+let count = 0;
 
 export async function createDatabase(): Promise<TestDatabase> {
   const server = inject("server");
-  const name = `t${process.pid}_${made++}`;
+  const name = `t${process.pid}_${count++}`;
   const [owner, migrator] = [`${name}_owner`, `${name}_migrator`];
   const folder = mkdtempSync(join(tmpdir(), "pgstead-migrations-"));
   const passwordFile = join(folder, "..", `${name}.password`);

@@ -8,7 +8,7 @@ import { vector } from "@electric-sql/pglite-pgvector";
 import { type Backend, SharedSession } from "../../operate/embedded/wire.ts";
 import type { Settings } from "../../operate/settings.ts";
 
-/** The embedded engine in memory, in this process, behind a socket of its own. */
+/** Runs the embedded engine in memory, in this process, behind a socket of its own. */
 export async function withEmbedded<T>(
   folder: string,
   use: (settings: Settings, database: PGlite) => Promise<T>,

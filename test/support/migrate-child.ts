@@ -2,7 +2,7 @@ import { ExpectedError } from "../../operate/error.ts";
 import type { Resolution } from "../../operate/migrate/run/no-transaction.ts";
 import { up } from "../../operate/migrate/run/up.ts";
 
-/** `migrate up` as a process of its own, for tests that kill it: settings as JSON, then a resolution. */
+/** Runs `migrate up` for tests that kill it. The arguments are settings as JSON and a resolution. */
 const [settings = "", resolution] = process.argv.slice(2);
 const options = { toolVersion: "test", waitMs: 30_000, lockWaitMs: 20_000 };
 

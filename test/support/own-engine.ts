@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
- * A Docker engine beside the one that all suites share, which may be killed. It touches no firewall, and
- * uses the default bridge that is there: told to have none, an engine takes that away from the other.
- * Networks that are asked for, and loopback ports, work all the same.
+ * A second Docker engine, which a test may kill, because all suites share the first. It does not change the
+ * firewall, and uses the existing default bridge: with `--bridge none` it would remove the bridge of the
+ * first engine. Its own networks and loopback ports work.
  */
 export class OwnEngine {
   readonly address: string;
@@ -43,21 +43,21 @@ export class OwnEngine {
     return stdout.trim();
   }
 
-  /** An image of the shared engine. */
-  bring(image: string): void {
+  /** Copies an image from the shared engine. */
+  copyImage(image: string): void {
     const copy = `docker save "$1" | docker --host "$2" load --quiet`;
     execFileSync("sh", ["-c", copy, "sh", image, this.address], { stdio: "ignore" });
   }
 
-  /** As when the power fails: all at once, without a signal that anything could answer. */
+  /** Kills all processes at once, like a power failure. */
   async losePower(): Promise<void> {
     const pids = this.#processes();
     for (const pid of pids) killNow(pid);
     for (let tries = 0; this.#processes().length > 0; tries++) {
-      if (tries === 100) throw new Error("something of the second engine lives on");
+      if (tries === 100) throw new Error("processes of the second engine are still running");
       await sleep(100);
     }
-    // What a boot would empty.
+    // These files are on a tmpfs of a real host, so a boot removes them.
     for (const name of ["pid", "exec/containerd/containerd.pid"]) {
       rmSync(join(this.#folder, name), { force: true });
     }
@@ -80,7 +80,7 @@ export class OwnEngine {
     return spawnSync("docker", ["--host", this.address, ...args], { encoding: "utf8" });
   }
 
-  /** The engine, what it started to keep its containers, and what runs in them. */
+  /** The engine, its helper processes, and the processes in its containers. */
   #processes(): number[] {
     const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
     const isOurs = (pid: string) => {
@@ -90,7 +90,7 @@ export class OwnEngine {
     };
     const own = new Set(pids.filter(isOurs));
     if (this.#engine?.pid) own.add(String(this.#engine.pid));
-    // Children before their parents are gone, and theirs.
+    // The children must be found before a parent ends, and their children too.
     for (let grew = true; grew; ) {
       const found = pids.filter((pid) => !own.has(pid) && own.has(parentOf(pid)));
       for (const pid of found) own.add(pid);
@@ -108,7 +108,7 @@ function read(pid: string, what: string): string {
   }
 }
 
-/** After the name, which may hold anything. */
+/** The fields after the process's name, which may contain any character. */
 const statOf = (pid: string) =>
   read(pid, "stat")
     .replace(/^.*\) /s, "")
@@ -120,6 +120,6 @@ function killNow(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {
-    // Gone with one that was killed before it.
+    // It ended together with a process that was killed before.
   }
 }

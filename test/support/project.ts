@@ -3,17 +3,17 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { copyProject } from "./copied.ts";
+import { copyProject } from "./copy-project.ts";
 
 export interface Ended {
   code: number | null;
   stdout: string;
   stderr: string;
-  /** Both, for messages whose stream is Pulumi's choice. */
+  /** Both, because Pulumi writes some messages to either stream. */
   all: string;
 }
 
-/** A copy of the project with a state, a server and a port of its own. */
+/** A copy of the project, with its own state, server and port. */
 export class Project {
   readonly root: string;
   readonly env: NodeJS.ProcessEnv;
@@ -33,7 +33,7 @@ export class Project {
     return project;
   }
 
-  /** Writes the stack's file with these lines under `config:`. */
+  /** Writes the stack's file, with these lines under `config:`. */
   configure(lines: string): void {
     const text = `config:\n  pgstead:engine: embedded\n${lines}`;
     writeFileSync(join(this.root, "Pulumi.local.yaml"), text);
@@ -83,7 +83,7 @@ interface RunOptions {
   env?: NodeJS.ProcessEnv;
   stdin?: string;
   onStart?: (pid: number) => void;
-  /** A process group of its own, so that a test can signal all of it as a terminal does. */
+  /** Start the command in a process group of its own, which a test can signal like a terminal. */
   ownGroup?: boolean;
 }
 

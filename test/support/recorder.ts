@@ -9,8 +9,8 @@ export interface Recorded {
 type Properties = Record<string, unknown>;
 
 /**
- * Runs components without an engine and keeps what they declare, in order. `answers` holds what a
- * resource adds to its inputs, by type; a resource or call nobody expected fails the test.
+ * Runs components without an engine and records the resources they declare, in order. `answers` has, for each
+ * type, the outputs that a resource adds to its inputs. An unexpected resource or call fails the test.
  */
 export async function recordResources(
   answers: Record<string, (inputs: Properties, name: string) => Properties>,
@@ -20,12 +20,12 @@ export async function recordResources(
     {
       newResource: ({ type, name, inputs }) => {
         const answer = answers[type];
-        if (!answer) throw new Error(`nobody expected a resource of type ${type} (${name})`);
+        if (!answer) throw new Error(`unexpected resource of type ${type} (${name})`);
         recorded.push({ type, name, inputs });
         return { id: `${name}-id`, state: { ...inputs, ...answer(inputs, name) } };
       },
       call: ({ token }) => {
-        throw new Error(`nobody expected a call of ${token}`);
+        throw new Error(`unexpected call of ${token}`);
       },
     },
     "pgstead",
@@ -34,7 +34,7 @@ export async function recordResources(
   return recorded;
 }
 
-/** The value of an output; an `expect` inside an `apply` would not be part of the test. */
+/** Waits for the value of an output. A test does not wait for an `expect` inside an `apply`. */
 export const valueIn = <T>(output: pulumi.Output<T>): Promise<T> =>
   new Promise((resolve) => {
     output.apply(resolve);
@@ -42,6 +42,6 @@ export const valueIn = <T>(output: pulumi.Output<T>): Promise<T> =>
 
 export const urnOf = (resource: pulumi.Resource): Promise<string> => valueIn(resource.urn);
 
-/** A private field, so the read stays in this one place; the stack's tests prove the effect. */
+/** Reads a private field of the SDK. The tests in test/stack prove the effect. */
 export const isProtected = (resource: pulumi.Resource) =>
   (resource as unknown as { __protect?: boolean }).__protect ?? false;

@@ -1,6 +1,6 @@
 /**
- * Stack, agent and bucket lived through day by day. It knows nothing of the proof: a calendar of its
- * own, and lists of what lies where.
+ * Input of a simulation of stack, agent and bucket, day by day. The simulation shares no code with the proof:
+ * it has its own calendar, and lists of the objects in volume and bucket.
  */
 export interface World {
   schedule: string;
@@ -15,104 +15,105 @@ export interface World {
   lockDays?: number | undefined;
 }
 
+/** The earliest day on which each promise was broken. */
 export interface Breaks {
-  /** Fewer than there must be. */
-  few?: number;
-  /** Unlocked while it was to stay. */
+  /** Fewer backups than required. */
+  tooFew?: number;
+  /** A dump was not locked while it had to stay. */
   unlocked?: number;
-  /** Expired, and uploaded again. */
-  again?: number;
-  /** Nothing left in a year without backups. */
-  silent?: number;
+  /** A dump expired and was uploaded again. */
+  uploadedAgain?: number;
+  /** No backup was left in a year without new backups. */
+  noneLeft?: number;
 }
 
-interface Thing {
+interface StoredObject {
   id: number;
   since: number;
 }
 
-type Fate = ReturnType<typeof fateOf>;
+type Lifetime = ReturnType<typeof findLifetime>;
 
 const DAY_MS = 86_400_000;
 const EPOCH = Date.UTC(2001, 0, 1);
 
-/** Lives through the schedule from each of its run days in so many, and keeps the earliest breaks. */
+/** Simulates the schedule from each run day of the calendar, and returns the earliest breaks. */
 export function simulate(world: World, calendarDays: number): Breaks {
   const breaks: Breaks = {};
   const note = (kind: keyof Breaks, day: number) => {
     breaks[kind] = Math.min(breaks[kind] ?? Number.POSITIVE_INFINITY, day);
   };
-  const onDay = calendar(world.schedule);
+  const onDay = readCalendar(world.schedule);
   const known: number[] = [];
   const runs = (day: number) => {
     known[day] ??= onDay(day);
     return known[day];
   };
   for (let start = 0; start < calendarDays; start++) {
-    if (runs(start) > 0) live(world, (day) => runs(start + day), note);
+    if (runs(start) > 0) simulateFrom(world, (day) => runs(start + day), note);
   }
-  // One day of backups, and then never again.
-  live(world, (day) => (day === 0 ? 1 : 0), note, true);
+  // One day with a backup, and no backup after it.
+  simulateFrom(world, (day) => (day === 0 ? 1 : 0), note, true);
   return breaks;
 }
 
-function live(
+function simulateFrom(
   { rules, keepDays, minBackups, lockDays }: World,
   runsOn: (day: number) => number,
   note: (kind: keyof Breaks, day: number) => void,
-  silent = false,
+  isLastBackup = false,
 ): void {
-  const wanted = silent ? 1 : minBackups;
-  const ofDumps = fateOf("dumps/app-20270101T020000Z.dump", rules);
-  const ofKeep = fateOf("keep/a/backup.dump", rules);
-  let dumps: Thing[] = [];
-  let keep: Thing[] = [];
+  const wanted = isLastBackup ? 1 : minBackups;
+  const ofDumps = findLifetime("dumps/app-20270101T020000Z.dump", rules);
+  const ofKeep = findLifetime("keep/a/backup.dump", rules);
+  let dumps: StoredObject[] = [];
+  let keep: StoredObject[] = [];
   let volume: { id: number; day: number }[] = [];
   let taken = 0;
-  /** When the bucket let go of which. */
-  const gone = new Map<number, number>();
+  /** The day on which each dump expired. */
+  const expired = new Map<number, number>();
   const longest = rules.map(({ expiration, transitions }) =>
     Math.max(expiration?.days ?? 0, ...(transitions ?? []).map(({ days }) => days)),
   );
-  let end = silent ? 365 : Math.max(lockDays ?? 1, ...longest) + 2;
+  let end = isLastBackup ? 365 : Math.max(lockDays ?? 1, ...longest) + 2;
   for (let day = 0; day <= end; day++) {
-    for (const { id, since } of dumps) if (day > since + ofDumps.expires) gone.set(id, day);
+    for (const { id, since } of dumps) if (day > since + ofDumps.expires) expired.set(id, day);
     dumps = dumps.filter(({ since }) => day <= since + ofDumps.expires);
     keep = keep.filter(({ since }) => day <= since + ofKeep.expires);
-    look(day);
+    checkReadable(day);
     for (let run = 0; run < runsOn(day); run++) {
       const id = taken++;
       volume.push({ id, day });
-      // What was taken late in its day is that young in the morning of its last.
+      // A dump taken late on its day is still this young in the morning of its last day.
       volume = volume.filter((one) => day - one.day <= keepDays);
       for (const copy of volume) {
         if (dumps.some((one) => one.id === copy.id)) continue;
-        const left = gone.get(copy.id);
-        if (left !== undefined) note("again", left);
+        const expiredOn = expired.get(copy.id);
+        if (expiredOn !== undefined) note("uploadedAgain", expiredOn);
         dumps.push({ id: copy.id, since: day });
       }
       keep = [{ id, since: day }];
     }
-    if (silent) continue;
-    theft(day);
-    // As long as the first one is on the volume it may come back.
+    if (isLastBackup) continue;
+    checkLocks(day);
+    // While the first dump is on the volume, it may be uploaded again.
     if (volume[0]?.id === 0) end = Math.max(end, day + 2);
   }
 
-  function look(day: number): void {
-    const readable = (of: Fate) => (one: Thing) => day <= one.since + of.archived;
+  function checkReadable(day: number): void {
+    const readable = (of: Lifetime) => (one: StoredObject) => day <= one.since + of.archived;
     const there = new Set(
       [...dumps.filter(readable(ofDumps)), ...keep.filter(readable(ofKeep))].map(({ id }) => id),
     );
-    if (there.size < Math.min(wanted, taken)) note(silent ? "silent" : "few", day);
+    if (there.size < Math.min(wanted, taken)) note(isLastBackup ? "noneLeft" : "tooFew", day);
   }
 
-  /** Somebody with every permission but that of the lock, at the end of a day. */
-  function theft(day: number): void {
+  /** Finds what somebody with every permission could delete at the end of a day: whatever has no lock. */
+  function checkLocks(day: number): void {
     if (lockDays === undefined) return;
     for (const { id, since } of dumps) {
       const stays = ofDumps.expires;
-      // Where nothing expires, those that must be there stay.
+      // Where nothing expires, only the required backups must stay.
       const isToStay =
         stays === Number.POSITIVE_INFINITY ? id >= taken - wanted : day - since < stays;
       if (day - since >= lockDays && isToStay) note("unlocked", day - since);
@@ -120,8 +121,8 @@ function live(
   }
 }
 
-/** When a rule of the bucket makes an object vanish, and when it can no longer be read at once. */
-function fateOf(key: string, rules: World["rules"]) {
+/** Days after which a rule of the bucket expires an object, and after which it moves to an archive. */
+function findLifetime(key: string, rules: World["rules"]) {
   const matching = rules.filter(
     ({ status, filter }) => status === "Enabled" && key.startsWith(filter.prefix),
   );
@@ -135,8 +136,8 @@ function fateOf(key: string, rules: World["rules"]) {
   };
 }
 
-/** How often a schedule runs on a day: minute, hour, day, month, weekday of cron, read anew. */
-function calendar(schedule: string): (day: number) => number {
+/** Returns a function that says how often a cron schedule runs on a day. It does not use croner. */
+function readCalendar(schedule: string): (day: number) => number {
   const [minute, hour, day, month, weekday] = schedule.split(" ") as [
     string,
     string,
@@ -151,7 +152,7 @@ function calendar(schedule: string): (day: number) => number {
     const date = new Date(EPOCH + n * DAY_MS);
     if (!months.has(date.getUTCMonth() + 1)) return 0;
     const [byDay, byWeekday] = [days.has(date.getUTCDate()), weekdays.has(date.getUTCDay())];
-    // With both named, either will do.
+    // When day and weekday are both set, cron runs if either matches.
     const either = day !== "*" && weekday !== "*" ? byDay || byWeekday : byDay && byWeekday;
     return either ? times : 0;
   };

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 export interface Ended {
   code: number | null;
-  /** stdout and stderr as they came. */
+  /** stdout and stderr in the order of their output. */
   all: string;
 }
 
@@ -13,14 +13,14 @@ interface ServerContainerArgs {
   /** More arguments of `docker run`. */
   options?: string[];
   command?: string[];
-  /** A folder of the host in place of a volume of its own. */
+  /** Folder of the host for the data. @default - a volume of its own */
   folder?: string;
 }
 
-/** A container of a server's image with its data, for what needs no stack around it. */
+/** A container of a server's image with its data, for tests that need no stack. */
 export class ServerContainer {
   readonly name = `pgstead-test-${randomBytes(4).toString("hex")}`;
-  /** What is mounted: the name of a volume, or a folder. */
+  /** The mount: the name of a volume, or a folder. */
   readonly data: string;
   private readonly hasVolume: boolean;
 
@@ -36,7 +36,7 @@ export class ServerContainer {
     spawnSync("docker", ["rmi", "-f", tag]);
   }
 
-  async answers(): Promise<void> {
+  async waitUntilReady(): Promise<void> {
     for (let tries = 0; tries < 240; tries++) {
       const probe = ["exec", this.name, "pg_isready", "-q", "-h", "127.0.0.1"];
       if (spawnSync("docker", probe).status === 0) return;
@@ -45,12 +45,12 @@ export class ServerContainer {
     throw new Error(this.logs());
   }
 
-  /** As the superuser over the socket. */
+  /** Runs SQL as the superuser over the socket. */
   psql(sql: string, database = "postgres"): string {
     return docker(...this.psqlCommand(database), sql);
   }
 
-  psqlLater(sql: string, database = "postgres"): Promise<Ended> {
+  startPsql(sql: string, database = "postgres"): Promise<Ended> {
     const child = spawn("docker", [...this.psqlCommand(database), sql]);
     let all = "";
     child.stdout.on("data", (data) => {
@@ -78,7 +78,7 @@ export class ServerContainer {
   }
 }
 
-/** Its answer, or an error that holds what the client said. */
+/** Returns stdout of the docker client, or throws an error with its stderr. */
 export function docker(...args: string[]): string {
   const { status, stdout, stderr } = spawnSync("docker", args, { encoding: "utf8" });
   if (status !== 0) throw new Error(`docker ${args.join(" ")}: ${stderr}`);

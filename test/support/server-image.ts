@@ -4,10 +4,10 @@ import { join } from "node:path";
 const checkout = join(import.meta.dirname, "..", "..");
 const folder = join(checkout, "postgres");
 
-/** Starts an engine and makes the base image where that has not been done. */
+/** Starts an engine and builds the base image, unless they exist. */
 export const fixtureBase = (major = "18"): string => tagFrom("base-image", major);
 
-/** A server of PostgreSQL 16 as a compose file of its time runs it. */
+/** An image of PostgreSQL 16 with pgvector, as in old compose files. */
 export const fixtureImage16 = (): string => tagFrom("image-16");
 
 function tagFrom(name: string, ...args: string[]): string {
@@ -16,7 +16,7 @@ function tagFrom(name: string, ...args: string[]): string {
   return execFileSync(script, args, { encoding: "utf8", stdio }).trim();
 }
 
-/** The server's image as our Dockerfile makes it, without Pulumi and with a client that lacks BuildKit. */
+/** Builds the server's image from our Dockerfile, without Pulumi and without BuildKit. */
 export function buildServerImage(base: string, tag: string): void {
   const args = [`BASE_IMAGE=${base}`, "PGVECTOR_FROM=package"].flatMap((arg) => [
     "--build-arg",

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 
-/** A real PostgreSQL of its own for a test run, on loopback. */
+/** A real PostgreSQL server for one test run, on loopback. */
 export interface TestServer {
   host: string;
   port: number;
@@ -19,7 +19,7 @@ export interface TestServer {
 const IMAGE = "pgstead-fixture/postgres:18-trixie";
 const PASSWORD = "only-for-tests";
 
-/** Taken as it is when given, else a container of the fixture, else the binaries of this machine. */
+/** Uses PGSTEAD_TEST_SERVER if it is set, else a container of the fixture, else the installed binaries. */
 export async function startServer(): Promise<TestServer> {
   const given = process.env.PGSTEAD_TEST_SERVER;
   if (given) {

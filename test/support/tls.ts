@@ -1,7 +1,7 @@
 import { generate } from "selfsigned";
 import type { TlsPair } from "../../components/server/tls-pair.ts";
 
-/** A certificate with its key, valid from one moment to the other. */
+/** Creates a key and a certificate that is valid between two dates. */
 export async function pairValid(notBeforeDate: Date, notAfterDate: Date): Promise<TlsPair> {
   const { cert, private: key } = await generate([{ name: "commonName", value: "db" }], {
     ...{ keyType: "ec", curve: "P-256", notBeforeDate, notAfterDate },

@@ -1,7 +1,7 @@
 import type { TestProject } from "vitest/node";
 import { startServer } from "./server.ts";
 
-/** One server for the whole run; each test file makes databases of its own in it. */
+/** Starts one server for the whole run. Each test file creates databases of its own in it. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const server = await startServer();
   const { host, port, superuser, password, hasVector } = server;

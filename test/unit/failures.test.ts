@@ -1,5 +1,8 @@
 import { expect, test } from "vitest";
-import { explainBucketFailure, explainSettingFailure } from "../../components/bucket/failure.ts";
+import {
+  explainBucketFailure,
+  explainSettingFailure,
+} from "../../components/bucket/bucket-failure.ts";
 import { explainImageFailure } from "../../components/server/image-failure.ts";
 
 // As the provider says them; what comes before and after differs from call to call.
@@ -22,9 +25,9 @@ test.each([
     "api error NotImplemented: A header you provided",
     'add "versioning" to bucket.without',
   ],
-  ["lifecycle", "https response error StatusCode: 501", "the bucket grows for ever"],
+  ["lifecycle", "https response error StatusCode: 501", "the bucket grows without limit"],
   ["publicAccess", "api error MethodNotAllowed", "an ACL or a policy could make"],
-  ["objectLock", "api error NotImplemented", "take bucket.objectLock away"],
+  ["objectLock", "api error NotImplemented", "remove bucket.objectLock"],
   [
     "objectLock",
     "InvalidBucketState: Object Lock configuration cannot be",
@@ -47,5 +50,5 @@ test("a source that cannot be looked at from here is named with its expected sum
   const source = { url: "http://127.0.0.1:1/x", sha256: "0".repeat(64) };
   expect(
     await explainImageFailure("[sh /tmp/compile-pgvector.sh]: exit code: 1", source),
-  ).toContain(`expected of ${source.url} is ${source.sha256}`);
+  ).toContain(`the SHA-256 of ${source.url} must be ${source.sha256}`);
 });

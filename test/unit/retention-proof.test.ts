@@ -118,7 +118,7 @@ describe("S16: a plan that leaves too little is refused with the day on which it
       "what is kept into the archive",
       { extraRules: [cold("keep/", 100)] },
       101,
-      /lies in GLACIER, hours away/,
+      /is in GLACIER, which takes hours to read/,
     ],
     ["a lock shorter than the window", { lockDays: 14 }, 14, /objectLock.days to 30/],
     ["a lock a day short", { retentionDays: 90, lockDays: 89 }, 89, /objectLock.days to 90/],
@@ -231,7 +231,7 @@ test("S16: the proof and a life lived day by day agree, on the day too", () => {
       const days = Object.values(lived);
       // What comes back a second time lives on, against the plan; the first break is the same.
       const told = (found: number[]) =>
-        lived.again === undefined ? [...found].sort() : Math.min(...found);
+        lived.uploadedAgain === undefined ? [...found].sort() : Math.min(...found);
       expect(told(flaws)).toEqual(told(days));
     }),
     {
@@ -247,13 +247,13 @@ test("the message is a calendar: the day, what was configured, the fix", () => {
   const plan = planOf({ schedule: WEEKLY, keepDays: 1, retentionDays: 10, lockDays: 7 });
   expect(() => assertRetention("prod", plan)).toThrow(
     [
-      `the bucket of stack "prod" would not always hold the backups it must (day 0: a backup is taken):`,
-      `  day 7: the lock of the dump of day 0 ends, and whoever may delete can delete it, though it is to stay until day 10`,
+      `the bucket of stack "prod" would not always hold enough backups (day 0: a backup is taken):`,
+      `  day 7: the lock of the dump of day 0 ends, so it can be deleted, but it must stay until day 10`,
       `    configured: bucket.objectLock.days 7, bucket.retentionDays 10`,
       `    fix: set bucket.objectLock.days to 10 or more, or keep dumps for fewer days`,
       `  day 11: the dump of day 0 has expired, and fewer than 3 restorable backups are left; it is needed until day 21`,
       `    configured: backups.schedule "0 2 * * 0", bucket.minBackups 3, bucket.retentionDays 10`,
-      `    fix: set bucket.retentionDays to 21 or more, or a schedule that runs more often`,
+      `    fix: set bucket.retentionDays to 21 or more, or choose a schedule that runs more often`,
     ].join("\n"),
   );
 });

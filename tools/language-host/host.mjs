@@ -1,13 +1,13 @@
 /**
- * A language host for a Pulumi CLI that has none, as one built from source: it answers the engine's
- * `LanguageRuntime` service and starts the program with the SDK's own run script. The official CLI
- * brings its own and never sees this file.
+ * A language host for a Pulumi CLI without one, such as a CLI built from source. It serves the engine's
+ * `LanguageRuntime` service and starts the program with the SDK's own run script. The official CLI has a
+ * language host of its own and never uses this file.
  */
 import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
-// The engine starts this in the folder of the program, whose SDK is the one that must be spoken.
+// The engine starts this in the program's folder, whose version of the SDK must be used.
 const require = createRequire(join(process.cwd(), "package.json"));
 const sdk = createRequire(require.resolve("@pulumi/pulumi"));
 const grpc = sdk("@grpc/grpc-js");
@@ -17,14 +17,14 @@ const messages = sdk("./proto/language_pb.js");
 const { PluginInfo } = sdk("./proto/plugin_pb.js");
 const { version } = sdk("./package.json");
 
-// The SDK's run script ends with this code after it has shown a message people can act on.
+// The SDK's run script exits with this code after it has shown its own error message.
 const ALREADY_EXPLAINED = 32;
 
 const engineAddress = process.argv.slice(2).find((arg) => !arg.startsWith("-"));
-/** Programs under way, so that a cancelled `up` leaves none behind. */
+/** The running programs: a cancelled `up` must stop them. */
 const programs = new Set();
 
-// The engine runs this in a process group of its own: a killed engine sends no signal and no word.
+// The engine starts this in another process group, so nothing signals that the engine was killed.
 const engine = process.ppid;
 setInterval(() => {
   if (process.ppid === engine) return;
@@ -32,7 +32,7 @@ setInterval(() => {
   process.exit(1);
 }, 500).unref();
 
-/** The command line of the SDK's run script, empty values left out. */
+/** The command line of the SDK's run script, without empty values. */
 function runArguments(request) {
   const info = request.getInfo();
   const options = {
@@ -99,7 +99,7 @@ function pluginInfo(_call, callback) {
   callback(null, info);
 }
 
-/** Providers are found when their first resource is declared, so nothing is required up front. */
+/** The engine finds a provider at its first resource, so the list of required plugins may be empty. */
 const answerWith = (Message) => (_call, callback) => callback(null, new Message());
 
 const server = new grpc.Server();

@@ -21,8 +21,8 @@ function library(): string {
 }
 
 /**
- * A wall clock that jumps under a running program. Timers run on as before (the monotonic clock is
- * left alone), which is what a corrected clock looks like from inside.
+ * A wall clock that jumps while a program runs. The monotonic clock and its timers go on as before. A program
+ * sees the same when somebody corrects the system's clock.
  */
 export class Clock {
   readonly #folder = mkdtempSync(join(tmpdir(), "pgstead-clock-"));
@@ -33,7 +33,7 @@ export class Clock {
     this.jump(0);
   }
 
-  /** For a process of this machine; a container gets the library and the file mounted at these paths. */
+  /** For a process on this machine. For a container, mount the library and the file at the same paths. */
   get environment(): Record<string, string> {
     return {
       LD_PRELOAD: this.library,
@@ -43,7 +43,7 @@ export class Clock {
     };
   }
 
-  /** Seconds away from the true time, either way, from now on. */
+  /** From now on, the clock differs from the true time by this many seconds. */
   jump(seconds: number): void {
     writeFileSync(this.file, `${seconds < 0 ? "-" : "+"}${Math.abs(seconds)}s\n`);
   }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A disk of a few MiB that can be filled and freed; containers may bind its folder. Needs root. */
+/** A disk of a few MiB that can be filled and freed. Containers may mount its folder. Needs root. */
 export class SmallDisk {
   readonly folder: string;
 
@@ -24,7 +24,7 @@ export class SmallDisk {
     return bavail * bsize;
   }
 
-  /** Leaves this much free; the space is held by one file, which `free` removes. */
+  /** Fills the disk with one file, which `free` removes, until this many bytes are free. */
   fill(leaveBytes = 0): void {
     const take = this.freeBytes() - leaveBytes;
     if (take > 0) writeFileSync(this.#ballast(), Buffer.alloc(take));
@@ -35,7 +35,7 @@ export class SmallDisk {
   }
 
   close(): void {
-    // Lazily: something that was killed may not have let go of its files yet.
+    // A lazy umount, because a killed process may still have files open.
     execFileSync("umount", ["-l", this.folder]);
     rmSync(this.folder, { recursive: true, force: true });
   }

@@ -1,14 +1,14 @@
 import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from "node:child_process";
 
-/** A process in a group of its own, so that a kill takes its children along and nobody else. */
+/** Starts a process in a process group of its own, so that a kill ends it and its children only. */
 export function start(command: string, args: string[], options: SpawnOptions = {}): ChildProcess {
   const child = spawn(command, args, { stdio: "ignore", ...options, detached: true });
-  // A program that does not exist is the caller's to see in `ended`, not a crash of the suite.
+  // `waitForExit` reports a missing program. Without this handler, the suite would crash.
   child.on("error", () => {});
   return child;
 }
 
-/** What `start` began, ended without a word: SIGKILL, which no program can prepare for. */
+/** Sends SIGKILL, which no program can handle, to a process of `start` and its children. */
 export function kill(child: ChildProcess): void {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   try {
@@ -18,8 +18,8 @@ export function kill(child: ChildProcess): void {
   }
 }
 
-/** Its exit code, or the signal that ended it. */
-export function ended(child: ChildProcess): Promise<number | string> {
+/** Returns the exit code, or the signal that ended the process. */
+export function waitForExit(child: ChildProcess): Promise<number | string> {
   return new Promise((resolve) => {
     if (child.exitCode !== null) resolve(child.exitCode);
     else if (child.signalCode !== null) resolve(child.signalCode);

@@ -1,11 +1,11 @@
 import { execFileSync } from "node:child_process";
 import { connect, createServer, type Server, type Socket } from "node:net";
 
-/** A loopback hop in front of a server, where the line can be cut, or go silent as a lost peer does. */
-export class Line {
+/** A TCP proxy on loopback in front of a server. It can cut connections, or stall them like a lost host. */
+export class BreakableLine {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  #state: "up" | "cut" | "silent" = "up";
+  #state: "up" | "cut" | "stalled" = "up";
   port = 0;
 
   private constructor(targetPort: number, targetHost: string) {
@@ -30,27 +30,27 @@ export class Line {
     });
   }
 
-  static async to(targetPort: number, targetHost = "127.0.0.1"): Promise<Line> {
-    const line = new Line(targetPort, targetHost);
+  static async to(targetPort: number, targetHost = "127.0.0.1"): Promise<BreakableLine> {
+    const line = new BreakableLine(targetPort, targetHost);
     await new Promise<void>((resolve) => line.#server.listen(0, "127.0.0.1", resolve));
     line.port = (line.#server.address() as { port: number }).port;
     return line;
   }
 
-  /** Connections break at once and new ones are refused. */
+  /** Resets all connections at once and refuses new ones. */
   cut(): void {
     this.#state = "cut";
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 
-  /** Connections stay open and nothing passes: what a timeout must find out. */
-  silence(): void {
-    this.#state = "silent";
+  /** Keeps connections open but passes no data, so that only a timeout detects it. */
+  stall(): void {
+    this.#state = "stalled";
   }
 
-  /** What was lost in silence stays lost, so those connections end. */
-  mend(): void {
-    if (this.#state === "silent") for (const socket of this.#sockets) socket.destroy();
+  /** Works again. Stalled connections have lost data, so they end. */
+  restore(): void {
+    if (this.#state === "stalled") for (const socket of this.#sockets) socket.destroy();
     this.#state = "up";
   }
 

@@ -1,4 +1,4 @@
-/** Repeatable chance: the same seed gives the same faults at the same moments. */
+/** Repeatable random numbers: the same seed gives the same faults at the same moments. */
 export class Random {
   #state: number;
 
@@ -6,7 +6,7 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** At least 0, below 1 (mulberry32). */
+  /** A number from 0 to below 1 (mulberry32). */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let t = this.#state;

@@ -1,23 +1,24 @@
 import http from "node:http";
 
 export interface S3Fault {
-  /** Which requests it hits. @default - every one */
+  /** Method of the requests that fail. @default - every method */
   method?: string;
+  /** Pattern of the URLs that fail. @default - every URL */
   path?: RegExp;
-  /** How many of them. @default - until `clear` */
+  /** How many requests fail. @default - all until `clear` */
   times?: number;
   /**
-   * An S3 error code with its status; `reset` drops the connection before any answer; `lost-answer`
-   * lets the request do its work and drops the answer; `truncate` sends half of the answer.
+   * An S3 error code with its status; `reset` closes the connection before any answer; `lost-answer` runs
+   * the request and drops the answer; `truncate` sends half of the answer.
    */
   with: { status: number; code: string } | "reset" | "lost-answer" | "truncate";
 }
 
-/** An S3 endpoint that misbehaves on demand, in front of one that does not. */
+/** A proxy in front of an S3 endpoint that injects faults. */
 export class FaultyS3 {
   readonly #server: http.Server;
   #faults: (S3Fault & { left: number })[] = [];
-  /** How many requests were hit. */
+  /** How many requests have failed. */
   hits = 0;
   url = "";
 

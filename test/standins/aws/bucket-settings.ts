@@ -16,8 +16,8 @@ interface Setting {
 
 const send = ((command: never) => clients().s3.send(command)) as s3.S3Client["send"];
 
-// Every setting of a bucket is one document: put, read back and removed as a whole.
-function setting({ fields, put, get, remove }: Setting): Operations {
+// Every setting of a bucket is one document, which the API writes, reads and removes as one.
+function createOperations({ fields, put, get, remove }: Setting): Operations {
   return {
     fields: {
       bucket: { required: true, replace: true },
@@ -53,7 +53,7 @@ const flag = { default: false };
 
 function lifecycleRules(inputs: Properties): s3.LifecycleRule[] {
   const rules = (toApi(inputs.rules) ?? []) as s3.LifecycleRule[];
-  // The API wants a filter in every rule, the program may leave it out.
+  // The API requires a filter in every rule; for the program it is optional.
   return rules.map((rule) => ({
     ...rule,
     Filter: rule.Filter ?? { Prefix: rule.Prefix ?? "" },
@@ -66,7 +66,7 @@ function lifecycleState(rules: s3.LifecycleRule[] | undefined): Value {
 }
 
 export const bucketSettings: Record<string, Operations> = {
-  BucketLifecycleConfiguration: setting({
+  BucketLifecycleConfiguration: createOperations({
     fields: { rules: tree, transitionDefaultMinimumObjectSize: { computed: true } },
     put: (Bucket, inputs) =>
       send(
@@ -85,7 +85,7 @@ export const bucketSettings: Record<string, Operations> = {
     remove: (Bucket) => send(new s3.DeleteBucketLifecycleCommand({ Bucket })),
   }),
 
-  BucketVersioning: setting({
+  BucketVersioning: createOperations({
     fields: { versioningConfiguration: { ...tree, required: true }, mfa: {} },
     put: (Bucket, inputs) =>
       send(
@@ -100,7 +100,7 @@ export const bucketSettings: Record<string, Operations> = {
         versioningConfiguration: { status: Status ?? "Disabled", mfaDelete: MFADelete ?? "" },
       };
     },
-    // Versioning cannot be taken back, only suspended; what has versions keeps them.
+    // Versioning can only be suspended. Existing versions stay.
     remove: (Bucket) =>
       send(
         new s3.PutBucketVersioningCommand({
@@ -110,7 +110,7 @@ export const bucketSettings: Record<string, Operations> = {
       ),
   }),
 
-  BucketServerSideEncryptionConfiguration: setting({
+  BucketServerSideEncryptionConfiguration: createOperations({
     fields: { rules: { ...tree, required: true } },
     put: (Bucket, inputs) =>
       send(
@@ -126,7 +126,7 @@ export const bucketSettings: Record<string, Operations> = {
     remove: (Bucket) => send(new s3.DeleteBucketEncryptionCommand({ Bucket })),
   }),
 
-  BucketPublicAccessBlock: setting({
+  BucketPublicAccessBlock: createOperations({
     fields: {
       blockPublicAcls: flag,
       blockPublicPolicy: flag,
@@ -152,7 +152,7 @@ export const bucketSettings: Record<string, Operations> = {
     remove: (Bucket) => send(new s3.DeletePublicAccessBlockCommand({ Bucket })),
   }),
 
-  BucketOwnershipControls: setting({
+  BucketOwnershipControls: createOperations({
     fields: { rule: { ...tree, required: true } },
     put: (Bucket, inputs) =>
       send(
@@ -168,7 +168,7 @@ export const bucketSettings: Record<string, Operations> = {
     remove: (Bucket) => send(new s3.DeleteBucketOwnershipControlsCommand({ Bucket })),
   }),
 
-  BucketPolicy: setting({
+  BucketPolicy: createOperations({
     fields: { policy: { kind: "json", required: true } },
     put: (Bucket, inputs) => {
       const Policy = isObject(inputs.policy) ? JSON.stringify(inputs.policy) : text(inputs.policy);
@@ -180,7 +180,7 @@ export const bucketSettings: Record<string, Operations> = {
     remove: (Bucket) => send(new s3.DeleteBucketPolicyCommand({ Bucket })),
   }),
 
-  BucketObjectLockConfiguration: setting({
+  BucketObjectLockConfiguration: createOperations({
     fields: { objectLockEnabled: { default: "Enabled", replace: true }, rule: tree, token: {} },
     put: (Bucket, inputs) => putLock(Bucket, toApi(inputs.rule) as s3.ObjectLockRule),
     get: async (Bucket) => {
@@ -191,7 +191,7 @@ export const bucketSettings: Record<string, Operations> = {
         rule: fromApi(found?.Rule),
       };
     },
-    // What is locked stays so; only new versions are no longer locked.
+    // Locked versions stay locked. Only new versions have no lock.
     remove: (Bucket) => putLock(Bucket),
   }),
 };

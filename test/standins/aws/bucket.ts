@@ -13,7 +13,7 @@ import type { Operations } from "../base/bridged.ts";
 import { isObject, type Properties, stable, text } from "../base/properties.ts";
 import { clients } from "./clients.ts";
 
-/** The names by which S3 says that something is not there, one for each kind of setting. */
+/** S3 has one error name for each kind of missing object or setting. */
 export function isMissing(error: unknown): boolean {
   const name = error instanceof Error ? error.name : "";
   return /^(NotFound|NoSuch\w+|\w+NotFoundError|\w*NotFoundException)$/.test(name);
@@ -37,7 +37,7 @@ async function readTags(bucket: string): Promise<Properties> {
   }
 }
 
-async function empty(bucket: string): Promise<void> {
+async function emptyBucket(bucket: string): Promise<void> {
   for (;;) {
     const found = await clients().s3.send(new ListObjectVersionsCommand({ Bucket: bucket }));
     const all = [...(found.Versions ?? []), ...(found.DeleteMarkers ?? [])];
@@ -47,7 +47,10 @@ async function empty(bucket: string): Promise<void> {
   }
 }
 
-/** In this one region S3 makes a bucket that one has without a word; the official plugin looks first. */
+/**
+ * In us-east-1, S3 reports no error when an account creates a bucket that it has already. The official plugin
+ * checks first, too.
+ */
 async function assertAbsent(name: string): Promise<void> {
   const there = await clients()
     .s3.send(new HeadBucketCommand({ Bucket: name }))
@@ -122,7 +125,7 @@ export const bucket: Operations = {
   },
 
   async delete(_context, id, state) {
-    if (state.forceDestroy) await empty(id);
+    if (state.forceDestroy) await emptyBucket(id);
     await clients()
       .s3.send(new DeleteBucketCommand({ Bucket: id }))
       .catch((error) => {

@@ -21,7 +21,7 @@ export function clients(): Clients {
 }
 
 export async function connect(config: Properties): Promise<void> {
-  // Asking an instance for its role takes many seconds where there is none to ask.
+  // Outside of AWS, the request for the instance's role takes many seconds to fail.
   process.env.AWS_EC2_METADATA_DISABLED ??= "true";
   const region =
     text(config.region) || process.env.AWS_REGION || process.env.AWS_DEFAULT_REGION || "";
@@ -54,7 +54,7 @@ export async function connect(config: Properties): Promise<void> {
   if (!list(skip).includes("true")) await assertCredentials(current.sts);
 }
 
-/** A wrong or missing key is said before anything is planned with it. */
+/** Fails on a wrong or missing key before the engine plans anything. */
 async function assertCredentials(sts: STSClient): Promise<void> {
   try {
     await sts.send(new GetCallerIdentityCommand({}));

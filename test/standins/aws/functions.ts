@@ -5,8 +5,8 @@ import type { Provider } from "../base/resource.ts";
 import { clients } from "./clients.ts";
 import { getKey } from "./keys.ts";
 
-/** One value stands alone in a policy, several in a list, as the official function writes them. */
-function few(values: Value | undefined): Value | undefined {
+/** The official function writes one value as text and several values as a list. */
+function compactList(values: Value | undefined): Value | undefined {
   const all = list(values).map(text).sort().reverse();
   return all.length > 1 ? all : all[0];
 }
@@ -15,14 +15,14 @@ function principals(of: Value | undefined): Value | undefined {
   const all = objects(of);
   if (all.length === 0) return undefined;
   if (all.some((each) => each.type === "*")) return "*";
-  return Object.fromEntries(all.map((each) => [text(each.type), few(each.identifiers)!]));
+  return Object.fromEntries(all.map((each) => [text(each.type), compactList(each.identifiers)!]));
 }
 
 function conditions(of: Value | undefined): Value | undefined {
   const result: Record<string, Record<string, Value>> = {};
   for (const each of objects(of)) {
     const test = text(each.test);
-    result[test] = { ...result[test], [text(each.variable)]: few(each.values)! };
+    result[test] = { ...result[test], [text(each.variable)]: compactList(each.values)! };
   }
   return Object.keys(result).length > 0 ? result : undefined;
 }
@@ -31,10 +31,10 @@ function policyDocument(args: Properties): Properties {
   const Statement = objects(args.statements).map((each) => ({
     Sid: each.sid,
     Effect: text(each.effect) || "Allow",
-    Action: few(each.actions),
-    NotAction: few(each.notActions),
-    Resource: few(each.resources),
-    NotResource: few(each.notResources),
+    Action: compactList(each.actions),
+    NotAction: compactList(each.notActions),
+    Resource: compactList(each.resources),
+    NotResource: compactList(each.notResources),
     Principal: principals(each.principals),
     Condition: conditions(each.conditions),
   }));

@@ -11,7 +11,7 @@ function isGone(error: unknown): boolean {
   return isMissing(error) || (error instanceof Error && error.name === "NoSuchEntityException");
 }
 
-async function unlessGone<T>(action: Promise<T>): Promise<T | null> {
+async function nullIfGone<T>(action: Promise<T>): Promise<T | null> {
   return action.catch((error) => {
     if (isGone(error)) return null;
     throw error;
@@ -49,7 +49,7 @@ export const user: Operations = {
     return name;
   },
   async read(_context, id, state) {
-    const found = await unlessGone(send(new api.GetUserCommand({ UserName: id })));
+    const found = await nullIfGone(send(new api.GetUserCommand({ UserName: id })));
     if (!found?.User) return null;
     const { Arn, UserId, Path } = found.User;
     return { name: id, arn: Arn!, uniqueId: UserId!, path: Path ?? "/", tagsAll: state.tags ?? {} };
@@ -61,7 +61,7 @@ export const user: Operations = {
         await send(new api.DeleteAccessKeyCommand({ UserName: id, AccessKeyId }));
       }
     }
-    await unlessGone(send(new api.DeleteUserCommand({ UserName: id })));
+    await nullIfGone(send(new api.DeleteUserCommand({ UserName: id })));
   },
 };
 
@@ -78,7 +78,7 @@ export const userPolicy: Operations = {
   },
   async read(_context, _id, state) {
     const names = { UserName: text(state.user), PolicyName: text(state.name) };
-    const found = await unlessGone(send(new api.GetUserPolicyCommand(names)));
+    const found = await nullIfGone(send(new api.GetUserPolicyCommand(names)));
     return found && { policy: decodeURIComponent(found.PolicyDocument ?? "") };
   },
   async update(_context, _id, _state, news) {
@@ -86,7 +86,7 @@ export const userPolicy: Operations = {
   },
   async delete(_context, _id, state) {
     const names = { UserName: text(state.user), PolicyName: text(state.name) };
-    await unlessGone(send(new api.DeleteUserPolicyCommand(names)));
+    await nullIfGone(send(new api.DeleteUserPolicyCommand(names)));
   },
 };
 
@@ -95,8 +95,8 @@ function putUserPolicy(inputs: Properties) {
   return send(new api.PutUserPolicyCommand({ ...names, PolicyDocument: document(inputs.policy) }));
 }
 
-// The secret is told once, at creation: from then on it is in the state or nowhere.
-const told = new Map<string, string>();
+// The API returns the secret only once, at creation. After that, only the state has it.
+const newSecrets = new Map<string, string>();
 
 export const accessKey: Operations = {
   fields: {
@@ -110,11 +110,11 @@ export const accessKey: Operations = {
     const { AccessKey: made } = await send(
       new api.CreateAccessKeyCommand({ UserName: text(inputs.user) }),
     );
-    told.set(made!.AccessKeyId!, made!.SecretAccessKey!);
+    newSecrets.set(made!.AccessKeyId!, made!.SecretAccessKey!);
     return made!.AccessKeyId!;
   },
   async read(_context, id, state) {
-    const found = await unlessGone(
+    const found = await nullIfGone(
       send(new api.ListAccessKeysCommand({ UserName: text(state.user) })),
     );
     const key = found?.AccessKeyMetadata?.find((each) => each.AccessKeyId === id);
@@ -122,7 +122,7 @@ export const accessKey: Operations = {
     return {
       status: key.Status ?? "Active",
       createDate: key.CreateDate?.toISOString() ?? "",
-      secret: told.get(id) ?? state.secret ?? "",
+      secret: newSecrets.get(id) ?? state.secret ?? "",
     };
   },
   async update(_context, id, _state, news) {
@@ -132,7 +132,7 @@ export const accessKey: Operations = {
     );
   },
   async delete(_context, id, state) {
-    await unlessGone(
+    await nullIfGone(
       send(new api.DeleteAccessKeyCommand({ UserName: text(state.user), AccessKeyId: id })),
     );
   },
@@ -163,7 +163,7 @@ export const role: Operations = {
     return RoleName;
   },
   async read(_context, id, state) {
-    const found = (await unlessGone(send(new api.GetRoleCommand({ RoleName: id }))))?.Role;
+    const found = (await nullIfGone(send(new api.GetRoleCommand({ RoleName: id }))))?.Role;
     if (!found) return null;
     return {
       name: id,
@@ -185,7 +185,7 @@ export const role: Operations = {
     await send(new api.UpdateRoleCommand({ RoleName: id, ...settings }));
   },
   async delete(_context, id) {
-    await unlessGone(send(new api.DeleteRoleCommand({ RoleName: id })));
+    await nullIfGone(send(new api.DeleteRoleCommand({ RoleName: id })));
   },
 };
 
@@ -202,7 +202,7 @@ export const rolePolicy: Operations = {
   },
   async read(_context, _id, state) {
     const names = { RoleName: text(state.role), PolicyName: text(state.name) };
-    const found = await unlessGone(send(new api.GetRolePolicyCommand(names)));
+    const found = await nullIfGone(send(new api.GetRolePolicyCommand(names)));
     return found && { policy: decodeURIComponent(found.PolicyDocument ?? "") };
   },
   async update(_context, _id, _state, news) {
@@ -210,7 +210,7 @@ export const rolePolicy: Operations = {
   },
   async delete(_context, _id, state) {
     const names = { RoleName: text(state.role), PolicyName: text(state.name) };
-    await unlessGone(send(new api.DeleteRolePolicyCommand(names)));
+    await nullIfGone(send(new api.DeleteRolePolicyCommand(names)));
   },
 };
 

@@ -38,7 +38,7 @@ export const key: Operations = {
   async read(_context, id, state) {
     try {
       const { KeyMetadata: found } = await send(new api.DescribeKeyCommand({ KeyId: id }));
-      // What waits to be deleted is gone for the official plugin too.
+      // The official plugin also treats a key that is scheduled for deletion as deleted.
       if (!found || found.KeyState === "PendingDeletion") return null;
       const { KeyRotationEnabled } = await send(new api.GetKeyRotationStatusCommand({ KeyId: id }));
       const policy = await send(new api.GetKeyPolicyCommand({ KeyId: id, PolicyName: "default" }));
@@ -79,7 +79,7 @@ function setRotation(KeyId: string, inputs: Properties) {
     : send(new api.DisableKeyRotationCommand({ KeyId }));
 }
 
-/** `aws.kms.getKey`: fails where the key is not there or may not be described. */
+/** `aws.kms.getKey`: fails if the key does not exist or the credentials may not describe it. */
 export async function getKey(args: Properties): Promise<Properties> {
   const keyId = text(args.keyId);
   const { KeyMetadata: found } = await send(new api.DescribeKeyCommand({ KeyId: keyId }));

@@ -10,8 +10,8 @@ import { invokes } from "./functions.ts";
 import { accessKey, role, rolePolicy, user, userPolicy } from "./identities.ts";
 import { key } from "./keys.ts";
 
-/** Says what the API said in the words of the official plugin: operation, status and code first. */
-async function named<T>(operation: Promise<T>): Promise<T> {
+/** Formats an API error like the official plugin, with status and code before the message. */
+async function withPluginMessage<T>(operation: Promise<T>): Promise<T> {
   return operation.catch((error: Error & { $metadata?: { httpStatusCode?: number } }) => {
     const status = error.$metadata?.httpStatusCode;
     if (status !== undefined) {
@@ -21,29 +21,29 @@ async function named<T>(operation: Promise<T>): Promise<T> {
   });
 }
 
-function resource(operations: Operations): Resource {
+function createResource(operations: Operations): Resource {
   const { create, read, update, delete: remove } = operations;
   return bridged({
     ...operations,
-    create: (...args) => named(create(...args)),
-    read: (...args) => named(read(...args)),
-    ...(update && { update: (...args) => named(update(...args)) }),
-    delete: (...args) => named(remove(...args)),
+    create: (...args) => withPluginMessage(create(...args)),
+    read: (...args) => withPluginMessage(read(...args)),
+    ...(update && { update: (...args) => withPluginMessage(update(...args)) }),
+    delete: (...args) => withPluginMessage(remove(...args)),
   });
 }
 
 const resources: Record<string, Resource> = {
-  "aws:s3/bucket:Bucket": resource(bucket),
-  "aws:iam/user:User": resource(user),
-  "aws:iam/userPolicy:UserPolicy": resource(userPolicy),
-  "aws:iam/accessKey:AccessKey": resource(accessKey),
-  "aws:iam/role:Role": resource(role),
-  "aws:iam/rolePolicy:RolePolicy": resource(rolePolicy),
-  "aws:kms/key:Key": resource(key),
+  "aws:s3/bucket:Bucket": createResource(bucket),
+  "aws:iam/user:User": createResource(user),
+  "aws:iam/userPolicy:UserPolicy": createResource(userPolicy),
+  "aws:iam/accessKey:AccessKey": createResource(accessKey),
+  "aws:iam/role:Role": createResource(role),
+  "aws:iam/rolePolicy:RolePolicy": createResource(rolePolicy),
+  "aws:kms/key:Key": createResource(key),
 };
 for (const [name, operations] of Object.entries(bucketSettings)) {
   const module = `${name[0]!.toLowerCase()}${name.slice(1)}`;
-  resources[`aws:s3/${module}:${name}`] = resource(operations);
+  resources[`aws:s3/${module}:${name}`] = createResource(operations);
 }
 
 serve({ name: "aws", version: manifest.version, resources, invokes, configure: connect });

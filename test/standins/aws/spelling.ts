@@ -1,6 +1,6 @@
 import { isObject, type Value } from "../base/properties.ts";
 
-// Where the API does not simply begin its words with a capital.
+// Names for which a capital first letter is not the only difference.
 const EXCEPTIONS: Record<string, string> = {
   id: "ID",
   kmsMasterKeyId: "KMSMasterKeyID",
@@ -15,7 +15,7 @@ function renamed(value: unknown, rename: (key: string) => string): unknown {
   return Object.fromEntries(entries.map(([key, each]) => [rename(key), renamed(each, rename)]));
 }
 
-/** Pulumi's names in the API's spelling, all the way down. */
+/** Renames Pulumi's properties to the API's spelling, nested ones too. */
 export function toApi(value: Value | undefined): unknown {
   return renamed(value, (key) => EXCEPTIONS[key] ?? `${key[0]!.toUpperCase()}${key.slice(1)}`);
 }

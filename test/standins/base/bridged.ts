@@ -10,30 +10,30 @@ import {
 } from "./properties.ts";
 import { CheckFailure, type Context, PartialFailure, type Resource } from "./resource.ts";
 
-/** What a bridged resource type does to the real thing; the rest follows from its fields. */
+/** The operations of a bridged resource type on the real object. The rest follows from its fields. */
 export interface Operations {
   fields: Fields;
-  /** Outputs that no input has: unknown in the preview of a create. */
+  /** Outputs that are not inputs. They are unknown in the preview of a create. */
   outputs: string[];
-  /** Outputs that only a read fills: a half-made resource shows them as a change until a refresh. */
+  /** Outputs that only a read sets. A partly created resource shows them as a change until a refresh. */
   readOnce?: string[];
-  /** Outputs that are secret whatever the inputs are. */
+  /** Outputs that are always secret. */
   secretOutputs?: string[];
-  /** Inputs that the real thing spells differently, which only a refresh brings to light. */
+  /** Inputs that the real object returns in another format. Only a refresh shows the difference. */
   keptAsPlanned?: string[];
   deleteBeforeReplace?: boolean;
   check?(inputs: Properties): void;
   create(context: Context, inputs: Properties): Promise<string>;
   read(context: Context, id: string, state: Properties): Promise<Properties | null>;
-  /** Without it, what does not replace changes the state alone. */
+  /** Without it, a change that does not replace changes only the state. */
   update?(context: Context, id: string, state: Properties, news: Properties): Promise<void>;
   delete(context: Context, id: string, state: Properties): Promise<void>;
 }
 
 /**
- * A resource with the habits of a bridged Terraform one: the diff is taken against the state (which
- * refresh has read from the real thing), defaults are listed, names are generated, and an update
- * writes what was planned to the state without looking.
+ * Creates a resource that behaves like a bridged Terraform resource. It compares with the state, which a
+ * refresh has read from the real object. It lists defaults and generates names. An update writes the plan to
+ * the state and does not read the real object.
  */
 export function bridged(operations: Operations): Resource {
   const { fields } = operations;
@@ -46,9 +46,9 @@ export function bridged(operations: Operations): Resource {
 
   async function stateOf(context: Context, id: string, inputs: Properties): Promise<Properties> {
     const read = await operations.read(context, id, inputs);
-    if (!read) throw new Error(`${context.name}: gone right after it was made (${id})`);
-    const kept = (operations.keptAsPlanned ?? []).filter((name) => inputs[name] !== undefined);
-    const planned = Object.fromEntries(kept.map((name) => [name, inputs[name]!]));
+    if (!read) throw new Error(`${context.name}: not found right after its creation (${id})`);
+    const names = (operations.keptAsPlanned ?? []).filter((name) => inputs[name] !== undefined);
+    const planned = Object.fromEntries(names.map((name) => [name, inputs[name]!]));
     return { ...withoutMarks(inputs), ...read, ...planned };
   }
 
@@ -76,7 +76,7 @@ export function bridged(operations: Operations): Resource {
       for (const name of operations.readOnce ?? []) {
         if (state[name] === undefined) changes[name] = { kind: "update", replace: false };
       }
-      // A name given by hand cannot be held by the old one and the new one at once.
+      // The old and the new resource cannot both have a name that the program has set.
       const fixed = autonamed.some(
         (name) =>
           !list(news.__defaults).includes(name) && stable(state[name]) === stable(news[name]),
@@ -99,7 +99,7 @@ export function bridged(operations: Operations): Resource {
         return { id, state: marked({ ...(await stateOf(context, id, inputs)), id }) };
       } catch (error) {
         if (!(error instanceof PartialFailure)) throw error;
-        // What was planned, unread: the official plugin records no more of a half-made resource.
+        // The plan only: the official plugin records no more of a partly created resource.
         const state = { ...withoutMarks(inputs), id: error.id };
         throw new PartialFailure(error.message, error.id, state);
       }

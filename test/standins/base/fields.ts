@@ -1,21 +1,21 @@
 import { isObject, list, type Properties, stable, UNKNOWN, type Value } from "./properties.ts";
 
-/** One property of a resource, in the words that decide what a change of it does. */
+/** One property of a resource: it decides what a change of the property does. */
 export interface Field {
   /**
-   * Order of a set does not matter; `block` is one nested object; `tree` is nested at will, with zero
-   * values left out of the comparison; `json` is text that is compared as what it says.
+   * The order of a `set` does not matter. A `block` is one nested object. A `tree` is nested to any depth,
+   * and the comparison ignores zero values. `json` is text that is compared by its content.
    * @default "scalar"
    */
   kind?: "scalar" | "list" | "set" | "map" | "block" | "tree" | "json";
-  /** What a block, or each item of a list or set, holds. */
+  /** The properties of a block, or of each item of a list or set. */
   item?: Fields;
   /** A change replaces the resource. */
   replace?: boolean;
-  /** Filled in by the real thing when left out: leaving it out again is then no change. */
+  /** The real object sets a missing value. So it is not a change when the program has no value. */
   computed?: boolean;
   default?: Value;
-  /** Named after the resource when left out. */
+  /** A missing value is generated from the resource's name. */
   autoname?: boolean;
   required?: boolean;
 }
@@ -28,7 +28,7 @@ export interface Change {
 }
 export type Changes = Record<string, Change>;
 
-/** Nested defaults filled in and zero values dropped: the form in which both sides are compared. */
+/** Sets nested defaults and drops zero values. Both sides are compared in this form. */
 function canonical(field: Field, value: Value | undefined): Value {
   if (value === UNKNOWN) return UNKNOWN;
   if (value === undefined || value === null || value === "" || value === false || value === 0) {
@@ -109,7 +109,7 @@ function collect(into: Changes, path: string, field: Field, a: Value, b: Value, 
   into[path] = { kind: a === null ? "add" : b === null ? "delete" : "update", replace };
 }
 
-/** A set's members are told apart by value: one that is on both sides did not change, wherever it is. */
+/** Items of a set are identified by value: an item on both sides is unchanged, at any position. */
 function collectItems(
   into: Changes,
   path: string,
@@ -129,7 +129,7 @@ function collectItems(
   }
 }
 
-/** Adds the defaults to a program's inputs and lists them under __defaults, as bridged providers do. */
+/** Adds the defaults to a program's inputs and lists them in __defaults, like bridged providers. */
 export function withDefaults(fields: Fields, inputs: Properties): Properties {
   const result = { ...inputs };
   const defaults: string[] = [];
@@ -151,7 +151,7 @@ function nestedDefaults(item: Fields, value: Value): Value {
   return isObject(value) ? withDefaults(item, value) : value;
 }
 
-/** The list of defaults belongs to the inputs; outputs must not carry it. */
+/** Removes the list of defaults, which inputs have and outputs must not have. */
 export function withoutMarks(bag: Properties): Properties {
   const strip = (value: Value): Value => {
     if (Array.isArray(value)) return value.map(strip);

@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 
-/** `*` stays within a folder, `**` does not; Node 20 has no glob of its own. */
+/** `*` matches inside one folder, `**` across folders. Node 20 has no glob of its own. */
 export function globPattern(glob: string): RegExp {
   const source = glob
     .replace(/[.+^${}()|\\]/g, "\\$&")
@@ -11,7 +11,7 @@ export function globPattern(glob: string): RegExp {
   return new RegExp(`^${source}$`);
 }
 
-/** Every file and link below a folder, as sorted relative paths. */
+/** Lists every file and link below a folder as sorted relative paths. */
 export function filesBelow(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => !entry.isDirectory())

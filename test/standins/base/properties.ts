@@ -1,8 +1,8 @@
-/** What a property bag may hold once the wire's marks are gone; unknowns stay as UNKNOWN. */
+/** The values of properties after `plain` has removed the marks of the wire format; unknowns are UNKNOWN. */
 export type Value = null | boolean | number | string | Value[] | { [key: string]: Value };
 export type Properties = Record<string, Value>;
 
-// Fixed by the Pulumi engine's wire format.
+// Constants of the Pulumi engine's wire format.
 export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 const SIGNATURE = "4dabf18193072939515e22adb298388d";
 const SECRET = "1b47061264138c4ac30d75fd1eb44270";
@@ -21,7 +21,7 @@ export function fileAsset(path: string): Value {
   return { [SIGNATURE]: ASSET, path };
 }
 
-/** Without nulls and without marks: what a provider works with. */
+/** Removes nulls and the marks of the wire format. */
 export function plain(value: Value | undefined): Value {
   if (Array.isArray(value)) return value.map(plain);
   if (!isObject(value)) return value ?? null;
@@ -42,7 +42,7 @@ export function hasUnknown(value: Value | undefined): boolean {
   return some(value, (each) => each === UNKNOWN);
 }
 
-/** Equal text for equal values, whatever the order of keys. */
+/** Returns equal text for equal values, in any order of keys. */
 export function stable(value: Value | undefined): string {
   return JSON.stringify(value, (_key, each) =>
     isObject(each)
@@ -63,7 +63,7 @@ export function objects(value: Value | undefined): Properties[] {
   return list(value).filter(isObject);
 }
 
-/** Pulumi's autonaming: the logical name and seven random hex digits. */
+/** Generates a name like Pulumi: the logical name and seven random hex digits. */
 export function randomName(name: string, digits = 7): string {
   const random = [...crypto.getRandomValues(new Uint8Array(digits))];
   return `${name}-${random.map((each) => (each % 16).toString(16)).join("")}`;

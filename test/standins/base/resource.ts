@@ -6,7 +6,7 @@ export interface Context {
   /** The resource's logical name. */
   name: string;
   config: Properties;
-  /** Shown beside the resource while it is worked on, and gone afterwards. */
+  /** Shows a message beside the resource during the operation only. */
   status: (message: string) => void;
   log: (severity: "info" | "warning" | "error", message: string) => void;
 }
@@ -17,8 +17,8 @@ export interface Difference {
 }
 
 /**
- * The life of one resource type. Bags are plain (marks taken off) but for `raw`, which a provider that
- * accepts secrets hands back so that they stay secret.
+ * The operations of one resource type. All properties are plain, without marks, except `raw`: a provider that
+ * accepts secrets returns `raw`, so that secrets stay secret.
  */
 export interface Resource {
   check(context: Context, olds: Properties, news: Properties): Promise<Properties>;
@@ -49,7 +49,7 @@ export interface Read {
 
 export interface Provider {
   name: string;
-  /** The SDK's version: the engine refuses a plugin that reports another. */
+  /** The version of the SDK. The engine refuses a plugin that reports another version. */
   version: string;
   acceptSecrets?: boolean;
   resources: Record<string, Resource>;
@@ -57,7 +57,7 @@ export interface Provider {
   configure?(config: Properties): Promise<void>;
 }
 
-/** A wrong input: reported with its property, before anything is touched. */
+/** A wrong input. It is reported with its property, before anything changes. */
 export class CheckFailure extends Error {
   readonly property: string;
 
@@ -67,7 +67,7 @@ export class CheckFailure extends Error {
   }
 }
 
-/** The resource exists, but not as asked: the engine records it together with the reason. */
+/** The resource exists, but not as declared. The engine records it together with the reason. */
 export class PartialFailure extends Error {
   readonly id: string;
   readonly state: Properties;

@@ -14,7 +14,7 @@ import { fromStruct, toDiffResponse, toPartialError, toStruct } from "./wire.ts"
 type Call = ServerUnaryCall<any, unknown>;
 type Handler = (call: Call) => Promise<unknown>;
 
-/** Serves a provider on the raw service; the SDK's own base class drops Configure and preview. */
+/** Serves a provider over gRPC. The SDK's base class does not support Configure and preview. */
 export function serve(provider: Provider): void {
   let config: Properties = {};
   let engine = connectEngine(process.argv.slice(2).find((each) => !each.startsWith("-")));
@@ -24,11 +24,11 @@ export function serve(provider: Provider): void {
     return address ? new protoEngineGrpc.EngineClient(address, credentials) : undefined;
   }
 
-  function say(
+  function sendLog(
     urn: string,
     severity: "info" | "warning" | "error",
     message: string,
-    brief: boolean,
+    ephemeral: boolean,
   ) {
     const request = new protoEngine.LogRequest();
     const { LogSeverity } = protoEngine;
@@ -37,7 +37,7 @@ export function serve(provider: Provider): void {
     );
     request.setMessage(message);
     request.setUrn(urn);
-    request.setEphemeral(brief);
+    request.setEphemeral(ephemeral);
     engine?.log(request, () => {});
   }
 
@@ -46,8 +46,8 @@ export function serve(provider: Provider): void {
       urn,
       name: urn.split("::").slice(3).join("::"),
       config,
-      status: (message) => say(urn, "info", message, true),
-      log: (severity, message) => say(urn, severity, message, false),
+      status: (message) => sendLog(urn, "info", message, true),
+      log: (severity, message) => sendLog(urn, severity, message, false),
     };
   }
 
@@ -103,7 +103,7 @@ export function serve(provider: Provider): void {
     configure: async (call) => {
       config = bag(call.request.getArgs());
       for (const [name, value] of Object.entries(config)) {
-        // Nested settings arrive as JSON in a string.
+        // The engine sends nested settings as JSON text.
         if (typeof value === "string" && /^[[{]/.test(value)) config[name] = JSON.parse(value);
       }
       if (!hasUnknown(config)) await provider.configure?.(config);
@@ -227,7 +227,9 @@ export function serve(provider: Provider): void {
       handler(call).then(
         (response) => reply(null, response),
         (error) =>
-          reply(isObject(error) && "code" in error && "metadata" in error ? error : failed(error)),
+          reply(
+            isObject(error) && "code" in error && "metadata" in error ? error : toGrpcError(error),
+          ),
       );
     };
   }
@@ -238,7 +240,7 @@ export function serve(provider: Provider): void {
   });
 }
 
-function failed(error: unknown) {
+function toGrpcError(error: unknown) {
   const details = error instanceof Error ? error.message : String(error);
   return { code: grpc.status.UNKNOWN, details };
 }

@@ -15,7 +15,7 @@ export function fromStruct(struct: Struct | undefined): Properties {
 }
 
 export function toStruct(bag: Properties): Struct {
-  // undefined has no place in a Struct, and JSON drops it.
+  // A Struct cannot hold undefined, and JSON drops it.
   return protoStruct.Struct.fromJavaScript(JSON.parse(JSON.stringify(bag)));
 }
 
@@ -48,7 +48,7 @@ function kindOf(change: Changes[string]) {
   return change.replace ? Kind.UPDATE_REPLACE : Kind.UPDATE;
 }
 
-/** A created but failed resource travels in the error's details, or its id would be lost. */
+/** A resource that was created but failed is in the error's details. Otherwise its id would be lost. */
 export function toPartialError(failure: PartialFailure, inputs: Properties): Partial<ServiceError> {
   const detail = new protoProvider.ErrorResourceInitFailed();
   detail.setId(failure.id);

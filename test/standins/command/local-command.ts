@@ -28,7 +28,7 @@ export const localCommand: Resource = {
     return news;
   },
 
-  // Against the inputs, not the state: outputs are no part of the question.
+  // Compares with the old inputs, not with the state, which also has outputs.
   diff(_context, state, oldInputs, news) {
     const olds = Object.keys(oldInputs).length > 0 ? oldInputs : state;
     return { changes: diffFields(fields, olds, news) };
@@ -38,7 +38,7 @@ export const localCommand: Resource = {
     const id = randomName(context.name, 8).replace(/-([^-]*)$/, "$1");
     if (preview) return { id, state: { ...raw, stdout: UNKNOWN, stderr: UNKNOWN } };
     const command = text(inputs.create);
-    // What it printed is not secret, even where an input is: the official plugin keeps it in clear too.
+    // The official plugin also stores the command's output in clear text, even if an input is a secret.
     const outputs = command ? await execute(context, command, inputs, {}) : {};
     return { id, state: { ...raw, ...outputs } };
   },
@@ -46,8 +46,8 @@ export const localCommand: Resource = {
   async update(context, _id, state, news, preview, raw) {
     if (preview) return { ...raw, stdout: UNKNOWN, stderr: UNKNOWN };
     const command = text(news.update ?? news.create);
-    const kept = { stdout: state.stdout ?? "", stderr: state.stderr ?? "" };
-    const outputs = command ? await execute(context, command, news, state) : kept;
+    const previous = { stdout: state.stdout ?? "", stderr: state.stderr ?? "" };
+    const outputs = command ? await execute(context, command, news, state) : previous;
     return { ...raw, ...outputs };
   },
 

@@ -12,7 +12,7 @@ import {
   type Value,
 } from "../base/properties.ts";
 
-/** Runs one command as the official plugin does; what it printed is output and, on failure, message. */
+/** Runs one command like the official plugin. A failure's message contains everything it printed. */
 export async function run(
   command: string,
   inputs: Properties,
@@ -44,7 +44,7 @@ export async function run(
     });
     if (logs(logging, stream)) createInterface({ input: child[stream] }).on("line", status);
   }
-  // The command may end without having read its input.
+  // The command may exit before it has read its input.
   child.stdin.on("error", () => {});
   child.stdin.end(text(inputs.stdin));
 

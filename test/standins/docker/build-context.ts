@@ -31,7 +31,7 @@ function contextFiles(context: string, dockerfile: string): string[] {
   return filesBelow(context).filter((path) => !isIgnored(path, patterns));
 }
 
-/** Changes with names, modes and contents of what the build can see, and with nothing else. */
+/** A digest of the names, modes and contents of the files that the build can read, and of nothing else. */
 export function contextDigest(context: string, dockerfile: string): string {
   const hash = createHash("sha256").update(readFileSync(dockerfile));
   for (const path of contextFiles(context, dockerfile)) {
@@ -45,7 +45,7 @@ export function contextDigest(context: string, dockerfile: string): string {
   return hash.digest("hex");
 }
 
-/** The context as one archive, and the Dockerfile's path within it. */
+/** Packs the context into one archive, and returns the Dockerfile's path in it. */
 export function packContext(
   context: string,
   dockerfile: string,

@@ -1,6 +1,6 @@
 type Fields = Map<number, Buffer[]>;
 
-/** The length-delimited fields of one protobuf message: all that the build's trace is read for. */
+/** Reads the length-delimited fields of one protobuf message. The build's trace needs no others. */
 function fieldsOf(message: Buffer): Fields {
   const fields: Fields = new Map();
   let at = 0;
@@ -32,7 +32,7 @@ function textOf(message: Buffer, field: number): string {
   return fieldsOf(message).get(field)?.[0]?.toString("utf8") ?? "";
 }
 
-/** A BuildKit trace (steps, their errors, what they printed) as the lines people read. */
+/** Turns a BuildKit trace (steps, their errors, their output) into lines of text. */
 export function readTrace(trace: Buffer): string[] {
   const response = fieldsOf(trace);
   const steps = response.get(1) ?? [];

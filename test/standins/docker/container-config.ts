@@ -8,7 +8,7 @@ function strings(value: Value | undefined): string[] | undefined {
   return Array.isArray(value) ? value.map(text) : undefined;
 }
 
-/** As Docker's own client spells them out before it asks the engine. */
+/** Docker's own client also adds the prefix CAP_ before it calls the engine. */
 function capabilityNames(value: Value | undefined): string[] | undefined {
   return strings(value)?.map((each) => {
     const name = each.toUpperCase();
@@ -94,7 +94,7 @@ function ports(value: Value | undefined) {
   return { exposed, bindings };
 }
 
-/** The limits an update sends too. */
+/** These limits are part of a create and of an update. */
 export function resourceLimits(inputs: Properties) {
   return {
     Memory: mebibytes(inputs.memory) ?? 0,

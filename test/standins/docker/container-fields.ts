@@ -48,9 +48,9 @@ const uploads: Fields = {
 };
 
 /**
- * What a change of each property does. Without `replace` it is an update, and only what the update of
- * the container sends (memory, restart and their like) then reaches the engine: the others, such as
- * `healthcheck`, `tmpfs` and `init`, change in the state alone, as with the official plugin.
+ * What a change of each property does. Without `replace` it is an update. An update sends only some
+ * properties to the engine (memory, restart and similar ones). The others, such as `healthcheck`, `tmpfs`
+ * and `init`, change only in the state. The official plugin does the same.
  */
 export const containerFields: Fields = {
   name: { autoname: true, replace: true },
@@ -140,7 +140,7 @@ export const containerFields: Fields = {
     item: { name: { required: true }, soft: { required: true }, hard: { required: true } },
   },
   uploads: { kind: "set", replace: true, item: uploads },
-  // An empty user or folder means the image's own, and so no change.
+  // An empty user or folder means the image's default, so it is not a change.
   user: computedReplace,
   usernsMode: replace,
   volumes: {

@@ -57,8 +57,8 @@ function mounts(found: Inspect): Properties[] {
 }
 
 /**
- * What the official plugin reads back, and no more: labels, environment, uploads and networks stay as
- * the state has them, so nobody notices when those are changed by hand.
+ * Reads the same properties from the engine as the official plugin. It does not read labels, environment,
+ * uploads and networks, so a refresh does not show when somebody changes those by hand.
  */
 export function toState(found: Inspect, state: Properties): Properties {
   const { Config: config, HostConfig: host } = found;
@@ -119,10 +119,10 @@ export function toState(found: Inspect, state: Properties): Properties {
     }));
   }
   if (host.CapAdd?.length || host.CapDrop?.length) {
-    // The engine spells CAP_ out; a program that does not sees a change at every preview.
+    // The engine returns names with CAP_. A program without CAP_ shows a change at every preview.
     result.capabilities = { adds: host.CapAdd ?? [], drops: host.CapDrop ?? [] };
   }
-  if (host.NanoCpus > 0) result.cpus = spellCpus(host.NanoCpus);
+  if (host.NanoCpus > 0) result.cpus = renderCpus(host.NanoCpus);
   if (config.Healthcheck) {
     result.healthcheck = {
       tests: config.Healthcheck.Test ?? [],
@@ -137,13 +137,13 @@ export function toState(found: Inspect, state: Properties): Properties {
   if ((found.State.Running || mustRun) && objects(state.ports).length > 0) {
     result.ports = boundPorts(found);
   }
-  // A stopped container is drift: the next update finds it should run, and starts it.
+  // A stopped container is drift, and the next update starts it.
   if (!found.State.Running && mustRun) result.mustRun = false;
   return result;
 }
 
-/** The official plugin's own spelling: 2.0, 1.5, 10. */
-function spellCpus(nano: number): string {
+/** The number in the official plugin's format: 2.0, 1.5, 10. */
+function renderCpus(nano: number): string {
   const spelled = (nano / 1e9).toFixed(9);
   return spelled.split("0").length === 10 ? (nano / 1e9).toFixed(1) : spelled.replace(/0+$/, "");
 }

@@ -103,7 +103,7 @@ export const container: Operations = {
   async create(_context, inputs) {
     const engine = connectedEngine();
     const image = text(inputs.image);
-    // The official plugin pulls a missing image by itself; only then does it say that it cannot.
+    // The official plugin tries to pull a missing image, and fails with this message if it cannot.
     if (!(await engine.find(`/images/${image}/json`))) {
       throw new Error(
         `Unable to create container with image ${image}: unable to find or pull image ${image}`,
@@ -143,7 +143,7 @@ export const container: Operations = {
     const ignore = (status: number) => (error: unknown) => {
       if (!(error instanceof EngineError && error.status === status)) throw error;
     };
-    // Without a grace this is a kill without a signal, whatever the stop timeout says.
+    // With a grace of 0 the engine kills the container at once, whatever its stop timeout is.
     const grace = Number(state.destroyGraceSeconds ?? 0);
     if (!state.attach) {
       await engine.call("POST", `/containers/${id}/stop?t=${grace}`).catch(ignore(404));

@@ -1,6 +1,6 @@
 const UNITS: Record<string, number> = { h: 3600e9, m: 60e9, s: 1e9, ms: 1e6, us: 1e3, ns: 1 };
 
-/** "1m30s" as nanoseconds, in which the engine counts. */
+/** Converts "1m30s" to nanoseconds, the engine's unit. */
 export function toDuration(value: string): number {
   let total = 0;
   for (const [, count, unit] of value.matchAll(/([\d.]+)(h|ms|us|ns|m|s)/g)) {
@@ -10,8 +10,8 @@ export function toDuration(value: string): number {
 }
 
 /**
- * Nanoseconds in the form Go prints them: "1m0s", never "60s". A program that says "60s" therefore
- * sees a change after each refresh, with the official plugin too.
+ * Formats nanoseconds like Go: "1m0s", never "60s". So a program with "60s" shows a change after each
+ * refresh. The official plugin does the same.
  */
 export function fromDuration(nanoseconds: number): string {
   if (nanoseconds === 0) return "0s";

@@ -18,7 +18,7 @@ export class EngineError extends Error {
   }
 }
 
-/** The engine's HTTP API over a unix socket, TCP or ssh; no client program is needed but ssh itself. */
+/** The engine's HTTP API over a unix socket, TCP or ssh. It needs no client program except ssh. */
 export class Engine {
   apiVersion = "1.24";
   readonly #host: string;
@@ -83,7 +83,7 @@ export class Engine {
     return this.call("GET", path);
   }
 
-  /** Null where the thing is gone, which is an answer and no error. */
+  /** Returns null if the engine answers 404. */
   async find(path: string): Promise<Answer | null> {
     return this.get(path).catch((error) => {
       if (error instanceof EngineError && error.status === 404) return null;

@@ -55,7 +55,7 @@ async function build(context: Context, inputs: Properties): Promise<Properties> 
     registryServer: isObject(inputs.registry) ? text(inputs.registry.server) : "",
     imageName: name,
     platform: text(options.platform),
-    // Without a push there is no digest of a registry, and the local id stands for the content.
+    // Without a push there is no registry digest, so the local id identifies the content.
     repoDigest: inputs.skipPush ? built.Id : (built.RepoDigests?.[0] ?? built.Id),
   };
 }
@@ -142,7 +142,7 @@ export const image: Resource = {
   },
 
   async create(context, inputs, preview) {
-    // The outputs of a preview are the inputs: what the build will give is not known yet.
+    // A preview returns only the inputs, because the result of the build is not known yet.
     if (preview && !(inputs.buildOnPreview && !hasUnknown(inputs)))
       return { id: "", state: inputs };
     const outputs = await build(context, preview ? { ...inputs, skipPush: true } : inputs);
@@ -155,6 +155,6 @@ export const image: Resource = {
     return { ...outputs, __inputs: secret(news) };
   },
 
-  // The image stays on the engine: other tags and containers may stand on its layers.
+  // The image stays on the engine, because other tags and containers may use its layers.
   async delete() {},
 };

@@ -1,7 +1,7 @@
 import type { Field } from "../base/fields.ts";
 import { objects, type Properties, text, type Value } from "../base/properties.ts";
 
-/** Labels are a set of pairs in the program and a map on the engine; any change replaces. */
+/** The program has labels as a set of pairs, the engine as a map. Any change replaces the resource. */
 export const labelsField: Field = {
   kind: "set",
   replace: true,

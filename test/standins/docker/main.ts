@@ -25,6 +25,6 @@ serve({
       return { id: found.Id, name: found.Name, driver: found.Driver, internal: found.Internal };
     },
   },
-  // An engine out of reach fails every operation, previews too.
+  // If the engine is out of reach, every operation fails, also a preview.
   configure: connect,
 });

@@ -32,7 +32,7 @@ export const remoteImage: Operations = {
 
   async create(_context, inputs) {
     const name = text(inputs.name);
-    // A local image is taken as it is, without asking the registry.
+    // A local image is used as it is, without a request to the registry.
     const found = await connectedEngine().find(`/images/${name}/json`);
     if (!found) await pull(name);
     const image = found ?? (await connectedEngine().get(`/images/${name}/json`));

@@ -1,14 +1,14 @@
 import { spawn } from "node:child_process";
 import { Duplex } from "node:stream";
 
-/** The engine's socket on another machine, through the docker client there. */
+/** Connects to the engine's socket on another machine through the docker client there. */
 export function connectOverSsh(host: URL): Duplex {
   const target = host.username ? `${host.username}@${host.hostname}` : host.hostname;
   const port = host.port ? ["-p", host.port] : [];
   const child = spawn("ssh", [...port, "--", target, "docker", "system", "dial-stdio"], {
     stdio: ["pipe", "pipe", "inherit"],
   });
-  // The two ends are apart: when ssh has ended, what it said before is still to be read.
+  // Reading and writing end separately: after ssh has exited, its last output must still be read.
   const connection = new Duplex({
     read: () => void child.stdout.resume(),
     write: (chunk, encoding, done) => void child.stdin.write(chunk, encoding, done),

@@ -14,7 +14,7 @@ export const volume: Operations = {
   },
   outputs: ["mountpoint"],
 
-  // The engine answers a name that exists with the existing volume: it is adopted in silence.
+  // For an existing name the engine returns the existing volume, without an error.
   async create(_context, inputs) {
     const made = await connectedEngine().call("POST", "/volumes/create", {
       Name: text(inputs.name),

@@ -5,7 +5,7 @@ const checkout = join(import.meta.dirname, "..", "..");
 const FOLDERS = "cli components config dist examples migrations operate postgres stacks tools";
 const FILES = "Pulumi.yaml index.ts package.json tsconfig.json";
 
-/** What a project needs to run, copied into `folder`; the installed packages are linked. */
+/** Copies the files that a project needs into `folder`, and links the installed packages. */
 export function copyProject(folder: string): void {
   for (const name of `${FOLDERS} ${FILES}`.split(" ")) {
     cpSync(join(checkout, name), join(folder, name), { recursive: true });

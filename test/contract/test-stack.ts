@@ -4,15 +4,15 @@ import { join } from "node:path";
 
 import { type EngineEvent, LocalWorkspace, type Stack } from "@pulumi/pulumi/automation/index.js";
 
-/** What the engine did to one resource, in the words of its own display. */
+/** The engine's operation on one resource, with the names that Pulumi displays. */
 export interface Outcome {
   op: "create" | "same" | "update" | "replace" | "delete" | "failed" | "none";
-  /** Whether the old one went first. */
+  /** The old resource was deleted before the new one was created. */
   deletedFirst: boolean;
   /** Paths of the detailed diff. */
   paths: string[];
   error: string;
-  /** Everything that was shown: diagnostics included. */
+  /** The complete output, with diagnostics. */
   text: string;
   outputs: Record<string, unknown>;
 }
@@ -20,10 +20,10 @@ export interface Outcome {
 export type Program = () => Promise<Record<string, unknown> | void>;
 
 /**
- * A throw-away stack of an inline program, through the real CLI. The program must be a function that
- * registers anew at each call: a module imported twice registers nothing and so deletes the stack.
+ * A temporary stack of an inline program, run by the real CLI. The program must be a function that registers
+ * its resources at each call. A module that is imported twice would register nothing and delete the stack.
  */
-export class Bench {
+export class TestStack {
   readonly #stack: Stack;
   readonly #project: string;
   readonly folder: string;
@@ -34,7 +34,7 @@ export class Bench {
     this.folder = folder;
   }
 
-  static async open(project: string, config: Record<string, string> = {}): Promise<Bench> {
+  static async open(project: string, config: Record<string, string> = {}): Promise<TestStack> {
     const folder = mkdtempSync(join(tmpdir(), "pgstead-contract-"));
     const stack = await LocalWorkspace.createOrSelectStack(
       { stackName: "contract", projectName: project, program: async () => {} },
@@ -49,7 +49,7 @@ export class Bench {
       },
     );
     for (const [key, value] of Object.entries(config)) await stack.setConfig(key, { value });
-    return new Bench(stack, project, folder);
+    return new TestStack(stack, project, folder);
   }
 
   up(program: Program, watch: string): Promise<Outcome> {
@@ -70,8 +70,8 @@ export class Bench {
     });
   }
 
-  /** As `options.refresh: always` has it: what was changed by hand shows. */
-  refreshed(program: Program, watch: string): Promise<Outcome> {
+  /** Like `options.refresh: always`: shows changes that somebody made by hand. */
+  previewWithRefresh(program: Program, watch: string): Promise<Outcome> {
     return this.#run(watch, async (options) => {
       this.#stack.workspace.program = program;
       await this.#stack.preview({ ...options, refresh: true });
@@ -87,7 +87,7 @@ export class Bench {
     });
   }
 
-  /** As it lies in the backend; the export of the Automation API shows secrets. */
+  /** The state's file in the backend. The export of the Automation API would decrypt secrets. */
   state(): string {
     return readFileSync(
       join(this.folder, ".pulumi/stacks", this.#project, "contract.json"),
@@ -128,7 +128,7 @@ export class Bench {
       error = failure instanceof Error ? failure.message : String(failure);
     }
     return {
-      op: error ? "failed" : summary(ops),
+      op: error ? "failed" : summarize(ops),
       deletedFirst:
         ops.indexOf("delete-replaced") >= 0 &&
         ops.indexOf("delete-replaced") < ops.indexOf("create-replacement"),
@@ -140,7 +140,7 @@ export class Bench {
   }
 }
 
-function summary(ops: string[]): Outcome["op"] {
+function summarize(ops: string[]): Outcome["op"] {
   if (ops.some((op) => op === "replace" || op === "create-replacement")) return "replace";
   for (const op of ["delete", "create", "update"] as const) if (ops.includes(op)) return op;
   return ops.length > 0 ? "same" : "none";

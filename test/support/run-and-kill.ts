@@ -1,19 +1,19 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 export interface OwnGroup {
-  /** In a process group of its own, so that a kill takes its children along. */
+  /** Start the command in a process group of its own, so that the kill ends its children too. */
   ownGroup: true;
   onStart: (pid: number) => void;
 }
 
-/** Runs a command and ends it with all its children after so many milliseconds, without a word. */
-export const killedAfter = <Ended>(
+/** Runs a command and sends SIGKILL to it and all its children after so many milliseconds. */
+export const runAndKillAfter = <Ended>(
   milliseconds: number,
   run: (options: OwnGroup) => Promise<Ended>,
-): Promise<Ended> => killedWhen(sleep(milliseconds), run);
+): Promise<Ended> => runAndKillWhen(sleep(milliseconds), run);
 
-/** The same once something has happened. */
-export async function killedWhen<Ended>(
+/** The same, but after `moment` has happened. */
+export async function runAndKillWhen<Ended>(
   moment: Promise<unknown>,
   run: (options: OwnGroup) => Promise<Ended>,
 ): Promise<Ended> {
@@ -28,7 +28,7 @@ export async function killedWhen<Ended>(
   try {
     process.kill(-group, "SIGKILL");
   } catch {
-    // It was faster than the kill.
+    // The command ended before the kill.
   }
   return ended;
 }

@@ -2,27 +2,31 @@ import * as pulumi from "@pulumi/pulumi";
 import type { EmbeddedPostgres } from "../engines/embedded.ts";
 import { beforeChange } from "../guards/hooks.ts";
 import { runPgstead } from "../pgstead.ts";
-import { migrationInput } from "./input.ts";
+import { migrationInput } from "./run-input.ts";
 
 export interface EmbeddedMigrationsArgs {
+  /** The server to migrate. */
   postgres: EmbeddedPostgres;
-  /** Versions that wait to be applied, as a preview shows them. */
+  /**
+   * Versions that are not applied yet. A preview shows them.
+   * @example ["0001_tenants"]
+   */
   pending: string[];
   /**
-   * Run on each `up` (`always`), or only when files changed or the server was down (`changed`).
+   * When to run: at each `up` (`always`), or only when `pending` has changed (`changed`).
    * @default "always"
    */
   runOn?: "always" | "changed";
 }
 
 /**
- * Applies the SQL of the migrations folder to the embedded server on each `up`.
+ * Applies the migrations folder to the embedded server at each `up`.
  *
  * @example
  * new EmbeddedMigrations("migrations", { postgres, pending: ["0001_tenants"] });
  */
 export class EmbeddedMigrations extends pulumi.ComponentResource {
-  /** The resources underneath, for what the outputs do not cover. */
+  /** The child resources. */
   readonly nodes: { run: pulumi.Stash };
 
   constructor(name: string, args: EmbeddedMigrationsArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -33,7 +37,7 @@ export class EmbeddedMigrations extends pulumi.ComponentResource {
 
     function createRun(parent: pulumi.Resource) {
       const hooks = beforeChange(`${name}-apply`, async () => {
-        // The server may have ended since its own resource was last changed.
+        // The server may have stopped after its own resource was last changed.
         await args.postgres.start();
         await runPgstead(["migrate", "up", "--settings", args.postgres.settingsFile]);
       });

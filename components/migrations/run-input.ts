@@ -1,4 +1,7 @@
-/** Readable in a preview: `PGSTEAD_PENDING: "none" => "0008_x"`, and one value that always changes. */
+/**
+ * The values that a preview shows: `PGSTEAD_PENDING: "none" => "0008_x"`. With `always`, a second value
+ * changes each time, so that the step runs at each `up`.
+ */
 export function migrationInput(
   pending: string[],
   runOn: "always" | "changed" = "always",
