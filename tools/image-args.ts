@@ -1,4 +1,5 @@
-import { type Base, baseImage, normalizePgvector } from "../components/server/image.ts";
+import { baseImage, normalizePgvector } from "../components/server/image.ts";
+import type { Base } from "../config/choices.ts";
 
 /** The build arguments that the components would give, for those who build an image by hand. */
 const base = (process.argv[2] ?? "alpine") as Base;

@@ -7,6 +7,8 @@ import { Bucket, type BucketArgs } from "@pulumi/aws/s3/bucket.js";
 import type { BucketLifecycleConfigurationArgs } from "@pulumi/aws/s3/bucketLifecycleConfiguration.js";
 import type { BucketPolicyArgs } from "@pulumi/aws/s3/bucketPolicy.js";
 import * as pulumi from "@pulumi/pulumi";
+import type { BucketSetting } from "../../config/choices.ts";
+import { DEFAULTS } from "../../config/defaults.ts";
 import type { BucketSettings } from "../../operate/settings.ts";
 import { ConfigError } from "../error.ts";
 import { explainFailure } from "../guards/hooks.ts";
@@ -14,7 +16,6 @@ import { type Transform, transform } from "../transform.ts";
 import { asJson, type Credentials, createUser, grantToRole } from "./access.ts";
 import { explainBucketFailure, explainKeyFailure } from "./failure.ts";
 import { createBucketSettings, type ObjectLock, type SettingsNodes } from "./feature-resources.ts";
-import type { BucketSetting } from "./features.ts";
 import { lifecycleRules, type Retention } from "./lifecycle.ts";
 import { agentPolicy, pgbackrestPolicy } from "./policy.ts";
 
@@ -100,7 +101,7 @@ export class BackupBucket extends pulumi.ComponentResource {
     const { endpoint, tags } = args;
     const prefix = args.prefix ?? "";
     // A service that is not AWS takes any region; at AWS it is the provider's unless one is given.
-    const region = args.region ?? (endpoint && "us-east-1");
+    const region = args.region ?? (endpoint && DEFAULTS.bucket.region);
     const pathStyle = args.pathStyle ?? endpoint !== undefined;
     const rules = lifecycleRules(name, prefix, args);
     const without = normalizeWithout(name, args);

@@ -1,4 +1,5 @@
-import { type BucketSetting, withoutIt } from "./features.ts";
+import type { BucketSetting } from "../../config/choices.ts";
+import { withoutIt } from "./features.ts";
 
 /** Why a bucket could not be made and what to do, where S3's own words do not say it. */
 export function explainBucketFailure(bucketName: string | undefined, error: string) {

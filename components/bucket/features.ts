@@ -1,8 +1,10 @@
+import type { BucketSetting } from "../../config/choices.ts";
+
 /**
  * What a bucket can be told, each by itself, and what it is like without: a service may lack some, an
  * adopted bucket may keep its own.
  */
-const WITHOUT = {
+const WITHOUT: Record<BucketSetting, string> = {
   publicAccess: "an ACL or a policy could make objects public",
   ownership: "objects may belong to who wrote them",
   encryption: "objects lie there as the service stores them",
@@ -10,7 +12,5 @@ const WITHOUT = {
   policy: "plain http is not refused",
   lifecycle: "nothing expires, and the bucket grows for ever",
 };
-export type BucketSetting = keyof typeof WITHOUT;
-export const BUCKET_SETTINGS = Object.keys(WITHOUT) as BucketSetting[];
 
 export const withoutIt = (setting: BucketSetting) => WITHOUT[setting];

@@ -1,15 +1,17 @@
+import type { ColdClass } from "../../config/choices.ts";
+import { DEFAULTS } from "../../config/defaults.ts";
 import { ConfigError } from "../error.ts";
 import { prefixesOf } from "./policy.ts";
 
+const defaults = DEFAULTS.bucket;
+
 /** Days before S3 takes an object into a class, and days that it bills for at least. */
-const CLASSES = {
+const CLASSES: Record<ColdClass, { earliest: number; billed: number }> = {
   STANDARD_IA: { earliest: 30, billed: 30 },
   GLACIER_IR: { earliest: 1, billed: 90 },
   GLACIER: { earliest: 1, billed: 90 },
   DEEP_ARCHIVE: { earliest: 1, billed: 180 },
 };
-export type ColdClass = keyof typeof CLASSES;
-export const COLD_CLASSES = Object.keys(CLASSES) as ColdClass[];
 
 export interface Retention {
   /** Days a dump is kept. @default 30 */
@@ -86,7 +88,7 @@ export function lifecycleRules(
 function rule(
   id: string,
   prefix: string,
-  { expireDays, coldAfterDays, coldClass = "STANDARD_IA" }: Omit<ExtraRule, "id" | "prefix">,
+  { expireDays, coldAfterDays, coldClass = defaults.coldClass }: Omit<ExtraRule, "id" | "prefix">,
 ): LifecycleRule {
   return {
     id,
@@ -102,8 +104,9 @@ function rule(
 const OWN_RULES = ["dumps", "volumes", "old-versions", "broken-uploads"];
 
 function normalizeRetention(name: string, retention: Retention) {
-  const { retentionDays = 30, noncurrentDays = 30, coldAfterDays } = retention;
-  const { coldClass = "STANDARD_IA", extraRules = [] } = retention;
+  const { retentionDays = defaults.retentionDays, coldAfterDays } = retention;
+  const { noncurrentDays = defaults.noncurrentDays } = retention;
+  const { coldClass = defaults.coldClass, extraRules = [] } = retention;
   for (const [key, days] of Object.entries({ retentionDays, noncurrentDays })) {
     if (!Number.isInteger(days) || days < 1) {
       throw new ConfigError(`"${key}" of "${name}" must be a whole number from 1, got ${days}`);
@@ -135,7 +138,7 @@ function assertExtraRule(name: string, { prefix: _, ...extra }: ExtraRule) {
 /** A class bills for some days at least, so a shorter stay costs more than it saves. */
 function assertWorthMoving(
   name: string,
-  { id, expireDays, coldAfterDays, coldClass = "STANDARD_IA" }: Omit<ExtraRule, "prefix">,
+  { id, expireDays, coldAfterDays, coldClass = defaults.coldClass }: Omit<ExtraRule, "prefix">,
 ) {
   const { earliest, billed } = CLASSES[coldClass];
   const latest = (expireDays ?? Number.POSITIVE_INFINITY) - billed;

@@ -1,6 +1,7 @@
 import { relative } from "node:path";
 import { Command } from "@pulumi/command/local/command.js";
 import * as pulumi from "@pulumi/pulumi";
+import { DEFAULTS } from "../../config/defaults.ts";
 import { bundle } from "../assets.ts";
 
 export interface ChangeGuardArgs {
@@ -8,8 +9,8 @@ export interface ChangeGuardArgs {
   prefix: string;
   /** Id of the image that the server is to run. */
   image: pulumi.Input<string>;
-  /** It has run before, and somebody goes back to it. @default false */
-  pinned?: boolean;
+  /** Id of an image that has run before; `image` is this one then. @default - the built image runs */
+  pinnedImage?: string | undefined;
   superuser: string;
   /** Of a protected stack a proven backup must be there first. */
   protect: boolean;
@@ -35,7 +36,8 @@ export class ChangeGuard extends pulumi.ComponentResource {
   constructor(name: string, args: ChangeGuardArgs, opts?: pulumi.ComponentResourceOptions) {
     super("pgstead:index:ChangeGuard", name, {}, opts);
     const { prefix, image, dockerHost, protect, accept = [], superuser } = args;
-    const { provenWithinHours = 24, pinned = false } = args;
+    const { provenWithinHours = DEFAULTS.postgres.provenWithinHours } = args;
+    const pinned = args.pinnedImage !== undefined;
     const check = new Command(
       `${name}-check`,
       {

@@ -1,6 +1,7 @@
 import { relative } from "node:path";
 import { Command } from "@pulumi/command/local/command.js";
 import * as pulumi from "@pulumi/pulumi";
+import { DEFAULTS } from "../../config/defaults.ts";
 import { bundle } from "../assets.ts";
 import type { AgentParts } from "../engines/docker.ts";
 import { MIGRATOR_FOLDER } from "../server/files.ts";
@@ -56,7 +57,13 @@ export class Migrations extends pulumi.ComponentResource {
     this.registerOutputs({});
 
     function createRun(parent: pulumi.Resource) {
-      const { container, network, agent, startSeconds = 300, folder } = args;
+      const {
+        container,
+        network,
+        agent,
+        startSeconds = DEFAULTS.postgres.startSeconds,
+        folder,
+      } = args;
       const step = { container, network, ...agent, startSeconds, folder, tool: toolOf(args.tool) };
       return new Command(
         `${name}-run`,

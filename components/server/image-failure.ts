@@ -6,8 +6,8 @@ interface Source {
 }
 
 /**
- * A build ends with the exit code of its last command; what that has printed is no longer there. So the
- * source is looked at once more from here, which sees the same unless a mirror is the builder's alone.
+ * The error of a failed build holds the exit code of its last command, not its output. So the source is
+ * fetched once more from here. Only a mirror that the builder alone reaches gives another answer.
  */
 export async function explainImageFailure(
   error: string,
@@ -16,12 +16,12 @@ export async function explainImageFailure(
   if (!url || !sha256 || !/compile-pgvector/.test(error)) return undefined;
   const found = await digestOf(url);
   if (found === sha256) {
-    return "pgvector could not be compiled, though its source is the expected one; the lines of the build above say why";
+    return "pgvector could not be compiled, although its source is the expected one; the lines of the build above say why";
   }
   const seen = found
     ? `the source at ${url} has SHA-256 ${found}, expected ${sha256}`
-    : `if the lines of the build above speak of SHA-256: expected of ${url} is ${sha256}`;
-  return `pgvector was not compiled: ${seen}; set postgres.pgvector.sha256 only after you have made sure of the source`;
+    : `if the build above complains of SHA-256, ${url} is expected to have ${sha256}`;
+  return `pgvector was not compiled: ${seen}; set postgres.pgvector.sha256 only after you have checked the source`;
 }
 
 async function digestOf(url: string): Promise<string | undefined> {
