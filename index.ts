@@ -5,7 +5,7 @@
  * - the agent, which takes the backups, and the bucket they go to (engine `docker`);
  * - the outputs that application deploys consume.
  */
-import { readConfig } from "./config/config.ts";
+import { readConfig } from "./config/read.ts";
 
 const config = readConfig();
 // Each engine loads what it needs and nothing of the other's.

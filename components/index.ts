@@ -2,8 +2,8 @@
  * Other programs import this file as `pgstead/components`. It needs the AWS SDK and the Docker SDK of
  * Pulumi. A program without one of them imports single files: `pgstead/components/engines/embedded`.
  */
+export type { Base, BucketSetting, LoginRole } from "../config/choices.ts";
 export { BackupBucket, type BackupBucketArgs } from "./bucket/backup-bucket.ts";
-export type { BucketSetting } from "./bucket/features.ts";
 export { lifecycleRules, type Retention } from "./bucket/lifecycle.ts";
 export { assertRetention, type RetentionPlan } from "./bucket/retention-proof.ts";
 export { assertAdoptable, type SurveyArgs } from "./bucket/survey.ts";
@@ -25,12 +25,12 @@ export { type Database, type MigrationFiles, readMigrationFiles } from "./migrat
 export { PostgresDatabase, type PostgresDatabaseArgs } from "./server/database.ts";
 export { FILES_FOLDER } from "./server/files.ts";
 export {
-  type Base,
+  type ImageSource,
   type PgvectorArgs,
   PostgresImage,
   type PostgresImageArgs,
 } from "./server/image.ts";
-export { type LoginRole, Passwords, type PasswordsArgs } from "./server/passwords.ts";
+export { Passwords, type PasswordsArgs } from "./server/passwords.ts";
 export { BackupSidecar, type BackupSidecarArgs } from "./server/sidecar.ts";
 export { ServerTls, type ServerTlsArgs } from "./server/tls.ts";
 export {

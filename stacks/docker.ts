@@ -1,68 +1,135 @@
 import * as pulumi from "@pulumi/pulumi";
-import { BACKUPS_FOLDER, DockerPostgres } from "../components/engines/docker.ts";
-import { Migrations } from "../components/migrations/migrations.ts";
+import {
+  BACKUPS_FOLDER,
+  DockerPostgres,
+  type DockerTlsArgs,
+} from "../components/engines/docker.ts";
+import { Migrations, type MigrationTool } from "../components/migrations/migrations.ts";
 import { readMigrationFiles } from "../components/migrations/pending.ts";
 import { FILES_FOLDER } from "../components/server/files.ts";
+import type { PgvectorArgs } from "../components/server/image.ts";
+import type { PasswordsArgs } from "../components/server/passwords.ts";
 import { BackupSidecar } from "../components/server/sidecar.ts";
-import { migrationRules, type StackConfig } from "../config/config.ts";
+import type { StackConfig } from "../config/stack-config.ts";
+import type { BucketSettings, SettingsInput } from "../operate/settings.ts";
 import { createBucket } from "./bucket.ts";
+import { migrationRules } from "./migration-rules.ts";
 
-/** A stack on the engine `docker`: containers and named volumes of one Docker host, and a bucket. */
+/** A stack on the engine `docker`: containers and named volumes on one Docker host, and a bucket. */
 export async function deploy(config: StackConfig, _root: string) {
   const stack = pulumi.getStack();
   const dockerHost = new pulumi.Config("docker").get("host");
-  const { postgres: server, migrations, backups } = config;
+  const { postgres: server, migrations } = config;
   const files = await readMigrationFiles({ stack });
   const bucket = await createBucket(config);
-  const { webhook, ping, ...kept } = { folder: BACKUPS_FOLDER, ...backups };
-  const told = addressFiles({ webhook, ping });
 
+  // Key by key: the compiler refuses a key that does not exist, and a spread would let it pass.
   const postgres = new DockerPostgres("postgres", {
-    ...server,
     database: config.database,
-    passwords: { fixed: server.passwords, rotation: server.passwordRotation },
-    publishedPort: config.publish ? config.port : undefined,
+    superuser: server.superuser,
+    image: {
+      version: server.version,
+      base: server.base,
+      baseImage: server.baseImage,
+      pgvector: pgvectorOf(server),
+      buildNetwork: server.buildNetwork,
+    },
+    pinnedImage: server.image,
+    size: {
+      memoryMb: server.memoryMb,
+      cpus: server.cpus,
+      maintenanceWorkMemMb: server.maintenanceWorkMemMb,
+    },
     serverSettings: server.settings,
-    migratorScheme: migrations.command && migrations.urlScheme,
+    publishedPort: config.publish ? config.port : undefined,
+    tls: tlsOf(server),
+    passwords: { fixed: passwordsOf(server), rotation: server.passwordRotation },
+    guards: {
+      accept: server.accept,
+      provenWithinHours: server.provenWithinHours,
+      acceptEmptyVolume: server.acceptEmptyVolume,
+    },
     protect: config.protect,
+    stopSeconds: server.stopSeconds,
+    migratorScheme: migrations.command && migrations.urlScheme,
+    migrations: migrationRules(config),
     checks: config.checks,
     vector: config.vector,
-    migrations: migrationRules(config),
-    backups: pulumi.output({ ...told.settings, ...kept, bucket: bucket?.settings }),
-    files: { ...bucket?.files, ...told.files },
+    backups: pulumi.output(bucket?.settings).apply((settings) => backupsOf(config, settings)),
+    files: { ...bucket?.files, ...addressFiles(config.backups) },
     dockerHost,
   });
 
+  const { container, agent, network, migratorVolume } = postgres;
   const migrated = new Migrations("migrations", {
     folder: migrations.folder,
     pending: files.pending,
     runOn: migrations.runOn,
     startSeconds: server.startSeconds,
-    tool: migrations.command ? { ...migrations, volume: postgres.migratorVolume } : undefined,
-    container: postgres.container,
-    agent: postgres.agent,
-    network: postgres.network,
+    tool: toolOf(config, migratorVolume),
+    container,
+    agent,
+    network,
     dockerHost,
   });
 
-  const parts = { agent: postgres.agent, network: postgres.network, dockerHost };
-  new BackupSidecar("agent", parts, { dependsOn: migrated });
+  new BackupSidecar("agent", { agent, network, dockerHost }, { dependsOn: migrated });
   return {
     postgres,
     schemaVersion: files.newest,
     backupBucket: bucket?.name ?? null,
-    backupSchedule: backups.schedule,
+    backupSchedule: config.backups.schedule,
   };
 }
 
-/** Addresses may hold tokens, so they travel like passwords: in files, and encrypted in the state. */
-function addressFiles(addresses: { webhook?: string | undefined; ping?: string | undefined }) {
-  const given = Object.entries(addresses).filter(([, address]) => address);
-  const file = (name: string) => `${FILES_FOLDER}/${name}-url`;
+type Server = StackConfig["postgres"];
+
+function pgvectorOf({ pgvector }: Server): PgvectorArgs | undefined {
+  if (!pgvector) return undefined;
+  const { from, version, url, sha256, allowBelowFloor } = pgvector;
+  return { from, version, url, sha256, allowBelowFloor };
+}
+
+function tlsOf({ tls }: Server): DockerTlsArgs | undefined {
+  if (!tls) return undefined;
+  const { certificate, key, required, names, renewal } = tls;
+  return { certificate, key, required, names, renewal };
+}
+
+function passwordsOf({ passwords }: Server): PasswordsArgs["fixed"] {
+  if (!passwords) return undefined;
+  const { migrator, app, readonly } = passwords;
+  return { migrator, app, readonly };
+}
+
+function toolOf(
+  { migrations }: StackConfig,
+  volume: pulumi.Output<string> | undefined,
+): MigrationTool | undefined {
+  if (!migrations.command) return undefined;
+  const { command, image, urlVariable } = migrations;
+  return { command, image, urlVariable, volume };
+}
+
+const addressFile = (name: "webhook" | "ping") => `${FILES_FOLDER}/${name}-url`;
+
+function backupsOf(
+  { backups: { webhook, ping, ...rules } }: StackConfig,
+  bucket: BucketSettings | undefined,
+): SettingsInput["backups"] {
   return {
-    settings: Object.fromEntries(given.map(([name]) => [`${name}File`, file(name)])),
-    files: Object.fromEntries(
-      given.map(([name, address]) => [file(name), pulumi.secret(address!)]),
-    ),
+    webhookFile: webhook && addressFile("webhook"),
+    pingFile: ping && addressFile("ping"),
+    folder: BACKUPS_FOLDER,
+    ...rules,
+    bucket,
+  };
+}
+
+/** A URL may hold a token, so it travels like a password: in a file, and encrypted in the state. */
+function addressFiles({ webhook, ping }: StackConfig["backups"]) {
+  return {
+    ...(webhook && { [addressFile("webhook")]: pulumi.secret(webhook) }),
+    ...(ping && { [addressFile("ping")]: pulumi.secret(ping) }),
   };
 }

@@ -3,11 +3,12 @@ import * as pulumi from "@pulumi/pulumi";
 import { EmbeddedPostgres } from "../components/engines/embedded.ts";
 import { EmbeddedMigrations } from "../components/migrations/embedded-migrations.ts";
 import { readMigrationFiles } from "../components/migrations/pending.ts";
-import { migrationRules, type StackConfig } from "../config/config.ts";
+import type { StackConfig } from "../config/stack-config.ts";
+import { migrationRules } from "./migration-rules.ts";
 
 /** A stack on the engine `embedded`: a background process of this machine. */
 export async function deploy(config: StackConfig, root: string) {
-  // Refused by the configuration: there is no agent here to tell.
+  // The schema refuses these two here, because the engine has no agent that calls them.
   const { webhook: _, ping: __, ...backups } = config.backups;
   const postgres = new EmbeddedPostgres("postgres", {
     folder: join(root, ".pgstead", pulumi.getStack()),

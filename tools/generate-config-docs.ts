@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { sizeServer } from "../components/server/tuning.ts";
-import { schema, unwrap } from "../config/config.ts";
+import { unwrap } from "../config/mistakes.ts";
+import { schema } from "../config/stack-config.ts";
 
 interface Described {
   description?: string;

@@ -1,4 +1,5 @@
-import { type Base, baseImage, normalizePgvector } from "../components/server/image.ts";
+import { baseImage, normalizePgvector } from "../components/server/image.ts";
+import type { Base } from "../config/choices.ts";
 
 // Prints the build arguments that the components use, for people who build an image by hand.
 const base = (process.argv[2] ?? "alpine") as Base;

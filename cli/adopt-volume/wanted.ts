@@ -1,6 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
+import { describeMistakes } from "../../config/mistakes.ts";
+import { parseStackFile } from "../../config/parse.ts";
+import { mistake } from "../../operate/error.ts";
 import { readStackFile } from "../stack/stack-file.ts";
 
 export interface ServerWanted {
@@ -10,10 +13,11 @@ export interface ServerWanted {
 
 /** The server that the stack's file declares. */
 export function readServerWanted(root: string, stack: string): ServerWanted {
-  const config = readStackFile(root, stack).config ?? {};
-  const server = (config["pgstead:postgres"] ?? {}) as { version?: string | number; base?: string };
-  const [major = "18"] = String(server.version ?? "18").split(".");
-  return { major, base: server.base ?? "alpine" };
+  const { values, mistakes } = parseStackFile(readStackFile(root, stack).config);
+  // `up` would refuse them too, but only after the cluster was copied.
+  if (mistakes.length > 0) throw mistake(describeMistakes(stack, mistakes));
+  const { version, base } = values.postgres;
+  return { major: version.split(".")[0] as string, base };
 }
 
 export const readProjectName = (root: string): string =>

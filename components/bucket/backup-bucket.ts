@@ -8,6 +8,8 @@ import { Bucket, type BucketArgs } from "@pulumi/aws/s3/bucket.js";
 import type { BucketLifecycleConfigurationArgs } from "@pulumi/aws/s3/bucketLifecycleConfiguration.js";
 import type { BucketPolicyArgs } from "@pulumi/aws/s3/bucketPolicy.js";
 import * as pulumi from "@pulumi/pulumi";
+import type { BucketSetting } from "../../config/choices.ts";
+import { DEFAULTS } from "../../config/defaults.ts";
 import type { BucketSettings } from "../../operate/settings.ts";
 import { ConfigError } from "../error.ts";
 import { explainFailure } from "../guards/hooks.ts";
@@ -15,7 +17,6 @@ import { type Transform, transform } from "../transform.ts";
 import { type Credentials, createUser, grantToRole, toCredentials } from "./access.ts";
 import { explainBucketFailure, explainKeyFailure } from "./bucket-failure.ts";
 import { createBucketSettings, type ObjectLock, type SettingsNodes } from "./feature-resources.ts";
-import type { BucketSetting } from "./features.ts";
 import { lifecycleRules, type Retention } from "./lifecycle.ts";
 import { renderAgentPolicy, renderPgbackrestPolicy } from "./policy.ts";
 
@@ -143,7 +144,7 @@ export class BackupBucket extends pulumi.ComponentResource {
     const { endpoint, tags } = args;
     const prefix = args.prefix ?? "";
     // Other services than AWS accept any region. Without a region, AWS uses the provider's.
-    const region = args.region ?? (endpoint && "us-east-1");
+    const region = args.region ?? (endpoint && DEFAULTS.bucket.region);
     const pathStyle = args.pathStyle ?? endpoint !== undefined;
     const rules = lifecycleRules(name, prefix, args);
     const without = normalizeWithout(name, args);

@@ -1,4 +1,5 @@
-import { type BucketSetting, describeLack } from "./features.ts";
+import type { BucketSetting } from "../../config/choices.ts";
+import { describeLack } from "./features.ts";
 
 /** Explains why a bucket could not be created, and what to do; undefined where S3's message is enough. */
 export function explainBucketFailure(bucketName: string | undefined, error: string) {

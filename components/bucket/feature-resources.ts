@@ -9,10 +9,10 @@ import { BucketPublicAccessBlock } from "@pulumi/aws/s3/bucketPublicAccessBlock.
 import { BucketServerSideEncryptionConfiguration } from "@pulumi/aws/s3/bucketServerSideEncryptionConfiguration.js";
 import { BucketVersioning } from "@pulumi/aws/s3/bucketVersioning.js";
 import type * as pulumi from "@pulumi/pulumi";
+import type { BucketSetting } from "../../config/choices.ts";
 import { explainFailure } from "../guards/hooks.ts";
 import { type Transform, transform } from "../transform.ts";
 import { explainSettingFailure } from "./bucket-failure.ts";
-import type { BucketSetting } from "./features.ts";
 import type { LifecycleRule } from "./lifecycle.ts";
 import { renderTlsOnlyPolicy } from "./policy.ts";
 

@@ -1,15 +1,17 @@
+import type { ColdClass } from "../../config/choices.ts";
+import { DEFAULTS } from "../../config/defaults.ts";
 import { ConfigError } from "../error.ts";
 import { prefixesOf } from "./policy.ts";
 
+const defaults = DEFAULTS.bucket;
+
 /** The earliest day on which S3 moves an object to a class, and the least days that it bills for. */
-const CLASSES = {
+const CLASSES: Record<ColdClass, { earliest: number; billed: number }> = {
   STANDARD_IA: { earliest: 30, billed: 30 },
   GLACIER_IR: { earliest: 1, billed: 90 },
   GLACIER: { earliest: 1, billed: 90 },
   DEEP_ARCHIVE: { earliest: 1, billed: 180 },
 };
-export type ColdClass = keyof typeof CLASSES;
-export const COLD_CLASSES = Object.keys(CLASSES) as ColdClass[];
 
 export interface Retention {
   /** Days after which the bucket expires a dump. @default 30 */
@@ -96,7 +98,7 @@ export function lifecycleRules(
 function createRule(
   id: string,
   prefix: string,
-  { expireDays, coldAfterDays, coldClass = "STANDARD_IA" }: Omit<ExtraRule, "id" | "prefix">,
+  { expireDays, coldAfterDays, coldClass = defaults.coldClass }: Omit<ExtraRule, "id" | "prefix">,
 ): LifecycleRule {
   return {
     id,
@@ -112,8 +114,9 @@ function createRule(
 const OWN_RULES = ["dumps", "volumes", "old-versions", "broken-uploads"];
 
 function normalizeRetention(name: string, retention: Retention) {
-  const { retentionDays = 30, noncurrentDays = 30, coldAfterDays } = retention;
-  const { coldClass = "STANDARD_IA", extraRules = [] } = retention;
+  const { retentionDays = defaults.retentionDays, coldAfterDays } = retention;
+  const { noncurrentDays = defaults.noncurrentDays } = retention;
+  const { coldClass = defaults.coldClass, extraRules = [] } = retention;
   for (const [key, days] of Object.entries({ retentionDays, noncurrentDays })) {
     if (!Number.isInteger(days) || days < 1) {
       throw new ConfigError(`"${key}" of "${name}" must be a whole number from 1, got ${days}`);
@@ -147,7 +150,7 @@ function assertExtraRule(name: string, { prefix: _, ...extra }: ExtraRule) {
 /** S3 bills each class for a least number of days, so a shorter stay there costs more than it saves. */
 function assertWorthMoving(
   name: string,
-  { id, expireDays, coldAfterDays, coldClass = "STANDARD_IA" }: Omit<ExtraRule, "prefix">,
+  { id, expireDays, coldAfterDays, coldClass = defaults.coldClass }: Omit<ExtraRule, "prefix">,
 ) {
   const { earliest, billed } = CLASSES[coldClass];
   const latest = (expireDays ?? Number.POSITIVE_INFINITY) - billed;

@@ -1,7 +1,8 @@
 import type * as s3 from "@aws-sdk/client-s3";
+import type { BucketSetting } from "../../config/choices.ts";
+import { DEFAULTS } from "../../config/defaults.ts";
 import { ConfigError } from "../error.ts";
 import { explainBucketFailure } from "./bucket-failure.ts";
-import type { BucketSetting } from "./features.ts";
 import { prefixesOf } from "./policy.ts";
 import { readWeaknesses } from "./weaknesses.ts";
 
@@ -34,7 +35,7 @@ export async function assertAdoptable(args: SurveyArgs): Promise<void> {
   const { S3Client } = await import("@aws-sdk/client-s3");
   const { region, endpoint } = args;
   const client = new S3Client({
-    region: region ?? "us-east-1",
+    region: region ?? DEFAULTS.bucket.region,
     forcePathStyle: args.pathStyle ?? endpoint !== undefined,
     ...(endpoint && { endpoint }),
     maxAttempts: 2,

@@ -1,5 +1,5 @@
 import type * as s3 from "@aws-sdk/client-s3";
-import type { BucketSetting } from "./features.ts";
+import type { BucketSetting } from "../../config/choices.ts";
 
 export interface Weakness {
   setting: BucketSetting;

@@ -1,99 +1,182 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { LoginRole } from "../../config/choices.ts";
+import { DEFAULTS } from "../../config/defaults.ts";
 import type { SettingsInput } from "../../operate/settings.ts";
 import { ChangeGuard } from "../guards/change-guard.ts";
 import { createRefusal } from "../guards/refusal.ts";
 import { PostgresDatabase, type PostgresDatabaseArgs, SOCKET_FOLDER } from "../server/database.ts";
 import { FILES_FOLDER } from "../server/files.ts";
-import {
-  type Base,
-  type PgvectorArgs,
-  PostgresImage,
-  type PostgresImageArgs,
-} from "../server/image.ts";
-import {
-  generatePassword,
-  type LoginRole,
-  Passwords,
-  type PasswordsArgs,
-} from "../server/passwords.ts";
+import { type ImageSource, PostgresImage, type PostgresImageArgs } from "../server/image.ts";
+import { generatePassword, Passwords, type PasswordsArgs } from "../server/passwords.ts";
 import { ServerTls, type ServerTlsArgs } from "../server/tls.ts";
-import type { SettingValue } from "../server/tuning.ts";
+import type { SettingValue, Size } from "../server/tuning.ts";
 import { type ClusterFacts, DataVolumes, type DataVolumesArgs } from "../server/volumes.ts";
 import type { Endpoint } from "./endpoint.ts";
 
 export interface DockerPostgresArgs {
-  /** First part of every name on the engine. @default - the stack's name */
-  prefix?: string;
-  /** Major version, or major and minor. @default "18" */
-  version?: string;
-  /** @default "alpine" */
-  base?: Base;
-  baseImage?: string;
-  pgvector?: PgvectorArgs;
-  buildNetwork?: string;
-  /** @default "app" */
-  database?: string;
-  /** @default "postgres" */
-  superuser?: string;
-  passwords?: PasswordsArgs;
-  /** Port on the engine's loopback. @default - nothing is published */
-  publishedPort?: number;
-  maintenanceWorkMemMb?: number | undefined;
-  memoryMb?: number | undefined;
-  cpus?: number | undefined;
-  serverSettings?: Record<string, SettingValue>;
-  /** @default - connections over the network are not encrypted */
-  tls?: (ServerTlsArgs & { required?: boolean | undefined }) | undefined;
-  /** Changes that a guard would refuse, named once. */
-  accept?: string[] | undefined;
-  /** Of a protected stack: hours that a proven backup may be old when the image changes. @default 24 */
-  provenWithinHours?: number | undefined;
-  /** Id of an image to run instead of the one that is built; `pgstead undo` writes it. */
-  image?: string | undefined;
-  stopSeconds?: number;
-  /** Refuse to delete what the stack remembers. @default true */
-  protect?: boolean;
-  /** Begin with an empty volume though this stack has had data. @default false */
-  acceptEmptyVolume?: boolean;
-  /** Scheme of the URL for another migrator than ours. @default - there is none */
+  /**
+   * First part of every name on the Docker engine: `shop` makes `shop-postgres` and `shop-data`.
+   * Another prefix names another data volume, and is refused.
+   * @default - the stack's name
+   */
+  prefix?: string | undefined;
+  /** Name of the database. It is made with the cluster, and stays. @default "app" */
+  database?: string | undefined;
+  /**
+   * Name of the superuser, who has no password and connects over the socket only. It is made with the
+   * cluster, and stays.
+   * @default "postgres"
+   */
+  superuser?: string | undefined;
+  /**
+   * What the server's image is built from.
+   * @default - PostgreSQL 18 on Alpine, with pgvector compiled from source
+   * @example { version: "17", base: "debian", pgvector: { from: "package" } }
+   */
+  image?: ImageSource | undefined;
+  /**
+   * Id of an image to run instead of the built one. `pgstead undo` writes it.
+   * @default - the built image runs
+   * @example "sha256:0c1d..."
+   */
+  pinnedImage?: string | undefined;
+  /**
+   * How large the server is.
+   * @default - no limits, and server settings for 2048 MB and 2 processors
+   * @example { memoryMb: 8192, cpus: 4 }
+   */
+  size?: Size | undefined;
+  /**
+   * Server settings by name, as in postgresql.conf. They override what `size` decides.
+   * @default {}
+   * @example { work_mem: "64MB" }
+   */
+  serverSettings?: Record<string, SettingValue> | undefined;
+  /**
+   * Port on the loopback of the engine's machine.
+   * @default - no port is published
+   * @example 5433
+   */
+  publishedPort?: number | undefined;
+  /**
+   * Encrypts connections over the network; `{}` generates a certificate.
+   * @default - they are not encrypted
+   * @example { required: true, names: ["db.example.com"] }
+   */
+  tls?: DockerTlsArgs | undefined;
+  /** Passwords of the roles. @default - they are generated once */
+  passwords?: Pick<PasswordsArgs, "fixed" | "rotation"> | undefined;
+  /** Changes that are refused, and what allows them. @default - as each of its keys says */
+  guards?: GuardArgs | undefined;
+  /**
+   * Refuse to delete what the stack remembers: passwords, and the facts of the cluster. A protected stack
+   * also needs a proven backup before its image changes.
+   * @default true
+   */
+  protect?: boolean | undefined;
+  /** Seconds that the server has to shut down before it is killed. @default 120 */
+  stopSeconds?: number | undefined;
+  /**
+   * Scheme of the URL for another migrator than pgstead's.
+   * @default - there is no other migrator
+   * @example "postgresql+psycopg"
+   */
   migratorScheme?: string | undefined;
-  /** How migrations are run; where their files lie in the agent is decided here. */
-  migrations?: Omit<SettingsInput["migrations"], "folder">;
-  /** @default - health and extension only */
-  checks?: SettingsInput["checks"];
-  /** What `pgstead vector` compares with. */
-  vector?: SettingsInput["vector"];
-  /** When the agent takes backups, and where they go. @default - it takes none */
-  backups?: pulumi.Input<SettingsInput["backups"]>;
-  /** More files for the agent, by absolute path below `/run/pgstead`. */
-  files?: Record<string, pulumi.Input<string>>;
-  /** Address of the engine, as the provider has it. @default - the docker client's own */
+  /**
+   * Rules for the migration files.
+   * @default - all files, and no file older than the newest applied one
+   * @example { files: "*.up.sql", outOfOrder: "apply" }
+   */
+  migrations?: Omit<SettingsInput["migrations"], "folder"> | undefined;
+  /**
+   * More checks for `pgstead check`.
+   * @default - health and extension only
+   * @example [{ name: "orders", sql: "SELECT count(*) > 0 FROM orders", expect: true }]
+   */
+  checks?: SettingsInput["checks"] | undefined;
+  /**
+   * What `pgstead vector` compares the database with.
+   * @default - what the database itself holds
+   * @example { dimensions: 1536 }
+   */
+  vector?: SettingsInput["vector"] | undefined;
+  /**
+   * When the agent takes backups, and where they go.
+   * @default - it takes none
+   * @example { folder: BACKUPS_FOLDER, schedule: "0 2 * * *", keepDays: 7 }
+   */
+  backups?: pulumi.Input<SettingsInput["backups"]> | undefined;
+  /**
+   * More files for the agent, by absolute path below `/run/pgstead`.
+   * @default - there are none
+   * @example { [`${FILES_FOLDER}/bucket-key.json`]: bucket.credentials }
+   */
+  files?: Record<string, pulumi.Input<string>> | undefined;
+  /**
+   * Address of the Docker engine, as the provider has it.
+   * @default - the docker client's own
+   * @example "ssh://deploy@db.example.com"
+   */
   dockerHost?: string | undefined;
-  /** Change the resources underneath; where the data lies cannot be changed. */
-  transform?: PostgresImageArgs["transform"] &
-    DataVolumesArgs["transform"] &
-    PostgresDatabaseArgs["transform"];
+  /**
+   * Change the resources, after the defaults above. A change that moves the data is refused.
+   * @default - nothing is changed
+   */
+  transform?:
+    | (PostgresImageArgs["transform"] &
+        DataVolumesArgs["transform"] &
+        PostgresDatabaseArgs["transform"])
+    | undefined;
 }
 
-/** What a container of the stack that runs `pgstead` needs. */
+export interface DockerTlsArgs extends ServerTlsArgs {
+  /** Refuse connections over the network that do not use TLS. @default false */
+  required?: boolean | undefined;
+}
+
+/** Changes that are refused, and what allows them. */
+export interface GuardArgs {
+  /**
+   * Changes to allow that a guard has refused by name.
+   * @default - they are refused
+   * @example ["release debian-forky"]
+   */
+  accept?: string[] | undefined;
+  /**
+   * Before the image of a protected stack changes, its newest proven backup must be younger than these
+   * hours; otherwise a backup is taken and proven first. 0 needs none.
+   * @default 24
+   */
+  provenWithinHours?: number | undefined;
+  /** Start with an empty volume although this stack has had data. For one run. @default false */
+  acceptEmptyVolume?: boolean | undefined;
+}
+
+/** What a container of the stack needs to run `pgstead`. */
 export interface AgentParts {
+  /** Id of the agent's image. */
   image: pulumi.Output<string>;
-  /** Volumes by the path they are mounted at. */
+  /** Volumes by the path where they are mounted. */
   volumes: Record<string, pulumi.Output<string>>;
 }
 
-/** Where the agent keeps what it remembers, and the last `up`'s migrations. */
+/** The agent's own files, and the migrations of the last `up`. */
 export const AGENT_FOLDER = "/var/lib/pgstead";
 const SEAL_KEY_FILE = `${FILES_FOLDER}/seal-key`;
+/** Backups on the stack's own volume, inside the agent's container. */
 export const BACKUPS_FOLDER = `${AGENT_FOLDER}/backups`;
 const HOST = "postgres";
 const PORT = 5432;
 
 /**
- * PostgreSQL + pgvector in a container of our own image, on named volumes.
+ * PostgreSQL with pgvector in a container, on named volumes. The image is built here.
  *
  * @example
- * new DockerPostgres("postgres", { base: "debian", publishedPort: 5433 });
+ * new DockerPostgres("postgres", {
+ *   image: { base: "debian" },
+ *   size: { memoryMb: 8192, cpus: 4 },
+ *   publishedPort: 5433,
+ * });
  */
 export class DockerPostgres extends pulumi.ComponentResource implements Endpoint {
   readonly host = pulumi.output(HOST);
@@ -109,10 +192,11 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
   readonly pgvectorVersion: pulumi.Output<string>;
   /** Name of the server's container. */
   readonly container: pulumi.Output<string>;
+  /** For other containers of the stack that run `pgstead`. */
   readonly agent: AgentParts;
-  /** Holds the migrator's URL, where `migratorScheme` asked for one. */
+  /** Volume with the migrator's URL, if `migratorScheme` is set. */
   readonly migratorVolume: pulumi.Output<string> | undefined;
-  /** The parts underneath, each with `nodes` of its own. */
+  /** The components underneath, each with `nodes` of its own. */
   readonly nodes: {
     image: PostgresImage;
     volumes: DataVolumes;
@@ -126,21 +210,14 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
 
     const parent = this;
     const prefix = args.prefix ?? pulumi.getStack();
-    const database = args.database ?? "app";
-    const cluster = { major: (args.version ?? "18").split(".")[0]!, base: args.base ?? "alpine" };
+    const { database = DEFAULTS.database, superuser = DEFAULTS.postgres.superuser } = args;
+    const { protect = true, dockerHost, pinnedImage, guards = {} } = args;
+    const cluster = normalizeCluster();
     const settings = pulumi.output(args.backups).apply(createSettings);
-    const image = new PostgresImage(
-      `${name}-image`,
-      { prefix, ...args, pinned: args.image },
-      { parent },
-    );
+    const image = createImage();
     const volumes = createVolumes();
-    const passwords = new Passwords(
-      `${name}-passwords`,
-      { protect: args.protect ?? true, ...args.passwords },
-      { parent },
-    );
-    const tls = args.tls && new ServerTls(`${name}-tls`, args.tls, { parent });
+    const passwords = createPasswords();
+    const tls = args.tls && createTls(args.tls);
     const guard = createGuard();
     const server = createServer();
 
@@ -167,6 +244,29 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
     this.nodes = { image, volumes, passwords, change: guard, server };
     this.registerOutputs({ network: this.network });
 
+    function normalizeCluster(): ClusterFacts {
+      const { version = DEFAULTS.postgres.version, base = DEFAULTS.postgres.base } =
+        args.image ?? {};
+      return { major: version.split(".")[0] as string, base };
+    }
+
+    function createImage() {
+      return new PostgresImage(
+        `${name}-image`,
+        { prefix, source: args.image, pinnedImage, dockerHost, transform: args.transform },
+        { parent },
+      );
+    }
+
+    function createPasswords() {
+      const { fixed, rotation } = args.passwords ?? {};
+      return new Passwords(`${name}-passwords`, { fixed, rotation, protect }, { parent });
+    }
+
+    function createTls({ certificate, key, names, renewal }: DockerTlsArgs) {
+      return new ServerTls(`${name}-tls`, { certificate, key, names, renewal }, { parent });
+    }
+
     function createSettings(backups: SettingsInput["backups"]): SettingsInput {
       return {
         stack: pulumi.getStack(),
@@ -177,7 +277,7 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
           name: database,
           user: "migrator",
           owner: "owner",
-          superuser: args.superuser ?? "postgres",
+          superuser,
         },
         roles: { passwords: `${FILES_FOLDER}/passwords` },
         migrations: { ...args.migrations, folder: `${AGENT_FOLDER}/migrations` },
@@ -188,32 +288,31 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
     }
 
     function createVolumes() {
-      if (args.acceptEmptyVolume) warnOfEmpty();
+      if (guards.acceptEmptyVolume) warnOfEmptyVolume();
       return new DataVolumes(
         `${name}-volumes`,
         {
           prefix,
           cluster,
           after: [image.nodes.server],
-          protect: args.protect ?? true,
-          acceptEmpty: args.acceptEmptyVolume ?? false,
-          ...(args.dockerHost && { dockerHost: args.dockerHost }),
+          protect,
+          acceptEmpty: guards.acceptEmptyVolume ?? false,
+          ...(dockerHost && { dockerHost }),
           ...(args.transform && { transform: args.transform }),
         },
         { parent },
       );
     }
 
-    function warnOfEmpty() {
-      const key = "postgres.acceptEmptyVolume is set, for which a volume that is gone is made anew";
-      pulumi.log.warn(`${key}; take it out after this run`, parent);
+    function warnOfEmptyVolume() {
+      const effect = "postgres.acceptEmptyVolume is set: a missing data volume is created empty";
+      pulumi.log.warn(`${effect}; remove the key after this run`, parent);
     }
 
     function createGuard() {
       return new ChangeGuard(
         `${name}-change`,
         {
-          ...args,
           prefix,
           image: pulumi
             .all([image.server, volumes.cluster, volumes.data])
@@ -221,18 +320,20 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
               await refuseOtherCluster(remembered, volume);
               return id;
             }),
-          pinned: args.image !== undefined,
-          superuser: args.superuser ?? "postgres",
-          protect: args.protect ?? true,
+          pinnedImage,
+          superuser,
+          protect,
+          provenWithinHours: guards.provenWithinHours,
+          accept: guards.accept,
+          dockerHost,
         },
         { parent },
       );
     }
 
     async function refuseOtherCluster(remembered: ClusterFacts, volume: string) {
-      const change = clusterChange(remembered, cluster);
+      const change = describeClusterChange(remembered, cluster);
       if (!change) return;
-      const { dockerHost } = args;
       throw await createRefusal(`${change}: pgstead adopt-volume ${volume} --stack NEWSTACK`, {
         prefix,
         volume,
@@ -244,31 +345,39 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
       return new PostgresDatabase(
         `${name}-server`,
         {
-          ...args,
           prefix,
-          major: cluster.major,
-          settings,
-          database,
-          files: { ...args.files, [SEAL_KEY_FILE]: sealKey() },
-          // An input of the container: a complaint on the side would let the change through.
+          // An input of the container, so a refused volume stops the container too.
           image: pulumi.all([guard.image, volumes.data]).apply(([id]) => id),
           dataVolume: volumes.data,
-          passwords: passwords.of,
-          tls,
-          tlsRequired: args.tls?.required,
-          migratorUrl: args.migratorScheme && url("migrator", HOST, PORT, args.migratorScheme),
+          database,
+          superuser,
+          major: cluster.major,
+          publishedPort: args.publishedPort,
+          size: args.size,
+          serverSettings: args.serverSettings,
+          files: {
+            settings,
+            passwords: passwords.of,
+            migratorUrl: args.migratorScheme && url("migrator", HOST, PORT, args.migratorScheme),
+            more: { ...args.files, [SEAL_KEY_FILE]: createSealKey() },
+          },
+          tls: tls && { certificate: tls.certificate, key: tls.key, required: args.tls?.required },
+          accept: guards.accept,
+          stopSeconds: args.stopSeconds,
+          dockerHost,
+          transform: args.transform,
         },
-        // Nothing of it is touched while the volume is refused.
+        // Nothing of it changes while the volume is refused.
         { parent, dependsOn: volumes.nodes.data },
       );
     }
 
-    /** Not with the passwords, which are rotated: a seal must be readable for years. */
-    function sealKey() {
+    /** Apart from the passwords, which are rotated: seals are checked for years. */
+    function createSealKey() {
       const stash = new pulumi.Stash(
         `${name}-seal-key`,
         { input: pulumi.secret(generatePassword()) },
-        { parent, protect: args.protect ?? true, ignoreChanges: ["input"] },
+        { parent, protect, ignoreChanges: ["input"] },
       );
       return pulumi.secret(stash.output);
     }
@@ -280,8 +389,8 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
     }
 
     function hostUrl(): pulumi.Output<string | null> {
-      // The loopback of another machine is of no use to this one.
-      const isHere = !args.dockerHost || args.dockerHost.startsWith("unix:");
+      // A port on the loopback of another machine cannot be reached from here.
+      const isHere = !dockerHost || dockerHost.startsWith("unix:");
       return args.publishedPort && isHere
         ? url("app", "127.0.0.1", args.publishedPort)
         : pulumi.output(null);
@@ -289,8 +398,11 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
   }
 }
 
-/** What a server of another major or base would find: no cluster, or a broken one. */
-export function clusterChange(remembered: ClusterFacts, wanted: ClusterFacts): string | undefined {
+/** Why a server of `wanted` cannot run on the remembered cluster; undefined if it can. */
+export function describeClusterChange(
+  remembered: ClusterFacts,
+  wanted: ClusterFacts,
+): string | undefined {
   const bring =
     "or bring the data over into a new stack, which dumps it with its own server and loads it";
   if (remembered.major !== wanted.major) {

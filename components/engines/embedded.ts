@@ -1,44 +1,66 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { DEFAULTS } from "../../config/defaults.ts";
 import type { SettingsInput } from "../../operate/settings.ts";
 import { ConfigError } from "../error.ts";
 import { beforeChange } from "../guards/hooks.ts";
 import { runPgstead } from "../pgstead.ts";
 import type { Endpoint } from "./endpoint.ts";
 
-/** What the pinned PGlite packages contain; a test asks the running server. */
+/** Versions in the pinned PGlite packages; a test compares them with the running server. */
 const POSTGRES_VERSION = "18.6";
 const PGVECTOR_VERSION = "0.8.7";
 
 const HOST = "127.0.0.1";
 
 export interface EmbeddedPostgresArgs {
-  /** Absolute path of the folder for the data, the log and the settings. */
-  folder: string;
-  /** How migrations are run; the folder that holds the SQL is an absolute path. */
-  migrations: SettingsInput["migrations"];
-  /** @default 5433 */
-  port?: number;
   /**
-   * Name in the URLs. The server has one database and lets every name in.
+   * Absolute path of the folder for the data, the log and the settings.
+   * @example "/srv/app/.pgstead/local"
+   */
+  folder: string;
+  /**
+   * Folder of the migration files, as an absolute path, and rules for them.
+   * @example { folder: "/srv/app/migrations", outOfOrder: "apply" }
+   */
+  migrations: SettingsInput["migrations"];
+  /** Port on loopback, 1024 or more. @default 5433 */
+  port?: number | undefined;
+  /**
+   * Name of the database in the URLs. The server has one database and accepts every name.
    * @default "app"
    */
-  database?: string;
-  /** @default - health and extension only */
-  checks?: SettingsInput["checks"];
-  /** What `pgstead vector` compares with. */
-  vector?: SettingsInput["vector"];
-  /** How long backups are kept. @default - 7 days, in the folder `backups` beside the data */
-  backups?: Partial<SettingsInput["backups"]>;
+  database?: string | undefined;
+  /**
+   * More checks for `pgstead check`.
+   * @default - health and extension only
+   * @example [{ name: "orders", sql: "SELECT count(*) > 0 FROM orders", expect: true }]
+   */
+  checks?: SettingsInput["checks"] | undefined;
+  /**
+   * What `pgstead vector` compares the database with.
+   * @default - what the database itself holds
+   * @example { dimensions: 1536 }
+   */
+  vector?: SettingsInput["vector"] | undefined;
+  /**
+   * How long backups are kept, and in which folder.
+   * @default - 7 days, in the folder `backups` beside the data
+   * @example { keepDays: 30 }
+   */
+  backups?: Partial<SettingsInput["backups"]> | undefined;
 }
 
 /**
- * PostgreSQL + pgvector in WebAssembly, served on loopback by a background process that survives
- * `up`. For the first minute, demos and tests: it accepts every user and password.
+ * PostgreSQL with pgvector in WebAssembly, on loopback. A background process serves it, and goes on after
+ * `up`. It accepts every user and password, so use it for first steps, demos and tests.
  *
  * @example
- * new EmbeddedPostgres("postgres", { folder: "/srv/app/.pgstead/local", migrations: { folder: "/srv/app/migrations" } });
+ * new EmbeddedPostgres("postgres", {
+ *   folder: "/srv/app/.pgstead/local",
+ *   migrations: { folder: "/srv/app/migrations" },
+ * });
  */
 export class EmbeddedPostgres extends pulumi.ComponentResource implements Endpoint {
   readonly host = pulumi.output(HOST);
@@ -52,10 +74,11 @@ export class EmbeddedPostgres extends pulumi.ComponentResource implements Endpoi
   readonly image = pulumi.output(null);
   readonly postgresVersion = pulumi.output(POSTGRES_VERSION);
   readonly pgvectorVersion = pulumi.output(PGVECTOR_VERSION);
+  /** The settings for `pgstead` verbs. */
   readonly settings: SettingsInput;
-  /** Where the settings for `pgstead` verbs lie once the server has been brought up. */
+  /** The file with them; it exists once the server has started. */
   readonly settingsFile: string;
-  /** Brings the server up if it is not. Called by hooks, so never in a preview. */
+  /** Starts the server if it does not run. Only hooks call it, so never in a preview. */
   readonly start: () => Promise<void>;
   /** The resources underneath, for what the outputs do not cover. */
   readonly nodes: { server: pulumi.Stash };
@@ -64,8 +87,7 @@ export class EmbeddedPostgres extends pulumi.ComponentResource implements Endpoi
     super("pgstead:index:EmbeddedPostgres", name, {}, opts);
 
     const parent = this;
-    const port = args.port ?? 5433;
-    const database = args.database ?? "app";
+    const { port = DEFAULTS.port, database = DEFAULTS.database } = args;
     const settings = normalizeSettings();
     const settingsFile = join(args.folder, "settings.json");
     const start = async () => {
@@ -78,7 +100,7 @@ export class EmbeddedPostgres extends pulumi.ComponentResource implements Endpoi
     this.settingsFile = settingsFile;
     this.start = start;
     this.nodes = { server };
-    // Through the server's own output: nobody connects before it stands.
+    // From the output of the server's resource, so that nobody connects before it runs.
     this.port = server.input.apply((input: { port: number }) => input.port);
     this.database = pulumi.output(database);
     this.url = pulumi.secret(this.port.apply((at) => `postgresql://app@${HOST}:${at}/${database}`));

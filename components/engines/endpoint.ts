@@ -1,23 +1,22 @@
 import type * as pulumi from "@pulumi/pulumi";
 
-/**
- * What every engine yields, so that migrations, backups, verbs and outputs do not ask which engine
- * they stand on.
- */
+/** The outputs of every engine: code that uses them need not know which engine it is. */
 export interface Endpoint {
-  /** As seen by applications: from the stack's network, or from this machine where there is none. */
+  /** Host for applications: on the stack's network, or on this machine if there is no network. */
   readonly host: pulumi.Output<string>;
   readonly port: pulumi.Output<number>;
   readonly database: pulumi.Output<string>;
-  /** As the application's role. */
+  /** URL for the role `app`; a secret. */
   readonly url: pulumi.Output<string>;
-  /** Null where the engine lets in whoever comes. */
+  /** URL for the role `migrator`; null if the engine accepts every user. */
   readonly migratorUrl: pulumi.Output<string | null>;
+  /** URL for the role `readonly`; null if the engine accepts every user. */
   readonly readonlyUrl: pulumi.Output<string | null>;
-  /** As seen from the machine that runs Pulumi; null where nothing is published. */
+  /** `url` for the machine that runs Pulumi; null if no port is published. */
   readonly hostUrl: pulumi.Output<string | null>;
-  /** Network for applications to join. */
+  /** Docker network for applications; null if the server runs in no container. */
   readonly network: pulumi.Output<string | null>;
+  /** Id of the server's image; null if the server runs in no container. */
   readonly image: pulumi.Output<string | null>;
   readonly postgresVersion: pulumi.Output<string>;
   readonly pgvectorVersion: pulumi.Output<string>;

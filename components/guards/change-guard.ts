@@ -1,6 +1,7 @@
 import { relative } from "node:path";
 import { Command } from "@pulumi/command/local/command.js";
 import * as pulumi from "@pulumi/pulumi";
+import { DEFAULTS } from "../../config/defaults.ts";
 import { bundle } from "../assets.ts";
 
 export interface ChangeGuardArgs {
@@ -8,9 +9,8 @@ export interface ChangeGuardArgs {
   prefix: string;
   /** Id of the image that the server will run. */
   image: pulumi.Input<string>;
-  /** The server has run this image before, and somebody returns to it. @default false */
-  pinned?: boolean;
-  /** Name of the superuser, as whom the guard reads the running server. */
+  /** Id of an image that has run before; `image` is this one then. @default - the built image runs */
+  pinnedImage?: string | undefined;
   superuser: string;
   /** Require a proven backup before the image changes. */
   protect: boolean;
@@ -40,7 +40,8 @@ export class ChangeGuard extends pulumi.ComponentResource {
   constructor(name: string, args: ChangeGuardArgs, opts?: pulumi.ComponentResourceOptions) {
     super("pgstead:index:ChangeGuard", name, {}, opts);
     const { prefix, image, dockerHost, protect, accept = [], superuser } = args;
-    const { provenWithinHours = 24, pinned = false } = args;
+    const { provenWithinHours = DEFAULTS.postgres.provenWithinHours } = args;
+    const pinned = args.pinnedImage !== undefined;
     const check = new Command(
       `${name}-check`,
       {

@@ -1,6 +1,7 @@
 import { relative } from "node:path";
 import { Command } from "@pulumi/command/local/command.js";
 import * as pulumi from "@pulumi/pulumi";
+import { DEFAULTS } from "../../config/defaults.ts";
 import { bundle } from "../assets.ts";
 import type { AgentParts } from "../engines/docker.ts";
 import { MIGRATOR_FOLDER } from "../server/files.ts";
@@ -69,15 +70,15 @@ export class Migrations extends pulumi.ComponentResource {
     this.registerOutputs({});
 
     function createRun(parent: pulumi.Resource) {
-      const { container, network, agent, startSeconds = 300, folder } = args;
-      const step = {
+      const {
         container,
         network,
-        ...agent,
-        startSeconds,
+        agent,
+        startSeconds = DEFAULTS.postgres.startSeconds,
         folder,
-        tool: normalizeTool(args.tool),
-      };
+      } = args;
+      const tool = normalizeTool(args.tool);
+      const step = { container, network, ...agent, startSeconds, folder, tool };
       return new Command(
         `${name}-run`,
         {

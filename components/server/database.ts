@@ -2,11 +2,12 @@ import { Container, type ContainerArgs } from "@pulumi/docker/container.js";
 import { Network, type NetworkArgs } from "@pulumi/docker/network.js";
 import { Volume } from "@pulumi/docker/volume.js";
 import * as pulumi from "@pulumi/pulumi";
+import { DEFAULTS } from "../../config/defaults.ts";
 import { guardContainer } from "../guards/container-guard.ts";
 import { createRefusal } from "../guards/refusal.ts";
 import { stackLabels } from "../guards/stack-labels.ts";
 import { type Transform, transform } from "../transform.ts";
-import { coverOfImageVolume, dataPathChange, VOLUME_FOLDER } from "./data-path.ts";
+import { coverImageVolume, describeDataPathChange, VOLUME_FOLDER } from "./data-path.ts";
 import {
   FILES_FOLDER,
   fingerprint,
@@ -14,64 +15,99 @@ import {
   type ServerFilesArgs,
   serverFiles,
   TLS_FOLDER,
+  type TlsFiles,
 } from "./files.ts";
-import { renderSettings, type SettingValue, serverCommand, sizeServer } from "./tuning.ts";
+import {
+  renderSettings,
+  type SettingValue,
+  type Size,
+  serverCommand,
+  sizeServer,
+} from "./tuning.ts";
 
-export interface PostgresDatabaseArgs extends ServerFilesArgs {
+export interface PostgresDatabaseArgs {
   /** First part of every name: `dev` makes the container `dev-postgres`. */
   prefix: string;
-  /** The server's image by its content, so that a rebuild replaces the container. */
+  /** Id of the server's image, so that a rebuild replaces the container. */
   image: pulumi.Input<string>;
-  /** Volume of the cluster. */
+  /** Volume that holds the cluster. */
   dataVolume: pulumi.Input<string>;
+  /** Name of the database that a new cluster gets. */
   database: string;
-  /** Port on the engine's loopback. @default - nothing is published */
-  publishedPort?: number;
-  /** @default "postgres" */
-  superuser?: string;
-  /** Major version of the server; settings differ between them. @default "18" */
-  major?: string;
-  /** MB for one index build; shared memory is sized with it. @default - an eighth of the memory */
-  maintenanceWorkMemMb?: number | undefined;
-  /** MB for the container, without swap. @default - no limit, and settings for 2048 */
-  memoryMb?: number | undefined;
-  /** Processors for the container. @default - no limit, and settings for 2 */
-  cpus?: number | undefined;
-  /** Server settings by name, as in postgresql.conf; they come before what the size makes of them. */
-  serverSettings?: Record<string, SettingValue>;
-  /** Let nobody in over the network without TLS. @default false */
-  tlsRequired?: boolean | undefined;
-  /** Changes that the image's guard would refuse, named once: `release debian-forky`. */
+  /** Name of the superuser that a new cluster gets. @default "postgres" */
+  superuser?: string | undefined;
+  /** Major version of the server, because settings differ between them. @default "18" */
+  major?: string | undefined;
+  /**
+   * Port on the loopback of the engine's machine.
+   * @default - no port is published
+   * @example 5433
+   */
+  publishedPort?: number | undefined;
+  /**
+   * How large the server is.
+   * @default - no limits, and server settings for 2048 MB and 2 processors
+   * @example { memoryMb: 8192, cpus: 4 }
+   */
+  size?: Size | undefined;
+  /**
+   * Server settings by name, as in postgresql.conf. They override what `size` decides.
+   * @default {}
+   * @example { work_mem: "64MB" }
+   */
+  serverSettings?: Record<string, SettingValue> | undefined;
+  /** Settings, passwords and keys for the containers of the stack. */
+  files: ServerFilesArgs;
+  /** Certificate and key of the server. @default - connections are not encrypted */
+  tls?: ServerTlsFiles | undefined;
+  /**
+   * Changes to allow that the image's guard has refused by name.
+   * @default - it refuses them
+   * @example ["release debian-forky"]
+   */
   accept?: string[] | undefined;
-  /** Seconds a server may take to write everything down before it is killed. @default 120 */
-  stopSeconds?: number;
-  /** Address of the engine. @default - the docker client's own */
+  /** Seconds that the server has to shut down before it is killed. @default 120 */
+  stopSeconds?: number | undefined;
+  /**
+   * Address of the Docker engine.
+   * @default - the docker client's own
+   * @example "ssh://deploy@db.example.com"
+   */
   dockerHost?: string | undefined;
-  transform?: {
-    container?: Transform<ContainerArgs>;
-    network?: Transform<NetworkArgs>;
-  };
+  /** Change container and network, after the defaults above. @default - nothing is changed */
+  transform?:
+    | { container?: Transform<ContainerArgs>; network?: Transform<NetworkArgs> }
+    | undefined;
 }
 
+interface ServerTlsFiles extends TlsFiles {
+  /** Refuse connections over the network that do not use TLS. @default false */
+  required?: boolean | undefined;
+}
+
+/** Where the containers of the stack find the server's socket. */
 export const SOCKET_FOLDER = "/var/run/postgresql";
 
 /**
- * What the official entrypoint needs as root before it steps down to the system user postgres, and what
- * process 1 needs to pass a signal on to that user: without it every stop is a kill.
+ * The official entrypoint needs them as root, before it switches to the system user postgres. Process 1
+ * needs KILL to pass a signal on to that user; without it every stop is a kill.
  */
 const CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"];
 
 /**
- * The server in its container, with the network applications join, the socket only the stack's own
- * containers share, and the files that carry settings and passwords to them.
+ * The server in its container, and what it shares: a network for applications, and volumes with the socket
+ * and the files for the stack's own containers.
  */
 export class PostgresDatabase extends pulumi.ComponentResource {
+  /** Name of the network for applications. */
   readonly network: pulumi.Output<string>;
+  /** Name of the server's container. */
   readonly container: pulumi.Output<string>;
-  /** Volumes for a container of the stack: the server's socket, and the files of `/run/pgstead`. */
+  /** Volume with the server's socket. */
   readonly socketVolume: pulumi.Output<string>;
+  /** Volume with the files of `/run/pgstead`. */
   readonly filesVolume: pulumi.Output<string>;
-  /** Holds the migrator's URL, where one was asked for. */
+  /** Volume with the migrator's URL, if `files.migratorUrl` is set. */
   readonly migratorVolume: pulumi.Output<string> | undefined;
   /** The resources underneath, for what the outputs do not cover. */
   readonly nodes: {
@@ -87,13 +123,12 @@ export class PostgresDatabase extends pulumi.ComponentResource {
 
     const parent = this;
     const { prefix } = args;
-    const superuser = args.superuser ?? "postgres";
-    const { major = "18" } = args;
-    const sized = sizeServer(name, { ...args, major }, args.serverSettings);
+    const { major = DEFAULTS.postgres.version, superuser = DEFAULTS.postgres.superuser } = args;
+    const sized = sizeServer(name, { ...args.size, major }, args.serverSettings);
     const network = createNetwork();
     const socket = createVolume("socket");
     const files = createVolume("files");
-    const migrator = args.migratorUrl ? createVolume("migrator") : undefined;
+    const migrator = args.files.migratorUrl ? createVolume("migrator") : undefined;
     const tls = args.tls ? createVolume("tls") : undefined;
     const writer = createWriter();
     const container = createContainer();
@@ -108,7 +143,7 @@ export class PostgresDatabase extends pulumi.ComponentResource {
 
     function createNetwork() {
       const defaults = { name: `${prefix}-network`, labels: stackLabels() };
-      // Not kept on delete: unlike a volume, one that exists is not taken up again but in the way.
+      // Deleted with the stack, unlike a volume: Docker refuses a second network of this name.
       return new Network(
         ...transform(args.transform?.network, `${name}-network`, defaults, { parent }),
       );
@@ -126,7 +161,7 @@ export class PostgresDatabase extends pulumi.ComponentResource {
       return guardContainer(`${name}-${child}`, container, args.dockerHost);
     }
 
-    /** Never started: files uploaded to it reach the volume, and no inspect or process list. */
+    /** Never started: its uploads reach the volumes, and are in no inspect and no process list. */
     function createWriter() {
       return new Container(
         `${name}-writer`,
@@ -142,7 +177,7 @@ export class PostgresDatabase extends pulumi.ComponentResource {
             ...(migrator ? [{ volumeName: migrator.name, containerPath: MIGRATOR_FOLDER }] : []),
             ...(tls ? [{ volumeName: tls.name, containerPath: TLS_FOLDER }] : []),
           ],
-          uploads: serverFiles(args, renderSettings(sized)),
+          uploads: serverFiles(args.files, renderSettings(sized), args.tls),
           labels: stackLabels(),
         },
         { parent, deleteBeforeReplace: true, hooks: guarded("writer", `${prefix}-files`) },
@@ -150,12 +185,13 @@ export class PostgresDatabase extends pulumi.ComponentResource {
     }
 
     function createContainer() {
-      const stopSeconds = args.stopSeconds ?? 120;
+      const { memoryMb, cpus } = args.size ?? {};
+      const stopSeconds = args.stopSeconds ?? DEFAULTS.postgres.stopSeconds;
       const defaults: ContainerArgs = {
         name: `${prefix}-postgres`,
         image: args.image,
         command: serverCommand(sized, {
-          hba_file: `/etc/pgstead/${args.tlsRequired ? "pg_hba_tls" : "pg_hba"}.conf`,
+          hba_file: `/etc/pgstead/${args.tls?.required ? "pg_hba_tls" : "pg_hba"}.conf`,
           ident_file: "/etc/pgstead/pg_ident.conf",
           ...(tls && {
             ssl: "on",
@@ -167,33 +203,33 @@ export class PostgresDatabase extends pulumi.ComponentResource {
           `POSTGRES_USER=${superuser}`,
           `POSTGRES_DB=${args.database}`,
           ...(args.accept?.length ? [`PGSTEAD_ACCEPT=${args.accept.join("\n")}`] : []),
-          // Another certificate is taken up by another container.
+          // The server reads its certificate when it starts, so another one replaces the container.
           ...(args.tls
             ? [pulumi.interpolate`PGSTEAD_TLS=${fingerprint(args.tls.certificate)}`]
             : []),
         ],
         restart: "unless-stopped",
-        // Process 1 inherits what `docker exec` leaves behind. A server that is process 1 takes it for
-        // one of its own when it dies by a signal, and restarts everything.
+        // Process 1 inherits the orphans of `docker exec`. A server that is process 1 takes them for its
+        // own: when one dies by a signal, it restarts everything.
         init: true,
-        // The migration step waits, with a deadline: a wait that failed here would replace the
-        // container at the next `up`, in the middle of a long recovery.
+        // The migration step waits, with a deadline. A wait that failed here would replace the container
+        // at the next `up`, during a long recovery.
         wait: false,
         mustRun: true,
         destroyGraceSeconds: stopSeconds,
         stopTimeout: stopSeconds,
-        // Spelled out: the engine answers with the prefix, and each preview would show a change.
+        // With the prefix CAP_, as the engine reports them; otherwise each preview shows a change.
         capabilities: { drops: ["ALL"], adds: CAPABILITIES.map((name) => `CAP_${name}`) },
         securityOpts: ["no-new-privileges:true"],
         readOnly: true,
         tmpfs: {
           "/tmp": "size=64m,mode=1777",
           "/run/pgstead": "size=1m,mode=0755",
-          ...coverOfImageVolume(major),
+          ...coverImageVolume(major),
         },
         shmSize: sized.shmMb,
-        ...(args.memoryMb && { memory: args.memoryMb, memorySwap: args.memoryMb }),
-        ...(args.cpus && { cpus: spellCpus(args.cpus) }),
+        ...(memoryMb && { memory: memoryMb, memorySwap: memoryMb }),
+        ...(cpus && { cpus: formatCpus(cpus) }),
         networksAdvanced: [{ name: network.name, aliases: ["postgres"] }],
         ...(args.publishedPort && {
           ports: [{ internal: 5432, external: args.publishedPort, ip: "127.0.0.1" }],
@@ -204,12 +240,12 @@ export class PostgresDatabase extends pulumi.ComponentResource {
           ...(tls ? [{ volumeName: tls.name, containerPath: TLS_FOLDER, readOnly: true }] : []),
         ],
         healthcheck: {
-          // Over TCP, which a cluster that is being made does not have yet.
+          // Over TCP: while a new cluster is initialized, the server listens on the socket only.
           tests: ["CMD", "pg_isready", "-q", "-h", "127.0.0.1", "-U", superuser],
           interval: "5s",
           timeout: "5s",
           retries: 6,
-          // As the engine writes it: "60s" would show a change in each preview.
+          // As the engine reports it: "60s" would show a change in each preview.
           startPeriod: "1m0s",
         },
         logDriver: "json-file",
@@ -220,9 +256,9 @@ export class PostgresDatabase extends pulumi.ComponentResource {
         parent,
         deleteBeforeReplace: true,
         hooks: guarded("container", `${prefix}-postgres`),
-        // Its key lies there when it starts.
+        // The writer puts the key into the volume before the server starts.
         ...(tls && { dependsOn: writer }),
-        // The plugin says "updated" and leaves the running container as it was.
+        // The plugin shows an update of these, and does not change the container.
         replaceOnChanges: ["healthcheck", "tmpfs", "init"],
       };
       const change = args.transform?.container;
@@ -230,12 +266,12 @@ export class PostgresDatabase extends pulumi.ComponentResource {
       return new Container(child, { ...declared, volumes: guardDataPath(declared) }, given);
     }
 
-    /** The volumes, once they are the cluster's: the container cannot be made without them. */
+    /** The volumes after their check: they are an input, so a refusal stops the container too. */
     function guardDataPath({ volumes, mounts, tmpfs, envs, image }: ContainerArgs) {
       const path = pulumi.output({ volumes, mounts, tmpfs, envs, image });
       const expected = pulumi.output({ dataVolume: args.dataVolume, image: args.image });
       return pulumi.all([path, expected]).apply(async ([moved, { dataVolume, image }]) => {
-        const change = dataPathChange(moved, { dataVolume, image, major });
+        const change = describeDataPathChange(moved, { dataVolume, image, major });
         if (!change) return moved.volumes ?? [];
         const { dockerHost } = args;
         throw await createRefusal(`the data of "${name}" would be left behind: ${change}`, {
@@ -249,7 +285,7 @@ export class PostgresDatabase extends pulumi.ComponentResource {
 }
 
 /** As the plugin reads it back from the engine: "2" would replace the container at each `up`. */
-function spellCpus(cpus: number): string {
-  const spelled = cpus.toFixed(9);
-  return spelled.split("0").length === 10 ? cpus.toFixed(1) : spelled.replace(/0+$/, "");
+function formatCpus(cpus: number): string {
+  const formatted = cpus.toFixed(9);
+  return formatted.split("0").length === 10 ? cpus.toFixed(1) : formatted.replace(/0+$/, "");
 }

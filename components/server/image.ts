@@ -2,6 +2,8 @@ import { dirname, join, relative } from "node:path";
 import { Command } from "@pulumi/command/local/command.js";
 import { Image, type ImageArgs } from "@pulumi/docker/image.js";
 import * as pulumi from "@pulumi/pulumi";
+import type { Base } from "../../config/choices.ts";
+import { DEFAULTS } from "../../config/defaults.ts";
 import { isOlderVersion } from "../../config/version-order.ts";
 import { bundle, imageFolder } from "../assets.ts";
 import { ConfigError } from "../error.ts";
@@ -9,64 +11,106 @@ import { explainFailure } from "../guards/hooks.ts";
 import { type Transform, transform } from "../transform.ts";
 import { explainImageFailure } from "./image-failure.ts";
 
-export type Base = "alpine" | "debian";
-
 export interface PostgresImageArgs {
   /** First part of the images' names: `dev` makes `dev-postgres` and `dev-agent`. */
   prefix: string;
-  /** Major version, or major and minor: `18`, `18.1`. A new major needs `pgstead upgrade`. */
-  version?: string;
   /**
-   * Distribution. A cluster stays on the one it was made on: users and collations differ.
+   * What the server's image is built from.
+   * @default - PostgreSQL 18 on Alpine, with pgvector compiled from source
+   */
+  source?: ImageSource | undefined;
+  /**
+   * Id of an image to run instead of the built one. The engine must have it under the tag
+   * `PREFIX-postgres:pinned`, because the agent's image is built on it.
+   * @default - the built image runs
+   * @example "sha256:0c1d..."
+   */
+  pinnedImage?: string | undefined;
+  /**
+   * Address of the Docker engine.
+   * @default - the docker client's own
+   * @example "ssh://deploy@db.example.com"
+   */
+  dockerHost?: string | undefined;
+  /** Change the images, after the defaults above. @default - nothing is changed */
+  transform?: { server?: Transform<ImageArgs>; agent?: Transform<ImageArgs> } | undefined;
+}
+
+/** What the server's image is built from. */
+export interface ImageSource {
+  /**
+   * Major version, or major and minor. A cluster stays on its major version.
+   * @default "18"
+   * @example "18.1"
+   */
+  version?: string | undefined;
+  /**
+   * Distribution. A cluster stays on the one it was made on, because users and collations differ.
    * @default "alpine"
    */
-  base?: Base;
-  /** The image to build on, for closed networks. @default - postgres:VERSION-alpine, -trixie */
-  baseImage?: string;
-  pgvector?: PgvectorArgs;
-  /** Id of the image that runs instead of this one, tagged `PREFIX-postgres:pinned`. */
-  pinned?: string | undefined;
-  /** Network of the build: `host` where a mirror listens on loopback. @default - the engine's own */
-  buildNetwork?: string;
-  /** Address of the engine. @default - the docker client's own */
-  dockerHost?: string;
-  transform?: { server?: Transform<ImageArgs>; agent?: Transform<ImageArgs> };
+  base?: Base | undefined;
+  /**
+   * Image to build on, for closed networks. It must be of the distribution `base`.
+   * @default - `postgres:VERSION-alpine`, or `postgres:VERSION-trixie` for `debian`
+   * @example "registry.example.com/postgres:18-alpine"
+   */
+  baseImage?: string | undefined;
+  /** Which pgvector, and where it comes from. @default - 0.8.6, compiled from source */
+  pgvector?: PgvectorArgs | undefined;
+  /**
+   * Docker network of the build: `host` where a mirror listens on loopback.
+   * @default - the engine's own
+   */
+  buildNetwork?: string | undefined;
 }
 
 export interface PgvectorArgs {
-  /** Compiled from source, or the distribution's package (Debian only). @default "source" */
-  from?: "source" | "package";
-  /** @default "0.8.6" */
-  version?: string;
-  /** Where the source is fetched from. @default - pgvector's archive of that version */
-  url?: string;
-  /** SHA-256 of the source. Required with another version or archive than the default. */
-  sha256?: string;
-  /** Take a version with known faults, named once more. */
-  allowBelowFloor?: string;
+  /**
+   * Compile it from source, or install the distribution's package, which only Debian has.
+   * @default "source"
+   */
+  from?: "source" | "package" | undefined;
+  /** Version to compile. @default "0.8.6" */
+  version?: string | undefined;
+  /** Address of the source archive. @default - the archive of that version on github.com */
+  url?: string | undefined;
+  /**
+   * SHA-256 of the source archive. Another version than the default needs it.
+   * @default - the one of version 0.8.6
+   */
+  sha256?: string | undefined;
+  /**
+   * Version with known faults to accept, written once more.
+   * @default - a version below 0.8.4 is refused
+   * @example "0.8.1"
+   */
+  allowBelowFloor?: string | undefined;
 }
 
+const defaults = DEFAULTS.postgres;
 const DEFAULT_PGVECTOR = {
   version: "0.8.6",
   sha256: "10bf9938906e5d643bbc4a7eea104b6f57ba4898e5b76b20e60484ea1d5a7f8f",
 };
 
-/** 0.8.2 fixes a buffer overflow in parallel HNSW builds, 0.8.3 and 0.8.4 faults of HNSW vacuum. */
+/** 0.8.2 fixes a buffer overflow in parallel HNSW builds; 0.8.3 and 0.8.4 fix faults of HNSW vacuum. */
 export const PGVECTOR_FLOOR = "0.8.4";
 
 /**
- * The image of the server, PostgreSQL with pgvector, and the agent's, which is the server's with what
- * acts on it. Both are known by their content: a rebuild under the same tag is another image.
+ * Two images. The server's holds PostgreSQL and pgvector; the agent's is built on it and adds `pgstead`.
+ * Both are named by their content, so a rebuild under the same tag is another image.
  *
  * @example
- * new PostgresImage("image", { prefix: "dev", base: "debian" });
+ * new PostgresImage("image", { prefix: "dev", source: { base: "debian" } });
  */
 export class PostgresImage extends pulumi.ComponentResource {
   /** Id of the image that the server runs. */
   readonly server: pulumi.Output<string>;
   /** Id of the agent's image. */
   readonly agent: pulumi.Output<string>;
+  /** Version of the server in the image, like `18.1`. */
   readonly postgresVersion: pulumi.Output<string>;
+  /** Version of pgvector in the image, like `0.8.6`. */
   readonly pgvectorVersion: pulumi.Output<string>;
   /** The resources underneath, for what the outputs do not cover. */
   readonly nodes: { server: Image; agent: Image; versions: Command };
@@ -75,18 +119,18 @@ export class PostgresImage extends pulumi.ComponentResource {
     super("pgstead:index:PostgresImage", name, {}, opts);
 
     const parent = this;
-    const base = args.base ?? "alpine";
-    const version = args.version ?? "18";
-    const pgvector = normalizePgvector(name, base, args.pgvector);
+    const source = args.source ?? {};
+    const { base = defaults.base, version = defaults.version } = source;
+    const pgvector = normalizePgvector(name, base, source.pgvector);
     const server = createServer();
-    const runs = args.pinned ?? server.repoDigest;
+    const runs = args.pinnedImage ?? server.repoDigest;
     const pinnedTag = `${args.prefix}-postgres:pinned`;
     const agent = createAgent();
     const versions = createVersions();
 
     this.server = pulumi.output(runs);
     this.agent = agent.repoDigest;
-    const found = versions.stdout.apply((json) => readVersions(json, args.pgvector));
+    const found = versions.stdout.apply((json) => readVersions(json, source.pgvector));
     this.postgresVersion = found.apply(({ postgres }) => postgres);
     this.pgvectorVersion = found.apply(({ pgvector: installed }) => installed);
     this.nodes = { server, agent, versions };
@@ -99,9 +143,9 @@ export class PostgresImage extends pulumi.ComponentResource {
         build: {
           context: fromHere(imageFolder),
           dockerfile: fromHere(join(imageFolder, `Dockerfile.${base}`)),
-          args: { BASE_IMAGE: args.baseImage ?? baseImage(version, base), ...pgvector },
+          args: { BASE_IMAGE: source.baseImage ?? baseImage(version, base), ...pgvector },
           platform: PLATFORM,
-          ...(args.buildNetwork && { network: args.buildNetwork }),
+          ...(source.buildNetwork && { network: source.buildNetwork }),
         },
       };
       const { PGVECTOR_URL: url, PGVECTOR_SHA256: sha256 } = pgvector;
@@ -121,10 +165,10 @@ export class PostgresImage extends pulumi.ComponentResource {
         build: {
           context: fromHere(dirname(bundle)),
           dockerfile: fromHere(join(imageFolder, "Dockerfile.agent")),
-          // The tag stays when the server's image changes; its content makes this a new build.
-          args: { SERVER_IMAGE: args.pinned ? pinnedTag : server.imageName, SERVER_ID: runs },
+          // The tag stays when the server's image changes; the id makes this a new build.
+          args: { SERVER_IMAGE: args.pinnedImage ? pinnedTag : server.imageName, SERVER_ID: runs },
           platform: PLATFORM,
-          ...(args.buildNetwork && { network: args.buildNetwork }),
+          ...(source.buildNetwork && { network: source.buildNetwork }),
         },
       };
       return new Image(
@@ -135,7 +179,7 @@ export class PostgresImage extends pulumi.ComponentResource {
     }
 
     function createVersions() {
-      // Asked of the image: a tag or a package says less than what it holds.
+      // The image itself is asked, because a tag or a package can name another version.
       const environment = {
         PGSTEAD_IMAGE: runs,
         ...(args.dockerHost && { DOCKER_HOST: args.dockerHost }),
@@ -147,7 +191,7 @@ export class PostgresImage extends pulumi.ComponentResource {
   }
 }
 
-// The engine of a stack may be another machine, but what runs there is built for servers.
+// The engine may run on another system than this program, but its containers are Linux.
 const PLATFORM = `linux/${process.arch === "arm64" ? "arm64" : "amd64"}`;
 
 /** Relative, so that the state is the same whichever machine runs the program. */

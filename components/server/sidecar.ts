@@ -5,44 +5,49 @@ import { stackLabels } from "../guards/stack-labels.ts";
 import { type Transform, transform } from "../transform.ts";
 
 interface AgentParts {
-  /** Named by its content, so that a rebuild replaces the container. */
+  /** Id of the agent's image, so that a rebuild replaces the container. */
   image: pulumi.Input<string>;
-  /** Volumes by the path they are mounted at: the server's socket, the settings, the backups. */
+  /** Volumes by the path where they are mounted: the server's socket, the settings, the backups. */
   volumes: Record<string, pulumi.Input<string>>;
 }
 
 export interface BackupSidecarArgs {
   /** First part of the container's name: `prod` makes `prod-agent`. @default - the stack's name */
-  prefix?: string;
-  /** What the engine gives to containers that run `pgstead`. */
+  prefix?: string | undefined;
+  /** Image and volumes: the output `agent` of `DockerPostgres`. */
   agent: AgentParts;
-  /** The stack's network, through which the bucket is reached. */
+  /** The stack's network, over which the agent reaches the bucket. */
   network: pulumi.Input<string>;
   /**
-   * MB for the container, without swap. What is above 512 is for the index builds of the scratch server
-   * that backups are proven in.
+   * MB for the container, without swap. The part above 512 is for index builds of the scratch server, in
+   * which backups are proven.
    * @default 1152
    */
-  memoryMegabytes?: number;
+  memoryMegabytes?: number | undefined;
   /**
-   * Seconds that a backup under way is given to clean up behind itself.
+   * Seconds that a running backup has to remove its partial files before it is killed.
    * @default 60
    */
-  stopSeconds?: number;
-  /** Address of the engine. @default - the docker client's own */
+  stopSeconds?: number | undefined;
+  /**
+   * Address of the Docker engine.
+   * @default - the docker client's own
+   * @example "ssh://deploy@db.example.com"
+   */
   dockerHost?: string | undefined;
-  /** Change the container, after the defaults above. */
-  transform?: { container?: Transform<ContainerArgs> };
+  /** Change the container, after the defaults above. @default - nothing is changed */
+  transform?: { container?: Transform<ContainerArgs> } | undefined;
 }
 
 /**
- * The agent's container: takes the backups when they are due, and is where `docker exec STACK-agent
- * pgstead ...` works at 3 a.m. without a checkout. It never gets the engine's socket.
+ * The agent's container. It takes the backups when they are due, and `docker exec STACK-agent pgstead ...`
+ * works in it without a checkout. It never gets the engine's socket.
  *
  * @example
  * new BackupSidecar("agent", { agent: postgres.agent, network: postgres.network });
  */
 export class BackupSidecar extends pulumi.ComponentResource {
+  /** `PREFIX-agent`. */
   readonly containerName: string;
   /** The resources underneath, for what the outputs do not cover. */
   readonly nodes: { container: Container };
@@ -66,9 +71,9 @@ export class BackupSidecar extends pulumi.ComponentResource {
         image: args.agent.image,
         command: ["pgstead", "serve"],
         restart: "unless-stopped",
-        // Reaps what a child of a child leaves behind, and passes signals on.
+        // Reaps orphaned processes, and passes signals on.
         init: true,
-        // Its own start is no news to wait for; a failed wait would replace it at the next `up`.
+        // A wait that failed would replace the container at the next `up`.
         wait: false,
         networksAdvanced: [{ name: args.network }],
         volumes: Object.entries(args.agent.volumes).map(([containerPath, volumeName]) => ({
@@ -76,15 +81,15 @@ export class BackupSidecar extends pulumi.ComponentResource {
           volumeName,
         })),
         ...hardened,
-        // The plugin shows a change at each preview unless swap is named too.
+        // Without `memorySwap` the plugin shows a change at each preview.
         memory,
         memorySwap: memory,
-        // S4: index builds of the scratch server, two at once.
+        // S4: for two index builds of the scratch server at once.
         shmSize: Math.max(64, memory - 512),
         stopTimeout: stopSeconds,
-        // Without it a replacement is a kill without a signal.
+        // Without it the plugin kills the old container at once.
         destroyGraceSeconds: stopSeconds,
-        // Unhealthy once the newest proven backup is too old; what it says of it is in `docker inspect`.
+        // Unhealthy when the newest proven backup is too old; `docker inspect` shows the output.
         healthcheck: {
           tests: ["CMD", "pgstead", "serve", "--healthy"],
           interval: "1m0s",
@@ -101,7 +106,7 @@ export class BackupSidecar extends pulumi.ComponentResource {
         hooks: guardContainer(name, containerName, args.dockerHost),
         // The name is fixed, and two agents would take every backup twice.
         deleteBeforeReplace: true,
-        // Shown as an update by the plugin, which then changes nothing.
+        // The plugin shows an update of these, and does not change the container.
         replaceOnChanges: ["healthcheck", "tmpfs", "init"],
       };
       return new Container(
@@ -113,7 +118,7 @@ export class BackupSidecar extends pulumi.ComponentResource {
 
 const hardened = {
   readOnly: true,
-  // The image declares a volume for a cluster; without the second each agent would get one.
+  // The server's image declares a volume at the second path; each agent would get one of its own.
   tmpfs: { "/tmp": "size=64m,mode=1777", "/var/lib/postgresql": "size=1m" },
   capabilities: { drops: ["ALL"] },
   securityOpts: ["no-new-privileges:true"],

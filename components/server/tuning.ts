@@ -1,42 +1,56 @@
+import { MAJORS } from "../../config/choices.ts";
 import { ConfigError } from "../error.ts";
 
-/** Since 17 a new cluster's collation is its own (S3); later ones are taken up once they have been tried. */
-export const MAJORS = ["17", "18"];
-
-export interface ServerSize {
-  /** Major version of the server. */
-  major: string;
-  /** MB that the server may count on. @default 2048 */
+/** How large the server is. */
+export interface Size {
+  /**
+   * MB for the container, without swap.
+   * @default - no limit, and server settings as for 2048
+   */
   memoryMb?: number | undefined;
-  /** Processors that the server may count on. @default 2 */
+  /**
+   * Processors for the container.
+   * @default - no limit, and server settings as for 2
+   */
   cpus?: number | undefined;
-  /** MB for one index build or VACUUM. @default - an eighth of the memory */
+  /**
+   * MB for one index build or VACUUM. The container's shared memory follows it.
+   * @default - an eighth of the memory
+   */
   maintenanceWorkMemMb?: number | undefined;
-  /** Index builds that a restore runs at once. @default - as many as processors, 2 to 4 */
+}
+
+export interface ServerSize extends Size {
+  /** Major version of the server, because settings differ between them. @example "18" */
+  major: string;
+  /** Index builds that a restore runs at once. @default - one for each processor, 2 to 4 */
   restoreJobs?: number | undefined;
 }
 
 export interface ServerSetting {
   name: string;
   value: string;
+  /** Why it is not the server's own default. */
   reason: string;
 }
 
 export interface SizedServer {
-  /** What differs from the server's own defaults, and why. */
+  /** Settings that differ from the server's own defaults. */
   settings: ServerSetting[];
+  /** MB for one index build or VACUUM. */
   maintenanceWorkMemMb: number;
+  /** MB of shared memory for the container. */
   shmMb: number;
 }
 
 export type SettingValue = string | number | boolean;
 
-/** Said by the image and the volumes; another value would move the data or shut the agent out. */
+/** The image and the volumes decide these. Another value would move the data or lock the agent out. */
 const FIXED = ["config_file", "data_directory", "hba_file", "ident_file", "listen_addresses"];
 const ALSO_FIXED = ["port", "ssl", "ssl_cert_file", "ssl_key_file", "unix_socket_directories"];
 
 /**
- * The server's settings for a machine of this size. Whatever `overrides` names is taken from there.
+ * The server's settings for a machine of this size. A setting in `overrides` wins.
  *
  * @example
  * sizeServer("db", { major: "18", memoryMb: 8192, cpus: 4 }, { work_mem: "64MB" });
@@ -55,7 +69,7 @@ export function sizeServer(
     megabytesOf(overrides.maintenance_work_mem) ??
     size.maintenanceWorkMemMb ??
     clamp(Math.min(memoryMb / 8, (memoryMb - sharedMb - 64) / (jobs * 1.25)), 16, 2048);
-  // Shared memory for parallel restore jobs and their index builds at once (S4): Docker's 64 MB break
+  // S4: shared memory for the index builds of all restore jobs at once. Docker's default of 64 MB breaks
   // a parallel HNSW build.
   const shmMb = Math.max(64, Math.ceil(jobs * maintenanceMb * 1.25));
   if (size.memoryMb !== undefined && memoryMb < shmMb + sharedMb + 64) {
@@ -64,16 +78,16 @@ export function sizeServer(
     );
   }
   const connections = Math.max(1, Number(overrides.max_connections ?? 100) || 100);
-  const settings = rows({ ...size, memoryMb, cpus, sharedMb, maintenanceMb, connections })
-    .filter(([, value, usual]) => value !== usual)
+  const settings = listRows({ ...size, memoryMb, cpus, sharedMb, maintenanceMb, connections })
+    .filter(([, value, serverDefault]) => value !== serverDefault)
     .map(([setting, value, , reason]) => ({ name: setting, value, reason }));
   const given = Object.entries(overrides).map(([setting, value]) => ({
     name: setting,
     value: String(value),
     reason: "given by postgres.settings",
   }));
-  const kept = settings.filter(({ name: setting }) => !(setting in overrides));
-  return { settings: [...kept, ...given], maintenanceWorkMemMb: maintenanceMb, shmMb };
+  const notOverridden = settings.filter(({ name: setting }) => !(setting in overrides));
+  return { settings: [...notOverridden, ...given], maintenanceWorkMemMb: maintenanceMb, shmMb };
 }
 
 interface Sized {
@@ -85,23 +99,23 @@ interface Sized {
   connections: number;
 }
 
-/** Name, value, the server's default, and why ours is another. */
-type Row = [name: string, value: string, usual: string, reason: string];
+/** The reason says why the value is not the server's default. */
+type Row = [name: string, value: string, serverDefault: string, reason: string];
 
-function rows(size: Sized): Row[] {
+function listRows(size: Sized): Row[] {
   return [
-    ...memory(size),
-    ...processors(size),
-    ...reading(size),
-    ...writing(),
-    ...vacuum(size),
-    ...clients(),
-    ...logging(),
+    ...sizeMemory(size),
+    ...useProcessors(size),
+    ...tuneReads(size),
+    ...tuneWrites(),
+    ...tuneVacuum(size),
+    ...dropLostClients(),
+    ...tuneLogging(),
   ];
 }
 
-function memory({ memoryMb, sharedMb, maintenanceMb, connections }: Sized): Row[] {
-  // Two sorts of each connection, in what buffers and one index build leave.
+function sizeMemory({ memoryMb, sharedMb, maintenanceMb, connections }: Sized): Row[] {
+  // Each connection may sort twice, in the memory that buffers and one index build leave.
   const workMb = clamp((memoryMb - sharedMb - maintenanceMb) / (connections * 2), 4, 256);
   return [
     ["shared_buffers", mb(sharedMb), "128MB", "a quarter of the memory"],
@@ -121,7 +135,7 @@ function memory({ memoryMb, sharedMb, maintenanceMb, connections }: Sized): Row[
   ];
 }
 
-function processors({ major, cpus }: Sized): Row[] {
+function useProcessors({ major, cpus }: Sized): Row[] {
   const workers = String(Math.max(8, cpus * 2));
   const all = String(clamp(cpus, 1));
   const planned: Row[] = [
@@ -159,8 +173,8 @@ function processors({ major, cpus }: Sized): Row[] {
   ];
 }
 
-/** What 18 has by itself: 1 is worse than none (its commits ff79b5b2 and cc6be07e say how much). */
-function reading({ major }: Sized): Row[] {
+/** 18 has 16 as its default; its commits ff79b5b2 and cc6be07e measure that 1 is worse than 0. */
+function tuneReads({ major }: Sized): Row[] {
   const [effective, maintenance] = Number(major) < 18 ? ["1", "10"] : ["16", "16"];
   const reason = "solid-state disks and cloud storage answer many reads at once; 18 has it so";
   return [
@@ -169,7 +183,7 @@ function reading({ major }: Sized): Row[] {
   ];
 }
 
-function writing(): Row[] {
+function tuneWrites(): Row[] {
   return [
     [
       "wal_compression",
@@ -205,7 +219,7 @@ function writing(): Row[] {
   ];
 }
 
-function vacuum({ maintenanceMb }: Sized): Row[] {
+function tuneVacuum({ maintenanceMb }: Sized): Row[] {
   return [
     [
       "autovacuum_work_mem",
@@ -224,8 +238,8 @@ function vacuum({ maintenanceMb }: Sized): Row[] {
   ];
 }
 
-/** A client that goes without a word would keep its locks, and its query would run to the end. */
-function clients(): Row[] {
+/** A client whose machine is gone would keep its locks, and its query would run to the end. */
+function dropLostClients(): Row[] {
   const lost = "a client whose machine is gone keeps its locks for two minutes, not for two hours";
   return [
     [
@@ -240,7 +254,7 @@ function clients(): Row[] {
   ];
 }
 
-function logging(): Row[] {
+function tuneLogging(): Row[] {
   return [
     ["log_line_prefix", "%m [%p] %q%u@%d %a ", "%m [%p] ", "who and from where, for 3 a.m."],
     ["log_lock_waits", "on", "off", "who waits for whom longer than a second"],
@@ -249,13 +263,13 @@ function logging(): Row[] {
   ];
 }
 
-/** What is given to `postgres`, and readable in the preview when it changes. */
+/** The command line of `postgres`: a preview shows each setting that changes. */
 export function serverCommand(sized: SizedServer, fixed: Record<string, string>): string[] {
   const all = [...Object.entries(fixed), ...sized.settings.map(({ name, value }) => [name, value])];
   return ["postgres", ...all.flatMap(([key, value]) => ["-c", `${key}=${value}`])];
 }
 
-/** For people: every line with its reason above it. */
+/** The settings as postgresql.conf for people, with the reason above each line. */
 export function renderSettings(sized: SizedServer): string {
   const lines = sized.settings.map(
     ({ name, value, reason }) => `# ${reason}\n${name} = '${value}'`,
@@ -274,11 +288,11 @@ function assertAllowed(name: string, given: string[]): void {
   const [wrong] = given.filter((setting) => [...FIXED, ...ALSO_FIXED].includes(setting));
   if (!wrong) return;
   throw new ConfigError(
-    `"settings.${wrong}" of "${name}" cannot be given: image, volumes and network already say it; leave it out`,
+    `"settings.${wrong}" of "${name}" cannot be given, because the image, the volumes and the network decide it; leave it out`,
   );
 }
 
-/** Of a text as in postgresql.conf; a bare number is kB. */
+/** Reads a size as in postgresql.conf, where a bare number is kB. */
 function megabytesOf(value: SettingValue | undefined): number | undefined {
   const parts = /^(\d+)\s*(kB|MB|GB|TB)?$/.exec(String(value ?? "").trim());
   if (!parts) return undefined;

@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Client } from "pg";
+import { LOGIN_ROLES } from "../../config/choices.ts";
 import { mistake } from "../error.ts";
 import { fitsVerifier, scramVerifier } from "./scram.ts";
 
 /** Owns the schema and logs in nowhere; `migrator` acts as it, `app` and `readonly` never can. */
 export const OWNER = "owner";
-const LOGIN = ["migrator", "app", "readonly"];
 
 export async function setRoles(
   client: Client,
@@ -15,7 +15,7 @@ export async function setRoles(
 ): Promise<string[]> {
   const changed: string[] = [];
   const existing = await readRoles(client);
-  for (const role of [OWNER, ...LOGIN]) {
+  for (const role of [OWNER, ...LOGIN_ROLES]) {
     if (role === superuser) {
       throw mistake(`the superuser cannot be called "${role}": pgstead has a role of that name`);
     }
@@ -23,7 +23,7 @@ export async function setRoles(
     await client.query(`create role ${role}`);
     changed.push(`role ${role}`);
   }
-  for (const role of LOGIN) {
+  for (const role of LOGIN_ROLES) {
     const password = readFileSync(join(passwords, role), "utf8").trim();
     const found = existing.get(role);
     if (found?.canLogin && fitsVerifier(password, found.verifier)) continue;

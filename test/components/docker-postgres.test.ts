@@ -44,7 +44,10 @@ beforeAll(async () => {
   });
   const { DockerPostgres } = await import("../../components/engines/docker.ts");
   const { Migrations } = await import("../../components/migrations/migrations.ts");
-  postgres = new DockerPostgres("postgres", { base: "debian", publishedPort: 5433 });
+  postgres = new DockerPostgres("postgres", {
+    image: { base: "debian" },
+    publishedPort: 5433,
+  });
   migrations = new Migrations("migrations", {
     folder: "migrations",
     pending: ["0004_x"],
@@ -135,28 +138,28 @@ describe("what is refused before anything is declared", () => {
   });
 
   test("fails for another major or base than the cluster's", async () => {
-    const { clusterChange } = await import("../../components/engines/docker.ts");
+    const { describeClusterChange } = await import("../../components/engines/docker.ts");
     const remembered = { major: "18", base: "alpine" };
-    expect(clusterChange(remembered, { major: "19", base: "alpine" })).toContain(
+    expect(describeClusterChange(remembered, { major: "19", base: "alpine" })).toContain(
       'this stack\'s cluster is of PostgreSQL 18, and postgres.version asks for 19, which cannot read it; set it back to "18", or bring the data over',
     );
-    expect(clusterChange(remembered, { major: "18", base: "debian" })).toContain(
+    expect(describeClusterChange(remembered, { major: "18", base: "debian" })).toContain(
       "users and collations differ between them",
     );
-    expect(clusterChange(remembered, remembered)).toBeUndefined();
+    expect(describeClusterChange(remembered, remembered)).toBeUndefined();
   });
 
   test("fails for a cluster that would lie elsewhere than on its volume", async () => {
-    const { dataPathChange } = await import("../../components/server/data-path.ts");
+    const { describeDataPathChange } = await import("../../components/server/data-path.ts");
     const ours = [{ volumeName: "v", containerPath: "/var/lib/postgresql" }];
     const moved = (change: object, major = "18") =>
-      dataPathChange(
+      describeDataPathChange(
         { volumes: ours, image: "i", ...change },
         { dataVolume: "v", image: "i", major },
       );
     expect(moved({})).toBeUndefined();
     expect(moved({ volumes: [...ours, { hostPath: "/x", containerPath: "/y" }] })).toBeUndefined();
-    const at = 'the volume at /var/lib/postgresql is to be "v" and is';
+    const at = 'the volume at /var/lib/postgresql must be "v" and is';
     const data = { volumeName: "v", containerPath: "/var/lib/postgresql/data" };
     expect(moved({ volumes: [data] })).toContain(`${at} none`);
     expect(moved({ volumes: [{ ...ours[0], volumeName: "w" }] })).toContain(`${at} "w"`);
@@ -171,7 +174,7 @@ describe("what is refused before anything is declared", () => {
     const mounts = [{ target: "/var/lib/postgresql/18", type: "tmpfs" }];
     expect(moved({ mounts })).toContain(over);
     expect(moved({ envs: ["PGDATA=/elsewhere"] })).toContain('"PGDATA" is set');
-    expect(moved({ image: "postgres:18" })).toContain('"image" is postgres:18, past the guards');
+    expect(moved({ image: "postgres:18" })).toContain('"image" is postgres:18, which has no guard');
   });
 
   test("fails for a stranger's volume or container, and for a volume declared otherwise", async () => {

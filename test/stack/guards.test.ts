@@ -86,12 +86,12 @@ describe("a change that would part the stack from its data", () => {
     [
       "another volume in its place",
       "volumes: [{ volumeName: stack + '-agent', containerPath: '/var/lib/postgresql' }]",
-      /is to be "\S+-data" and is "\S+-agent"/,
+      /must be "\S+-data" and is "\S+-agent"/,
     ],
     [
       "a volume mounted elsewhere",
       "volumes: [{ volumeName: stack + '-data', containerPath: '/var/lib/postgresql/data' }]",
-      /the volume at \/var\/lib\/postgresql is to be "\S+-data" and is none/,
+      /the volume at \/var\/lib\/postgresql must be "\S+-data" and is none/,
     ],
     [
       "something over it",
@@ -99,7 +99,11 @@ describe("a change that would part the stack from its data", () => {
       /something is mounted at \/var\/lib\/postgresql\/18\/docker/,
     ],
     ["PGDATA", "envs: ['PGDATA=/elsewhere']", /"PGDATA" is set, which moves the cluster/],
-    ["an image past the guards", "image: 'postgres:18'", /"image" is postgres:18, past the guards/],
+    [
+      "an image past the guards",
+      "image: 'postgres:18'",
+      /"image" is postgres:18, which has no guard/,
+    ],
   ];
   test.each(some(moves, 2))("fails for a data path moved by %s", async (what, change, message) => {
     project.program(`transform: { container: { ${change} } },`);

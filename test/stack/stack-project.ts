@@ -86,7 +86,9 @@ export class StackProject {
   program(more: string): void {
     const file = "stacks/docker.ts";
     const shipped = readFileSync(join(checkout, file), "utf8");
-    const changed = shipped.replace("    ...server,\n", `    ...server,\n    ${more}\n`);
+    const begin = 'new DockerPostgres("postgres", {\n';
+    if (!shipped.includes(begin)) throw new Error(`${file} lacks the line: ${begin}`);
+    const changed = shipped.replace(begin, `${begin}    ${more}\n`);
     writeFileSync(join(this.root, file), changed);
   }
 

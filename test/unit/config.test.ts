@@ -1,9 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { parseConfig } from "../../config/config.ts";
+import { parseConfig, parseStackFile } from "../../config/parse.ts";
 
-const parse = (raw: Record<string, unknown>, isSecret?: (key: string) => boolean) =>
+type Raw = Record<string, unknown>;
+
+/** As Pulumi hands them over: each value as text. */
+const parse = (raw: Raw, isSecret?: (key: string) => boolean) =>
   parseConfig(
-    "local",
     Object.fromEntries(
       Object.entries(raw).map(([key, value]) => [
         `pgstead:${key}`,
@@ -12,20 +14,9 @@ const parse = (raw: Record<string, unknown>, isSecret?: (key: string) => boolean
     ),
     isSecret,
   );
-const mistakes = (raw: Record<string, unknown>, isSecret?: (key: string) => boolean) => {
-  try {
-    parse(raw, isSecret);
-  } catch (error) {
-    return (error as Error).message
-      .split("\n")
-      .slice(1)
-      .map((line) => line.trim());
-  }
-  throw new Error("no mistake was found");
-};
 
 test("an empty configuration has every default", () => {
-  expect(parse({})).toMatchObject({
+  expect(parse({}).values).toMatchObject({
     engine: "embedded",
     port: 5433,
     database: "app",
@@ -34,10 +25,8 @@ test("an empty configuration has every default", () => {
   });
 });
 
-test("keys of other projects are none of ours", () => {
-  expect(() =>
-    parseConfig("local", { "aws:region": "eu-west-1", "docker:host": "x" }),
-  ).not.toThrow();
+test("keys of other projects are ignored", () => {
+  expect(parseConfig({ "aws:region": "eu-west-1", "docker:host": "x" }).mistakes).toEqual([]);
 });
 
 describe("fails", () => {
@@ -63,13 +52,19 @@ describe("fails", () => {
       { postgres: { version: 16 } },
       "pgstead:postgres.version: got 16, allowed: 17, 18, or a minor of theirs, like 18.1",
     ],
+    [{ backups: { schedule: "daily" } }, /^pgstead:backups.schedule: got "daily", allowed: a cron/],
+    [
+      { backups: { webhook: "https://example.com" } },
+      /^pgstead:backups: got .*, allowed: webhook and ping need engine docker/,
+    ],
     [{ checks: [{ name: "a", url: "nope" }] }, 'pgstead:checks.0.url: got "nope", allowed: a URL'],
     [
       { checks: [{ name: "a", sql: "SELECT 1" }] },
       "pgstead:checks.0.expect: got nothing, allowed: a text, a number, or true and false",
     ],
   ])("on %j", (raw, message) => {
-    const found = mistakes(raw);
+    const { values, mistakes: found } = parse(raw);
+    expect(values).toBeUndefined();
     expect(found).toHaveLength(1);
     expect(found[0]).toEqual(
       typeof message === "string" ? message : expect.stringMatching(message),
@@ -77,10 +72,75 @@ describe("fails", () => {
   });
 
   test("once, with every mistake", () => {
-    expect(mistakes({ prot: "1", port: "x", migrations: { runOn: 3 } })).toHaveLength(3);
+    const raw = { prot: "1", port: "x", migrations: { runOn: 3 } };
+    expect(parse(raw).mistakes).toHaveLength(3);
   });
 
   test("without showing a secret", () => {
-    expect(mistakes({ database: "S3CRET PASS" }, () => true).join()).not.toContain("S3CRET");
+    const { mistakes } = parse({ database: "S3CRET PASS", bucket: "S3CRET" }, () => true);
+    expect(mistakes).toHaveLength(2);
+    expect(mistakes.join()).not.toContain("S3CRET");
+  });
+});
+
+describe("a stack's file, which verbs read without Pulumi", () => {
+  const secure = { secure: "AAABACQ=" };
+
+  test("has the values of its YAML, and the same defaults", () => {
+    const config = {
+      "docker:host": "ssh://elsewhere",
+      "pgstead:port": 5500,
+      "pgstead:protect": false,
+      "pgstead:postgres": { version: 17, superuser: "root" },
+    };
+    const { values, mistakes } = parseStackFile(config);
+    expect(mistakes).toEqual([]);
+    expect(values).toMatchObject({
+      ...{ port: 5500, protect: false, database: "app" },
+      postgres: { version: "17", base: "alpine", superuser: "root" },
+    });
+    expect(parseStackFile().values).toEqual(parse({}).values);
+  });
+
+  test("has the default in place of a wrong value, and keeps the values beside it", () => {
+    const { values, mistakes } = parseStackFile({
+      "pgstead:engine": "docker",
+      "pgstead:port": "x",
+      "pgstead:database": "shop",
+      "pgstead:postgres": { version: 3, superuser: "root", color: "red" },
+      "pgstead:migrations": { folder: "sql", command: "alembic upgrade head" },
+      "pgstead:bucket": "oops",
+    });
+    expect(values).toMatchObject({
+      ...{ engine: "docker", port: 5433, database: "shop", bucket: undefined },
+      postgres: { version: "18", superuser: "root" },
+      migrations: { folder: "sql" },
+    });
+    expect(mistakes.map((line) => line.split(": ")[0])).toEqual([
+      "pgstead:bucket",
+      "pgstead:port",
+      "pgstead:postgres.version",
+      "pgstead:postgres.color",
+      "pgstead:migrations",
+    ]);
+  });
+
+  test("an encrypted value is no mistake, and a mistake beside it is found", () => {
+    const { values, mistakes } = parseStackFile({
+      "pgstead:engine": "docker",
+      "pgstead:postgres": { superuser: "root", tls: { certificate: "PEM", key: secure } },
+      "pgstead:bucket": { accessKey: { id: "A", secret: secure }, retentionDays: 0 },
+      "pgstead:backups": { webhook: secure, keepDay: 3 },
+      "pgstead:migrations": secure,
+    });
+    expect(values).toMatchObject({
+      postgres: { superuser: "root" },
+      bucket: { retentionDays: 30 },
+      migrations: { folder: "migrations" },
+    });
+    expect(mistakes).toEqual([
+      'pgstead:backups.keepDay: unknown key; did you mean "pgstead:backups.keepDays"?',
+      "pgstead:bucket.retentionDays: got 0, allowed: 1 or more",
+    ]);
   });
 });

@@ -1,11 +1,12 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { COLD_CLASSES, lifecycleRules, type Retention } from "../../components/bucket/lifecycle.ts";
+import { lifecycleRules, type Retention } from "../../components/bucket/lifecycle.ts";
 import {
   assertRetention,
   proveRetention,
   type RetentionPlan,
 } from "../../components/bucket/retention-proof.ts";
+import { COLD_CLASSES } from "../../config/choices.ts";
 import { type Breaks, simulate } from "../support/retention-simulation.ts";
 
 interface Configured extends Retention {

@@ -9,7 +9,14 @@ import { expect, test } from "vitest";
 const ROOMS: Record<string, { imports: string[]; shelves: string[] }> = {
   config: {
     imports: [],
-    shelves: ["config"],
+    shelves: [
+      "config/choices.ts",
+      "config/defaults.ts",
+      "config/fields.ts",
+      "config/agent-fields.ts",
+      "config/sections",
+      "config",
+    ],
   },
   operate: {
     imports: ["config"],

@@ -6,7 +6,6 @@ import { acquirePulumi } from "../../cli/stack/pulumi/acquire-pulumi.ts";
 import { bringUp, type Fixture, findObstacle } from "./fixtures.ts";
 import type { TestRecord } from "./report.ts";
 import {
-  type FolderSuite,
   folderSuites,
   type ProgramSuite,
   programSuites,

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { parseStackFile } from "../../../config/parse.ts";
 import { type ExpectedError, unreachable } from "../../../operate/error.ts";
 import { Settings } from "../../../operate/settings.ts";
 import { readStackFile } from "../stack-file.ts";
@@ -20,28 +21,20 @@ export interface DockerStack {
 }
 
 export function readDockerStack(root: string, stack: string): DockerStack | undefined {
-  const config = (readStackFile(root, stack).config ?? {}) as StackConfig;
-  if (config["pgstead:engine"] !== "docker") return undefined;
-  const host = config["docker:host"];
+  const { config } = readStackFile(root, stack);
+  const { values } = parseStackFile(config);
+  if (values.engine !== "docker") return undefined;
+  const host = config?.["docker:host"] as string | undefined;
   return {
     stack,
     postgres: `${stack}-postgres`,
     agent: `${stack}-agent`,
-    database: config["pgstead:database"] ?? "app",
-    superuser: config["pgstead:postgres"]?.superuser ?? "postgres",
-    isProtected: String(config["pgstead:protect"] ?? true) !== "false",
-    migrations: config["pgstead:migrations"]?.folder ?? "migrations",
+    database: values.database,
+    superuser: values.postgres.superuser,
+    isProtected: values.protect,
+    migrations: values.migrations.folder,
     env: { ...process.env, ...(host && { DOCKER_HOST: host }) },
   };
-}
-
-interface StackConfig {
-  "docker:host"?: string;
-  "pgstead:engine"?: string;
-  "pgstead:database"?: string;
-  "pgstead:protect"?: string | boolean;
-  "pgstead:postgres"?: { superuser?: string };
-  "pgstead:migrations"?: { folder?: string };
 }
 
 /** Settings that reach no server, for verbs that can do without one. */

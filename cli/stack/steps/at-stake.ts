@@ -1,3 +1,4 @@
+import { DEFAULTS } from "../../../config/defaults.ts";
 import { containerState, docker } from "../docker/docker-stack.ts";
 import { describeLost } from "../docker/lost-data.ts";
 import { describeLoss, serverFacts } from "../docker/server-facts.ts";
@@ -39,5 +40,5 @@ async function prefixOf({ prefix, volume }: Stake): Promise<string> {
 
 async function superuserOf(container: string): Promise<string> {
   const { stdout } = await docker(process.env, ["exec", container, "printenv", "POSTGRES_USER"]);
-  return stdout.trim() || "postgres";
+  return stdout.trim() || DEFAULTS.postgres.superuser;
 }

@@ -1,0 +1,48 @@
+import * as z from "zod";
+import { ENGINES } from "./choices.ts";
+import { DEFAULTS } from "./defaults.ts";
+import { booleanText, identifier } from "./fields.ts";
+import { backups } from "./sections/backups.ts";
+import { bucket } from "./sections/bucket.ts";
+import { checks } from "./sections/checks.ts";
+import { migrations } from "./sections/migrations.ts";
+import { postgres } from "./sections/postgres.ts";
+import { vector } from "./sections/vector.ts";
+
+/** Plain text in the stack's file; numbers are read from text. */
+const flat = {
+  engine: z
+    .enum(ENGINES)
+    .default(DEFAULTS.engine)
+    .describe(
+      "Where the database runs. `embedded` needs nothing but Node; `docker` runs it in a container.",
+    ),
+  publish: booleanText
+    .default(false)
+    .describe("Publish the port of a server in a container on 127.0.0.1 of its machine."),
+  protect: booleanText
+    .default(true)
+    .describe("Refuse to delete what the stack remembers: passwords and the facts of the cluster."),
+  port: z.coerce
+    .number()
+    .int()
+    .min(1024)
+    .max(65535)
+    .default(DEFAULTS.port)
+    .describe("Port on 127.0.0.1."),
+  database: identifier.default(DEFAULTS.database).describe("Name of the database."),
+};
+
+/** Structured: set by hand in the stack's file, or with `pulumi config set --path`. */
+const sections = { postgres, migrations, backups, bucket, vector, checks };
+
+export const schema = { flat, sections };
+
+/** The keys `pgstead:...` of a stack's file. */
+export const StackConfig = z
+  .strictObject({ ...flat, ...sections })
+  .refine(({ engine, backups }) => engine === "docker" || !(backups.webhook || backups.ping), {
+    path: ["backups"],
+    error: "webhook and ping need engine docker, because its agent calls them",
+  });
+export type StackConfig = z.infer<typeof StackConfig>;
