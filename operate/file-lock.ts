@@ -1,6 +1,6 @@
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { startedAt } from "./process-identity.ts";
+import { readStartTime } from "./process-identity.ts";
 
 export interface LockHolder {
   pid: number;
@@ -23,7 +23,7 @@ export function tryFileLock(path: string, purpose: string): FileLock | LockHolde
     pid: process.pid,
     purpose,
     since: new Date().toISOString(),
-    identity: startedAt(process.pid) ?? "",
+    identity: readStartTime(process.pid) ?? "",
   };
   mkdirSync(dirname(path), { recursive: true });
   const candidate = `${path}.${process.pid}`;
@@ -34,22 +34,23 @@ export function tryFileLock(path: string, purpose: string): FileLock | LockHolde
       if (tryLink(candidate, path)) return { release: () => release(path) };
       const holder = readHolder(path);
       if (holder && isAlive(holder)) return holder;
-      putAside(path, holder);
+      removeDeadLock(path, holder);
     }
   } finally {
     rmSync(candidate, { force: true });
   }
 }
 
-export const isHolder = (result: FileLock | LockHolder): result is LockHolder => "pid" in result;
+export const isLockHolder = (result: FileLock | LockHolder): result is LockHolder =>
+  "pid" in result;
 
 /** The living holder of the lock, if there is one. */
-export function lockHolder(path: string): LockHolder | undefined {
+export function findLockHolder(path: string): LockHolder | undefined {
   const holder = readHolder(path);
   return holder && isAlive(holder) ? holder : undefined;
 }
 
-const isAlive = (holder: LockHolder) => startedAt(holder.pid) === holder.identity;
+const isAlive = (holder: LockHolder) => readStartTime(holder.pid) === holder.identity;
 
 function tryLink(from: string, to: string): boolean {
   try {
@@ -70,7 +71,7 @@ function readHolder(path: string): LockHolder | undefined {
 }
 
 /** Renamed first and looked at again, so that of two that take over only one removes the old file. */
-function putAside(path: string, dead: LockHolder | undefined): void {
+function removeDeadLock(path: string, dead: LockHolder | undefined): void {
   const aside = `${path}.dead.${process.pid}`;
   try {
     renameSync(path, aside);

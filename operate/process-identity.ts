@@ -5,16 +5,16 @@ import { readFileSync } from "node:fs";
  * When a process was started, as an opaque text, or undefined if it does not live. A pid alone says
  * too little: after a reboot or a busy day it belongs to somebody else.
  */
-export function startedAt(pid: number): string | undefined {
+export function readStartTime(pid: number): string | undefined {
   try {
     process.kill(pid, 0);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EPERM") return undefined;
   }
-  return process.platform === "linux" ? startedAtLinux(pid) : startedAtPosix(pid);
+  return process.platform === "linux" ? readStartTimeFromProc(pid) : readStartTimeFromPs(pid);
 }
 
-function startedAtLinux(pid: number): string | undefined {
+function readStartTimeFromProc(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     // The name may hold blanks and parentheses, so fields are counted after the last ")".
@@ -27,7 +27,7 @@ function startedAtLinux(pid: number): string | undefined {
   }
 }
 
-function startedAtPosix(pid: number): string | undefined {
+function readStartTimeFromPs(pid: number): string | undefined {
   try {
     return execFileSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8" }).trim();
   } catch {

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { isOlderVersion } from "../../config/version-order.ts";
-import { isFree } from "../../operate/embedded/port-holder.ts";
+import { isPortFree } from "../../operate/embedded/port-holder.ts";
 import { readSettings } from "../../operate/settings.ts";
 import { readDockerStack } from "../stack/docker/docker-stack.ts";
 import { backendUrl } from "../stack/pulumi/environment.ts";
@@ -92,12 +92,12 @@ async function server(root: string, stack: string): Promise<Finding> {
   const settings = readSettings(file);
   const { host, port } = settings.database;
   if (!settings.embedded) return { name: "server", state: "ok", detail: `${host}:${port}` };
-  const { serverState } = await import("../../operate/connect/embedded-state.ts");
-  const state = serverState(settings);
+  const { readServerState } = await import("../../operate/connect/embedded-state.ts");
+  const state = readServerState(settings);
   if (state.running) {
     return { name: "server", state: "ok", detail: `process ${state.pid} on ${host}:${state.port}` };
   }
-  if (await isFree(port)) {
+  if (await isPortFree(port)) {
     return {
       name: "server",
       state: "note",

@@ -7,7 +7,7 @@ export const bootstrap: Verb = {
   examples: ["pgstead bootstrap", "pgstead bootstrap --stack prod --json"],
   writes: true,
   async run(context) {
-    const { bootstrap: run } = await import("../../operate/bootstrap/bootstrap.ts");
+    const { bootstrapServer: run } = await import("../../operate/bootstrap/bootstrap-server.ts");
     const result = await run(await context.settings());
     context.print(result, () =>
       result.changed.length === 0

@@ -7,7 +7,7 @@ export const check: Verb = {
   summary: "health, extension and the checks of the configuration; exit 2 if one fails",
   examples: ["pgstead check", "pgstead check --json"],
   async run(context) {
-    const { runChecks } = await import("../../operate/checks/check.ts");
+    const { runChecks } = await import("../../operate/checks/run-checks.ts");
     const results = await runChecks(await context.settings());
     context.print({ checks: results }, () =>
       results

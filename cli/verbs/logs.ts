@@ -21,9 +21,9 @@ export const logs: Verb = {
       await logsOfContainer(stack, lines, Boolean(options.follow));
       return;
     }
-    const { embeddedFolder } = await import("../../operate/connect/embedded-folder.ts");
+    const { requireEmbeddedFolder } = await import("../../operate/connect/embedded-folder.ts");
     const { paths } = await import("../../operate/connect/embedded-paths.ts");
-    const file = paths.log(embeddedFolder(await context.settings()));
+    const file = paths.log(requireEmbeddedFolder(await context.settings()));
     if (!existsSync(file)) throw mistake(`there is no log yet: ${file}`);
     const args = ["-n", lines, ...(options.follow ? ["-F"] : []), file];
     const tail = spawn("tail", args, { stdio: "inherit" });

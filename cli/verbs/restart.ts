@@ -15,7 +15,7 @@ export const restart: Verb = {
       const outcome = ran ? "restarted" : "was not running; started";
       return context.print({ outcome }, outcome);
     }
-    const { ensureServer, stopServer } = await import("../../operate/embedded/lifecycle.ts");
+    const { ensureServer, stopServer } = await import("../../operate/embedded/start-stop.ts");
     const settings = await context.settings();
     const wasRunning = await stopServer(settings);
     await ensureServer(settings, serveCommand(await context.settingsFile()));

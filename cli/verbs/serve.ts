@@ -16,7 +16,7 @@ export const serve: Verb = {
   async run(context, { options }) {
     const settings = await context.settings();
     if (options.detach) {
-      const { ensureServer } = await import("../../operate/embedded/lifecycle.ts");
+      const { ensureServer } = await import("../../operate/embedded/start-stop.ts");
       const outcome = await ensureServer(settings, serveCommand(await context.settingsFile()));
       context.print({ outcome }, outcome);
       return;
@@ -33,7 +33,7 @@ export const serve: Verb = {
       await serveAgent(settings, (verb) => selfCommand(verb, file));
       return;
     }
-    const { serveEmbedded } = await import("../../operate/embedded/server.ts");
+    const { serveEmbedded } = await import("../../operate/embedded/embedded-server.ts");
     const file = await context.settingsFile();
     await serveEmbedded(settings, async (signal) => {
       if (!settings.backups) return;

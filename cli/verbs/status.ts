@@ -9,7 +9,7 @@ export const status: Verb = {
   examples: ["pgstead status", "pgstead status --json"],
   async run(context) {
     await noteOpenChange(context);
-    const { readStatus } = await import("../../operate/inspect/status.ts");
+    const { readStatus } = await import("../../operate/inspect/read-status.ts");
     const result = await readStatus(await context.settings());
     context.print(result, () =>
       result.sections

@@ -18,7 +18,7 @@ export const vector: Verb = {
   ],
   examples: ["pgstead vector", "pgstead vector --stack prod --json", "pgstead vector --no-recall"],
   async run(context, { options }) {
-    const { vectorReport } = await import("../../operate/vector/report.ts");
+    const { readVectorReport } = await import("../../operate/vector/report.ts");
     const recall = {
       withRecall: options.recall !== false,
       samples: wholeNumber(String(options.samples), "--samples"),
@@ -26,7 +26,7 @@ export const vector: Verb = {
       budgetMs: wholeNumber(String(options.seconds), "--seconds") * 1000,
     };
     const note = (line: string) => context.note(line);
-    const report = await vectorReport(await context.settings(), recall, note);
+    const report = await readVectorReport(await context.settings(), recall, note);
     context.print(report, () => describe(report));
     const isAmiss = report.advice.some(({ kind }) => kind === "amiss");
     return isAmiss ? ExitCode.pending : ExitCode.fine;

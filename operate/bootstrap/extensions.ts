@@ -7,20 +7,20 @@ interface Installed {
 }
 
 /** In the stack's database: pgvector is there, and as the image has it. */
-export async function setExtensions(client: Client): Promise<string[]> {
-  const vector = await versionsOf(client);
-  if (vector?.installed) return updateExtension(client, vector);
+export async function ensureVectorExtension(client: Client): Promise<string[]> {
+  const vector = await readVectorVersions(client);
+  if (vector?.installed) return updateIfOlder(client, vector);
   await client.query("create extension vector");
   return [`extension vector ${vector?.available ?? ""}`.trim()];
 }
 
 /** In a database that somebody else has made: pgvector is brought along only where it already is. */
-export async function updateExtensions(client: Client): Promise<string[]> {
-  const vector = await versionsOf(client);
-  return vector?.installed ? updateExtension(client, vector) : [];
+export async function updateVectorExtension(client: Client): Promise<string[]> {
+  const vector = await readVectorVersions(client);
+  return vector?.installed ? updateIfOlder(client, vector) : [];
 }
 
-async function versionsOf(client: Client): Promise<Installed | undefined> {
+async function readVectorVersions(client: Client): Promise<Installed | undefined> {
   const { rows } = await client.query<Installed>(
     `select installed_version as installed, default_version as available
      from pg_available_extensions where name = 'vector'`,
@@ -28,12 +28,12 @@ async function versionsOf(client: Client): Promise<Installed | undefined> {
   return rows[0];
 }
 
-async function updateExtension(client: Client, { installed, available }: Installed) {
+async function updateIfOlder(client: Client, { installed, available }: Installed) {
   // An image that was gone back to may be older; there is no script down, and none is needed.
   if (!installed || !isOlderVersion(installed, available)) return [];
   await client.query("alter extension vector update");
   const where = `in "${client.database}"`;
-  const stale = await staleIndexes(client, installed);
+  const stale = await findStaleIndexes(client, installed);
   return [
     `pgvector ${installed} to ${available} ${where}`,
     ...stale.map((index) => `index ${index} ${where} needs: REINDEX INDEX CONCURRENTLY ${index}`),
@@ -43,7 +43,7 @@ async function updateExtension(client: Client, { installed, available }: Install
 /** 0.8.3 and 0.8.4 mend faults of vacuum that an HNSW index made before may have kept. */
 const HNSW_MENDED = "0.8.4";
 
-async function staleIndexes(client: Client, from: string): Promise<string[]> {
+async function findStaleIndexes(client: Client, from: string): Promise<string[]> {
   if (!isOlderVersion(from, HNSW_MENDED)) return [];
   const { rows } = await client.query<{ name: string }>(
     `select format('%I.%I', nspname, relname) as name

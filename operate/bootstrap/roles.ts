@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Client } from "pg";
 import { LOGIN_ROLES } from "../../config/choices.ts";
 import { mistake } from "../error.ts";
-import { fitsVerifier, scramVerifier } from "./scram.ts";
+import { createScramVerifier, matchesVerifier } from "./scram.ts";
 
 /** Owns the schema and logs in nowhere; `migrator` acts as it, `app` and `readonly` never can. */
 export const OWNER = "owner";
@@ -26,8 +26,8 @@ export async function setRoles(
   for (const role of LOGIN_ROLES) {
     const password = readFileSync(join(passwords, role), "utf8").trim();
     const found = existing.get(role);
-    if (found?.canLogin && fitsVerifier(password, found.verifier)) continue;
-    const verifier = client.escapeLiteral(scramVerifier(password));
+    if (found?.canLogin && matchesVerifier(password, found.verifier)) continue;
+    const verifier = client.escapeLiteral(createScramVerifier(password));
     await client.query(`alter role ${role} login password ${verifier}`);
     if (found) changed.push(`password of ${role}`);
   }
@@ -36,7 +36,7 @@ export async function setRoles(
     await client.query(`alter role ${client.escapeIdentifier(superuser)} password null`);
     changed.push(`no password of ${superuser}`);
   }
-  if (!(await isMember(client))) {
+  if (!(await isMigratorMember(client))) {
     await client.query(`grant ${OWNER} to migrator`);
     changed.push(`membership of migrator in ${OWNER}`);
   }
@@ -59,7 +59,7 @@ async function readRoles(client: Client) {
   );
 }
 
-async function isMember(client: Client): Promise<boolean> {
+async function isMigratorMember(client: Client): Promise<boolean> {
   const { rows } = await client.query(
     `select 1 from pg_auth_members
      where roleid = '${OWNER}'::regrole and member = 'migrator'::regrole`,

@@ -3,7 +3,11 @@ import { createHash, createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from
 const ITERATIONS = 4096;
 
 /** What the server stores of a password (RFC 5802), so that the password itself never travels. */
-export function scramVerifier(password: string, salt = randomBytes(16), iterations = ITERATIONS) {
+export function createScramVerifier(
+  password: string,
+  salt = randomBytes(16),
+  iterations = ITERATIONS,
+) {
   const salted = pbkdf2Sync(password.normalize("NFKC"), salt, iterations, 32, "sha256");
   const clientKey = createHmac("sha256", salted).update("Client Key").digest();
   const storedKey = createHash("sha256").update(clientKey).digest("base64");
@@ -12,11 +16,11 @@ export function scramVerifier(password: string, salt = randomBytes(16), iteratio
 }
 
 /** Whether the server's verifier is of this password; another salt makes another text each time. */
-export function fitsVerifier(password: string, verifier: string | null): boolean {
+export function matchesVerifier(password: string, verifier: string | null): boolean {
   const parts = /^SCRAM-SHA-256\$(\d+):([^$]+)\$/.exec(verifier ?? "");
   if (!parts || !verifier) return false;
   const salt = Buffer.from(parts[2]!, "base64");
-  const expected = Buffer.from(scramVerifier(password, salt, Number(parts[1])));
+  const expected = Buffer.from(createScramVerifier(password, salt, Number(parts[1])));
   const found = Buffer.from(verifier);
   return expected.length === found.length && timingSafeEqual(expected, found);
 }

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { unreachable } from "../error.ts";
-import { lockHolder } from "../file-lock.ts";
+import { findLockHolder } from "../file-lock.ts";
 import type { Settings } from "../settings.ts";
-import { embeddedFolder } from "./embedded-folder.ts";
+import { requireEmbeddedFolder } from "./embedded-folder.ts";
 import { paths } from "./embedded-paths.ts";
 
 export interface ServerState {
@@ -12,28 +12,28 @@ export interface ServerState {
   port?: number;
 }
 
-export function serverState(settings: Settings): ServerState {
-  const folder = embeddedFolder(settings);
-  const holder = lockHolder(paths.lock(folder));
+export function readServerState(settings: Settings): ServerState {
+  const folder = requireEmbeddedFolder(settings);
+  const holder = findLockHolder(paths.lock(folder));
   if (!holder) return { running: false };
   return {
     running: true,
     pid: holder.pid,
     since: holder.since,
-    port: servedPort(folder, holder.pid),
+    port: readServedPort(folder, holder.pid),
   };
 }
 
 /** Another checkout's server may have the port, and would take our migrations as gladly. */
 export function assertOurServer(settings: Settings): void {
-  if (!settings.embedded || serverState(settings).port === settings.database.port) return;
+  if (!settings.embedded || readServerState(settings).port === settings.database.port) return;
   throw unreachable(
     `the embedded server of stack "${settings.stack}" is not running; "pgstead up --stack ${settings.stack}" starts it`,
   );
 }
 
 /** Undefined while it starts. What a crashed server left behind names another process. */
-function servedPort(folder: string, pid: number): number | undefined {
+function readServedPort(folder: string, pid: number): number | undefined {
   try {
     const served = JSON.parse(readFileSync(paths.running(folder), "utf8"));
     return served.pid === pid ? served.port : undefined;

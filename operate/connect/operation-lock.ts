@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "pg";
 import { unreachable } from "../error.ts";
-import { isHolder, tryFileLock } from "../file-lock.ts";
+import { isLockHolder, tryFileLock } from "../file-lock.ts";
 import type { Settings } from "../settings.ts";
 import { withClient } from "./database.ts";
 import { assertOwnSession } from "./pooler.ts";
@@ -34,7 +34,7 @@ export async function withOperationLock<T>(
 ): Promise<T> {
   // PGlite's clients share one session, to which every advisory lock is granted.
   if (settings.engine === "embedded") {
-    return withFileLock(operationLockFile(settings), options, use);
+    return withFileLock(locateOperationLock(settings), options, use);
   }
   // Advisory locks belong to a database, so all operations meet in the one every server has.
   const connection = { purpose: options.purpose, database: "postgres" };
@@ -46,7 +46,7 @@ export async function withOperationLock<T>(
 }
 
 /** Of an embedded server; a scratch server has no folder but that of its socket. */
-export const operationLockFile = (settings: Settings) =>
+export const locateOperationLock = (settings: Settings) =>
   join(settings.embedded?.folder ?? settings.database.host, "operation.lock");
 
 /** Waits for a file's lock, tells who has it, and holds it as long as `use` takes. */
@@ -58,7 +58,8 @@ export async function withFileLock<T>(
   let release = () => {};
   await waitUntilFree(options, async () => {
     const result = tryFileLock(path, options.purpose);
-    if (isHolder(result)) return `process ${result.pid} (${result.purpose}, since ${result.since})`;
+    if (isLockHolder(result))
+      return `process ${result.pid} (${result.purpose}, since ${result.since})`;
     release = () => result.release();
     return undefined;
   });

@@ -10,7 +10,7 @@ import { withClient } from "./database.ts";
 export async function assertOwnSession(settings: Settings, client: Client): Promise<void> {
   const { database } = client;
   const told = (client as unknown as { processID: number | null }).processID;
-  const first = await backendPid(client);
+  const first = await readBackendPid(client);
   // Poolers make up the process id that a server tells at the start of a connection.
   if (told === first) return;
   const moved = await withClient(
@@ -19,7 +19,7 @@ export async function assertOwnSession(settings: Settings, client: Client): Prom
     async (other) => {
       // Whoever is in a transaction keeps a session; if that was ours, we are given another.
       await other.query("begin");
-      const second = await backendPid(client);
+      const second = await readBackendPid(client);
       await other.query("rollback");
       return second !== first;
     },
@@ -31,7 +31,7 @@ export async function assertOwnSession(settings: Settings, client: Client): Prom
   );
 }
 
-async function backendPid(client: Client): Promise<number> {
+async function readBackendPid(client: Client): Promise<number> {
   const { rows } = await client.query("select pg_backend_pid() as pid");
   return rows[0].pid;
 }

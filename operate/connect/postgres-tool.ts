@@ -35,9 +35,9 @@ export async function runTool(
   { signal, stdin, stdout, onBytes, database = settings.database.name }: ToolOptions = {},
 ): Promise<ToolResult> {
   signal?.throwIfAborted();
-  return withPassword(settings, database, async (passwordEnv) => {
+  return withPasswordFile(settings, database, async (passwordEnv) => {
     const child = spawn(program, args, {
-      env: toolEnvironment(settings, database, passwordEnv),
+      env: buildEnvironment(settings, database, passwordEnv),
       stdio: [stdin ? "pipe" : "ignore", "pipe", "pipe"],
     });
     const stop = () => {
@@ -45,10 +45,10 @@ export async function runTool(
       setTimeout(() => child.kill("SIGKILL"), KILL_AFTER_MS).unref();
     };
     signal?.addEventListener("abort", stop, { once: true });
-    const errors = collect(child.stderr!);
-    const text = stdout ? undefined : collect(child.stdout!);
+    const errors = collectText(child.stderr!);
+    const text = stdout ? undefined : collectText(child.stdout!);
     const ended = new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
-      child.once("error", (error) => reject(cannotStart(program, error)));
+      child.once("error", (error) => reject(explainStartError(program, error)));
       child.once("close", (code, killedBy) => resolve([code, killedBy]));
     });
     try {
@@ -78,7 +78,7 @@ export async function runTool(
   });
 }
 
-function toolEnvironment(
+function buildEnvironment(
   settings: Settings,
   database: string,
   passwordEnv: NodeJS.ProcessEnv,
@@ -103,7 +103,7 @@ function toolEnvironment(
 }
 
 /** A file, because an environment can be read from outside and a command line by everyone. */
-async function withPassword<T>(
+async function withPasswordFile<T>(
   settings: Settings,
   database: string,
   use: (env: NodeJS.ProcessEnv) => Promise<T>,
@@ -122,13 +122,13 @@ async function withPassword<T>(
   }
 }
 
-async function collect(stream: NodeJS.ReadableStream): Promise<string> {
+async function collectText(stream: NodeJS.ReadableStream): Promise<string> {
   let text = "";
   for await (const chunk of stream) text += chunk;
   return text;
 }
 
-function cannotStart(program: string, error: NodeJS.ErrnoException) {
+function explainStartError(program: string, error: NodeJS.ErrnoException) {
   const why =
     error.code === "ENOENT"
       ? `it is not installed here; backups run in the stack's agent container, which has it`

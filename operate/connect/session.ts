@@ -13,11 +13,11 @@ export async function withSession<T>(
   try {
     return await withClient(settings, options, use);
   } catch (error) {
-    throw translated(settings, error as Error);
+    throw translateError(settings, error as Error);
   }
 }
 
-function translated({ database }: Settings, error: Error): Error {
+function translateError({ database }: Settings, error: Error): Error {
   if (error instanceof ExpectedError) return error;
   if (isPermissionDenied(error)) {
     return unreachable(`role "${database.user}" in "${database.name}": ${error.message}`, error);

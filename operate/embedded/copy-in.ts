@@ -22,13 +22,13 @@ export function inspectCopyIn(message: Uint8Array): CopyIn {
   const copies = bareStatements(sql).filter((bare) => COPY_FROM_STDIN.test(bare)).length;
   if (copies === 0) return { kind: "none" };
   if (type === QUERY && copies === 1) {
-    return { kind: "collect", invitation: copyInResponse(/\bbinary\b/i.test(sql)) };
+    return { kind: "collect", invitation: buildCopyInResponse(/\bbinary\b/i.test(sql)) };
   }
-  return { kind: "refuse", substitute: refusal(type) };
+  return { kind: "refuse", substitute: buildRefusal(type) };
 }
 
 /** The answer of the database without the invitation that the client has had from us already. */
-export function withoutInvitation(answer: Uint8Array): Uint8Array {
+export function removeCopyInResponse(answer: Uint8Array): Uint8Array {
   const bytes = Buffer.from(answer);
   const kept: Buffer[] = [];
   for (let at = 0; at < bytes.length; ) {
@@ -49,7 +49,7 @@ function sqlOf(message: Uint8Array, type: typeof QUERY | typeof PARSE): string {
   return bytes.toString("latin1", from, bytes.indexOf(0, from));
 }
 
-function copyInResponse(binary: boolean): Uint8Array {
+function buildCopyInResponse(binary: boolean): Uint8Array {
   const message = Buffer.alloc(8);
   message[0] = COPY_IN_RESPONSE;
   message.writeInt32BE(7, 1);
@@ -58,7 +58,7 @@ function copyInResponse(binary: boolean): Uint8Array {
 }
 
 /** A statement that cannot be parsed: the server's own error then carries our reason. */
-function refusal(type: number): Uint8Array {
+function buildRefusal(type: number): Uint8Array {
   const sql =
     '"the embedded engine takes COPY FROM STDIN as one statement of the simple query protocol only"\0';
   const body = type === QUERY ? sql : `\0${sql}\0\0`;

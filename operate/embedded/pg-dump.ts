@@ -26,7 +26,7 @@ const AFTER = `DO $$ DECLARE mine name; BEGIN
  * pg_dump in WebAssembly, on a connection to the embedded server like any other. It expects answers
  * before its write returns, so it runs in a thread that sleeps until this one has fetched them.
  */
-export async function embeddedDump<T>(
+export async function dumpWithPgDump<T>(
   settings: Settings,
   signal: AbortSignal | undefined,
   inside: (asker: Asker) => Promise<T>,
@@ -54,7 +54,7 @@ export async function embeddedDump<T>(
       socket.once("error", lost);
       socket.once("close", () => lost(new Error("it closed the connection")));
       worker.once("error", (error) => reject(unreachable(`pg_dump failed: ${error}`, error)));
-      const ask = relay(socket, ours, answered);
+      const ask = relayMessages(socket, ours, answered);
       const finish = async (text: string) => {
         const seen = await inside({ query: (sql) => askRows(ask, sql) });
         await ask(AFTER);
@@ -70,7 +70,7 @@ export async function embeddedDump<T>(
 }
 
 /** Passes whole requests on, and wakes the thread once the server is ready for the next one. */
-function relay(socket: Socket, port: MessagePort, answered: Int32Array) {
+function relayMessages(socket: Socket, port: MessagePort, answered: Int32Array) {
   let request = Buffer.alloc(0);
   let answer = Buffer.alloc(0);
   let started = false;
@@ -80,7 +80,7 @@ function relay(socket: Socket, port: MessagePort, answered: Int32Array) {
       ready = resolve;
       socket.write(bytes);
     });
-  const ask = (sql: string) => exchange(query(sql));
+  const ask = (sql: string) => exchange(encodeQuery(sql));
   const reply = (bytes: Uint8Array) => {
     port.postMessage(bytes);
     Atomics.store(answered, 0, 1);
@@ -88,7 +88,7 @@ function relay(socket: Socket, port: MessagePort, answered: Int32Array) {
   };
   port.on("message", async (bytes: Uint8Array) => {
     request = Buffer.concat([request, bytes]);
-    const last = started ? lastType(request) : startUp(request);
+    const last = started ? findLastType(request) : detectStartUp(request);
     // It would say good-bye before we have cleaned up behind it.
     if (last === TERMINATE) request = Buffer.alloc(0);
     if (last !== QUERY && last !== SYNC) return reply(new Uint8Array());
@@ -101,7 +101,7 @@ function relay(socket: Socket, port: MessagePort, answered: Int32Array) {
   });
   socket.on("data", (data) => {
     answer = Buffer.concat([answer, data]);
-    if (lastType(answer) !== READY) return;
+    if (findLastType(answer) !== READY) return;
     const whole = answer;
     answer = Buffer.alloc(0);
     ready(whole);
@@ -127,7 +127,7 @@ async function askRows(ask: (sql: string) => Promise<Buffer>, sql: string) {
   return { rows };
 }
 
-function query(sql: string): Buffer {
+function encodeQuery(sql: string): Buffer {
   const text = Buffer.from(`${sql}\0`);
   const head = Buffer.alloc(5);
   head[0] = QUERY;
@@ -136,11 +136,11 @@ function query(sql: string): Buffer {
 }
 
 /** The first message has a length and no type; it is answered like a query. */
-const startUp = (bytes: Buffer) =>
+const detectStartUp = (bytes: Buffer) =>
   bytes.length >= 4 && bytes.length >= bytes.readUInt32BE(0) ? QUERY : undefined;
 
 /** Type of the last message, if all of them are whole. */
-function lastType(bytes: Buffer): number | undefined {
+function findLastType(bytes: Buffer): number | undefined {
   let type: number | undefined;
   let at = 0;
   while (at + 5 <= bytes.length) {

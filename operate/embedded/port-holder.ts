@@ -3,20 +3,20 @@ import { createServer } from "node:net";
 
 /** Who listens on a port of this machine, as far as this user may see. */
 export function describePortHolder(port: number): string {
-  const inode = listeningInode(port);
-  const pid = inode && pidOfSocket(inode);
+  const inode = findListeningInode(port);
+  const pid = inode && findSocketOwner(inode);
   if (!pid) return "another process";
-  return `process ${pid} (${commandOf(pid)})`;
+  return `process ${pid} (${readCommand(pid)})`;
 }
 
-export async function nextFreePort(port: number): Promise<number> {
+export async function findFreePort(port: number): Promise<number> {
   for (let candidate = port + 1; candidate < 65536; candidate++) {
-    if (await isFree(candidate)) return candidate;
+    if (await isPortFree(candidate)) return candidate;
   }
   return 0;
 }
 
-export function isFree(port: number): Promise<boolean> {
+export function isPortFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = createServer();
     probe.once("error", () => resolve(false));
@@ -24,7 +24,7 @@ export function isFree(port: number): Promise<boolean> {
   });
 }
 
-function listeningInode(port: number): string | undefined {
+function findListeningInode(port: number): string | undefined {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
   for (const table of ["/proc/net/tcp", "/proc/net/tcp6"]) {
     for (const line of readLines(table)) {
@@ -44,7 +44,7 @@ function readLines(file: string): string[] {
   }
 }
 
-function pidOfSocket(inode: string): string | undefined {
+function findSocketOwner(inode: string): string | undefined {
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
     try {
       const owns = readdirSync(`/proc/${pid}/fd`).some(
@@ -58,5 +58,5 @@ function pidOfSocket(inode: string): string | undefined {
   return undefined;
 }
 
-const commandOf = (pid: string) =>
+const readCommand = (pid: string) =>
   readLines(`/proc/${pid}/cmdline`).join(" ").split("\0").slice(0, 3).join(" ").trim() || "unknown";

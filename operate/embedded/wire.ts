@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { inspectCopyIn, withoutInvitation } from "./copy-in.ts";
+import { inspectCopyIn, removeCopyInResponse } from "./copy-in.ts";
 
 /** What the front needs of the database: one message in, the answer's bytes out. */
 export interface Backend {
@@ -52,16 +52,16 @@ export class SharedSession {
     socket.setNoDelay(true);
     socket.on("data", (data) => {
       client.receive(data);
-      this.ask(client);
+      this.requestTurn(client);
     });
     socket.on("error", () => socket.destroy());
     socket.on("close", () => {
-      client.gone = true;
-      this.ask(client);
+      client.isClosed = true;
+      this.requestTurn(client);
     });
   }
 
-  private ask(client: Client): void {
+  private requestTurn(client: Client): void {
     if (client === this.speaker || this.waiting.includes(client)) {
       client.wake();
       return;
@@ -97,30 +97,31 @@ export class SharedSession {
   private async serve(client: Client): Promise<void> {
     let idle = true;
     for (;;) {
-      const message = client.next();
+      const message = client.takeMessage();
       if (message) {
-        if (message[0] === TERMINATE && client.started) {
+        if (message[0] === TERMINATE && client.isStarted) {
           client.socket.end();
-          client.gone = true;
+          client.isClosed = true;
         } else {
           idle = await this.forward(client, message);
         }
-      } else if (client.gone) {
-        return this.leave(client, idle);
+      } else if (client.isClosed) {
+        return this.removeClient(client, idle);
       } else if (idle) {
         return;
       } else {
-        await client.more();
+        await client.waitForData();
       }
     }
   }
 
   private async forward(client: Client, message: Uint8Array): Promise<boolean> {
-    const copyIn = client.started ? inspectCopyIn(message) : ({ kind: "none" } as const);
-    if (copyIn.kind === "collect") return this.copyIn(client, message, copyIn.invitation);
+    const forwardCopyIn = client.isStarted ? inspectCopyIn(message) : ({ kind: "none" } as const);
+    if (forwardCopyIn.kind === "collect")
+      return this.copyIn(client, message, forwardCopyIn.invitation);
     const answer = new AnswerScanner();
     await this.backend.execProtocolRawStream(
-      copyIn.kind === "refuse" ? copyIn.substitute : message,
+      forwardCopyIn.kind === "refuse" ? forwardCopyIn.substitute : message,
       {
         onRawData: (data) => {
           answer.scan(data);
@@ -128,8 +129,8 @@ export class SharedSession {
         },
       },
     );
-    client.started = true;
-    return answer.readyAndIdle;
+    client.isStarted = true;
+    return answer.isIdle;
   }
 
   private async copyIn(
@@ -140,28 +141,28 @@ export class SharedSession {
     client.send(invitation);
     const parts = [query];
     for (let last = query[0]; last !== COPY_DONE && last !== COPY_FAIL; ) {
-      const message = client.next();
+      const message = client.takeMessage();
       if (message) {
         parts.push(message);
         last = message[0];
-      } else if (client.gone) {
+      } else if (client.isClosed) {
         return true;
       } else {
-        await client.more();
+        await client.waitForData();
       }
     }
     const chunks: Uint8Array[] = [];
     await this.backend.execProtocolRawStream(Buffer.concat(parts), {
       onRawData: (data) => chunks.push(data.slice()),
     });
-    const answer = withoutInvitation(Buffer.concat(chunks));
+    const answer = removeCopyInResponse(Buffer.concat(chunks));
     client.send(answer);
     const scanner = new AnswerScanner();
     scanner.scan(answer);
-    return scanner.readyAndIdle;
+    return scanner.isIdle;
   }
 
-  private async leave(client: Client, idle: boolean): Promise<void> {
+  private async removeClient(client: Client, idle: boolean): Promise<void> {
     if (!this.clients.delete(client)) return;
     // A client that vanished in the middle leaves a transaction, or messages without their Sync.
     if (!idle) await this.backend.exec("ROLLBACK").catch(() => {});
@@ -173,8 +174,8 @@ export class SharedSession {
 class Client {
   readonly socket: Socket;
   /** The start-up message has none of the type bytes that later ones have. */
-  started = false;
-  gone = false;
+  isStarted = false;
+  isClosed = false;
   private buffer: Buffer = Buffer.alloc(0);
   private onMore: (() => void) | undefined;
 
@@ -191,7 +192,7 @@ class Client {
     if (this.socket.writable) this.socket.write(Buffer.from(data));
   }
 
-  more(): Promise<void> {
+  waitForData(): Promise<void> {
     return new Promise((resolve) => {
       this.onMore = resolve;
     });
@@ -202,11 +203,11 @@ class Client {
     this.onMore = undefined;
   }
 
-  next(): Uint8Array | undefined {
-    return this.started ? this.take(1) : this.startup();
+  takeMessage(): Uint8Array | undefined {
+    return this.isStarted ? this.takeBytes(1) : this.takeStartUpMessage();
   }
 
-  private startup(): Uint8Array | undefined {
+  private takeStartUpMessage(): Uint8Array | undefined {
     while (this.buffer.length >= 8) {
       const code = this.buffer.readInt32BE(4);
       if (code === CANCEL_REQUEST) {
@@ -215,14 +216,14 @@ class Client {
         this.socket.end();
         return undefined;
       }
-      if (code !== SSL_REQUEST && code !== GSS_REQUEST) return this.take(0);
+      if (code !== SSL_REQUEST && code !== GSS_REQUEST) return this.takeBytes(0);
       this.buffer = this.buffer.subarray(8);
       this.socket.write("N");
     }
     return undefined;
   }
 
-  private take(typeBytes: number): Uint8Array | undefined {
+  private takeBytes(typeBytes: number): Uint8Array | undefined {
     if (this.buffer.length < typeBytes + 4) return undefined;
     const length = typeBytes + this.buffer.readInt32BE(typeBytes);
     if (this.buffer.length < length) return undefined;
@@ -237,7 +238,7 @@ const IDLE = 0x49; // 'I'
 
 /** Follows the messages of an answer, which come in chunks cut anywhere, to the last "ready". */
 class AnswerScanner {
-  readyAndIdle = false;
+  isIdle = false;
   private header: number[] = [];
   private left = 0;
 
@@ -247,21 +248,21 @@ class AnswerScanner {
         const step = Math.min(this.left, data.length - at);
         this.left -= step;
         if (this.header[0] === READY_FOR_QUERY && this.left === 0) {
-          this.readyAndIdle = data[at + step - 1] === IDLE;
+          this.isIdle = data[at + step - 1] === IDLE;
         }
         at += step;
         if (this.left === 0) this.header = [];
       } else {
         this.header.push(data[at++] as number);
-        if (this.header.length === 5) this.begin();
+        if (this.header.length === 5) this.readHeader();
       }
     }
   }
 
-  private begin(): void {
+  private readHeader(): void {
     const [, a, b, c, d] = this.header as [number, number, number, number, number];
     this.left = ((a << 24) | (b << 16) | (c << 8) | d) - 4;
-    if (this.header[0] !== READY_FOR_QUERY) this.readyAndIdle = false;
+    if (this.header[0] !== READY_FOR_QUERY) this.isIdle = false;
     if (this.left === 0) this.header = [];
   }
 }

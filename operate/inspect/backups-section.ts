@@ -5,7 +5,7 @@ import { age, bytes } from "../human-units.ts";
 import type { Settings } from "../settings.ts";
 import type { Section } from "./section.ts";
 
-export async function backupsSection(settings: Settings): Promise<Section> {
+export async function readBackupsSection(settings: Settings): Promise<Section> {
   const { backups } = settings;
   if (!backups) return { title: "backups", state: "ok", lines: ["none configured"], data: {} };
   const now = new Date();
@@ -22,12 +22,12 @@ export async function backupsSection(settings: Settings): Promise<Section> {
     newest
       ? `newest good one: ${newest.id}, ${age(newest.startedAt, now)} ago, ${bytes(newest.size)}, ${newest.copies.join(" + ")}`
       : `no good one yet; "pgstead backup now" takes one`,
-    provenLine(proven, now),
+    describeProven(proven, now),
     ...changed.map(({ id }) => `${id}: MANIFEST CHANGED since it was written; it does not count`),
     ...failed.map(({ id, proof }) => `${id} FAILED TO RESTORE: ${proof?.problems[0]}`),
     ...(isLate && newest ? ["that is older than two runs of the schedule"] : []),
     ...(last && last.outcome !== "done" ? [`last run: ${last.outcome} ${last.error ?? ""}`] : []),
-    ...offSite(listed, hasSchedule),
+    ...describeOffSiteCopies(listed, hasSchedule),
   ];
   const isAmiss =
     isLate ||
@@ -47,14 +47,17 @@ export async function backupsSection(settings: Settings): Promise<Section> {
   };
 }
 
-function provenLine(proven: ListedBackup | undefined, now: Date): string {
+function describeProven(proven: ListedBackup | undefined, now: Date): string {
   if (!proven?.proof)
     return `none is proven yet; "pgstead backup verify" restores one and compares it`;
   const { restorableTo, restoreSeconds } = proven.proof;
   return `newest proven: ${proven.id}, brings back ${age(restorableTo, now)} ago in ${restoreSeconds} s`;
 }
 
-function offSite({ bucket, bucketError }: ListResult, hasSchedule: boolean): string[] {
+function describeOffSiteCopies(
+  { bucket, bucketError }: ListResult,
+  hasSchedule: boolean,
+): string[] {
   if (bucketError) return [bucketError];
   if (bucket || !hasSchedule) return [];
   return [`all copies lie on this host: a fire takes them along; set "pgstead:bucket"`];

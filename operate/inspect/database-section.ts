@@ -8,7 +8,7 @@ const QUERY = `
          pg_database_size(current_database())::text AS bytes,
          pg_size_pretty(pg_database_size(current_database())) AS size`;
 
-export async function databaseSection(settings: Settings): Promise<Section> {
+export async function readDatabaseSection(settings: Settings): Promise<Section> {
   const { rows } = await withClient(settings, { purpose: "status" }, (client) =>
     client.query<{ version: string; pgvector: string | null; bytes: string; size: string }>(QUERY),
   );

@@ -2,7 +2,7 @@ import { list } from "../migrate/run/list.ts";
 import type { Settings } from "../settings.ts";
 import type { Section } from "./section.ts";
 
-export async function migrationsSection(settings: Settings): Promise<Section> {
+export async function readMigrationsSection(settings: Settings): Promise<Section> {
   const { schemaVersion, pending, amiss, migrations } = await list(settings);
   const waiting = migrations.filter(({ state }) => state !== "applied");
   return {

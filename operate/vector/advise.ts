@@ -42,7 +42,7 @@ function adviseColumns({ columns, indexes }: Inventory, dimensions?: number): Ad
       const text = `${found} dimensions, and the embedding model has ${dimensions} (pgstead:vector.dimensions)`;
       advice.push({ kind: "amiss", about, text });
     }
-    const indexed = indexes.some((index) => index.table === table && mentions(index, column));
+    const indexed = indexes.some((index) => index.table === table && mentionsColumn(index, column));
     if (!indexed && rows > FEW_ROWS) {
       const text = `no index: each search reads about ${rows} rows`;
       advice.push({ kind: "review", about, text });
@@ -51,7 +51,7 @@ function adviseColumns({ columns, indexes }: Inventory, dimensions?: number): Ad
   });
 }
 
-const mentions = ({ expression }: VectorIndex, column: string) => expression.includes(column);
+const mentionsColumn = ({ expression }: VectorIndex, column: string) => expression.includes(column);
 
 function adviseIndex(index: VectorIndex, { maintenanceWorkMem }: Inventory): Advice[] {
   const about = index.name;
@@ -59,11 +59,12 @@ function adviseIndex(index: VectorIndex, { maintenanceWorkMem }: Inventory): Adv
     const text = `invalid, so no search uses it: REINDEX INDEX CONCURRENTLY ${about}`;
     return [{ kind: "amiss", about, text }];
   }
-  const review = index.method === "hnsw" ? hnsw(index, maintenanceWorkMem) : ivfflat(index);
+  const review =
+    index.method === "hnsw" ? reviewHnsw(index, maintenanceWorkMem) : reviewIvfflat(index);
   return review.map((text) => ({ kind: "review", about, text }));
 }
 
-function hnsw({ options, rows, dimensions }: VectorIndex, memory: number): string[] {
+function reviewHnsw({ options, rows, dimensions }: VectorIndex, memory: number): string[] {
   const { m, ef_construction: width } = { ...HNSW, ...options };
   const said: string[] = [];
   if (width < 2 * m) said.push(`ef_construction ${width} is below twice m (${m}): recall suffers`);
@@ -80,7 +81,7 @@ function hnsw({ options, rows, dimensions }: VectorIndex, memory: number): strin
   return said;
 }
 
-function ivfflat({ options, rows }: VectorIndex): string[] {
+function reviewIvfflat({ options, rows }: VectorIndex): string[] {
   const lists = options.lists ?? 100;
   const wanted = Math.max(1, Math.round(rows > MANY_ROWS ? Math.sqrt(rows) : rows / 1000));
   if (rows <= FEW_ROWS || (lists <= wanted * 3 && wanted <= lists * 3)) return [];

@@ -79,24 +79,28 @@ const MEMORY = `
 
 /** What this database holds of vectors; undefined without the extension. */
 export async function readInventory(client: pg.Client): Promise<Inventory | undefined> {
-  const [versions] = await all<{ extension: string | null; library: string }>(client, VERSIONS);
+  const [versions] = await queryRows<{ extension: string | null; library: string }>(
+    client,
+    VERSIONS,
+  );
   if (!versions?.extension) return undefined;
-  const indexes = await all<VectorIndex & { options: string[] }>(client, INDEXES);
-  const [memory] = await all<Record<string, number>>(client, MEMORY);
+  const indexes = await queryRows<VectorIndex & { options: string[] }>(client, INDEXES);
+  const [memory] = await queryRows<Record<string, number>>(client, MEMORY);
   return {
     extension: versions.extension,
     library: versions.library,
-    columns: await all<VectorColumn>(client, COLUMNS),
-    indexes: indexes.map((index) => ({ ...index, options: optionsOf(index.options) })),
+    columns: await queryRows<VectorColumn>(client, COLUMNS),
+    indexes: indexes.map((index) => ({ ...index, options: parseOptions(index.options) })),
     sharedBuffers: memory?.shared as number,
     cache: memory?.cache as number,
     maintenanceWorkMem: memory?.maintenance as number,
   };
 }
 
-const all = async <T>(client: pg.Client, sql: string) => (await client.query(sql)).rows as T[];
+const queryRows = async <T>(client: pg.Client, sql: string) =>
+  (await client.query(sql)).rows as T[];
 
-const optionsOf = (options: string[]) =>
+const parseOptions = (options: string[]) =>
   Object.fromEntries(
     options.map((option) => {
       const [name = "", value] = option.split("=");

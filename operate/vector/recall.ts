@@ -39,12 +39,24 @@ export async function measureRecall(
   let samples = 0;
   try {
     await client.query(`set local ${setting.name} = ${setting.value}`);
-    for (const { id, vector } of await sample(client, index, options.samples)) {
+    for (const { id, vector } of await readSamples(client, index, options.samples)) {
       const left = deadline - Date.now();
       if (left <= 0) break;
       await client.query(`set local statement_timeout = ${left}`);
-      const exact = await distances(client, index, { id, vector }, options.neighbours, false);
-      const approximate = await distances(client, index, { id, vector }, options.neighbours, true);
+      const exact = await readNearestDistances(
+        client,
+        index,
+        { id, vector },
+        options.neighbours,
+        false,
+      );
+      const approximate = await readNearestDistances(
+        client,
+        index,
+        { id, vector },
+        options.neighbours,
+        true,
+      );
       const farthest = exact.at(-1);
       if (farthest === undefined) continue;
       wanted += exact.length;
@@ -68,17 +80,21 @@ interface Sample {
 }
 
 /** Spread over the table, and the same rows each time. */
-async function sample(client: pg.Client, index: VectorIndex, count: number): Promise<Sample[]> {
+async function readSamples(
+  client: pg.Client,
+  index: VectorIndex,
+  count: number,
+): Promise<Sample[]> {
   const percent = Math.min(100, Math.max(0.01, (count * 5_000) / Math.max(1, index.rows)));
   const { rows } = await client.query<Sample>(
     `select ctid::text as id, (${index.expression})::text as vector
      from ${index.table} tablesample bernoulli (${percent}) repeatable (1)
-     where (${index.expression}) is not null ${and(index.predicate)} limit ${count}`,
+     where (${index.expression}) is not null ${buildPredicate(index.predicate)} limit ${count}`,
   );
   return rows;
 }
 
-async function distances(
+async function readNearestDistances(
   client: pg.Client,
   index: VectorIndex,
   { id, vector }: Sample,
@@ -93,7 +109,7 @@ async function distances(
   const order = `(${index.expression}) ${index.operator} '${vector.replaceAll("'", "''")}'`;
   const { rows } = await client.query<{ id: string; d: number }>(
     `select ctid::text as id, (${order})::float8 as d from ${index.table}
-     where true ${and(index.predicate)} order by ${order} limit ${count + 1}`,
+     where true ${buildPredicate(index.predicate)} order by ${order} limit ${count + 1}`,
   );
   return rows
     .filter((row) => row.id !== id)
@@ -101,4 +117,4 @@ async function distances(
     .map(({ d }) => d);
 }
 
-const and = (predicate: string | null) => (predicate ? `and (${predicate})` : "");
+const buildPredicate = (predicate: string | null) => (predicate ? `and (${predicate})` : "");

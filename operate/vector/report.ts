@@ -15,7 +15,7 @@ export interface VectorReport extends Inventory {
 }
 
 /** What the database holds of vectors, and how well it finds them. Reads only. */
-export async function vectorReport(
+export async function readVectorReport(
   settings: Settings,
   options: RecallOptions & { withRecall: boolean },
   note: (line: string) => void,
@@ -32,9 +32,9 @@ export async function vectorReport(
       }
       const dimensions = settings.vector?.dimensions;
       const recall: Recall[] = [];
-      for (const index of options.withRecall ? inventory.indexes.filter(isUsed) : []) {
+      for (const index of options.withRecall ? inventory.indexes.filter(isMeasurable) : []) {
         note(`measuring the recall of ${index.name}, ${options.budgetMs / 1000} s at most`);
-        recall.push(await inSavepoint(client, settings, index, options));
+        recall.push(await measureInSavepoint(client, settings, index, options));
       }
       const advice = [...advise(inventory, dimensions), ...recall.flatMap(adviseRecall)];
       return { ...inventory, database: name, dimensions: dimensions ?? null, recall, advice };
@@ -44,16 +44,16 @@ export async function vectorReport(
   });
 }
 
-const isUsed = ({ valid, rows, bytes }: VectorIndex) => valid && (rows > 0 || bytes > 0);
+const isMeasurable = ({ valid, rows, bytes }: VectorIndex) => valid && (rows > 0 || bytes > 0);
 
-async function inSavepoint(
+async function measureInSavepoint(
   client: pg.Client,
   settings: Settings,
   index: VectorIndex,
   options: RecallOptions,
 ): Promise<Recall> {
   await client.query("savepoint one_index");
-  const setting = await searchSetting(client, settings, index);
+  const setting = await readSearchSetting(client, settings, index);
   const recall = await measureRecall(client, index, setting, options);
   // A failure of one index must not end the others, and its settings must not reach them.
   await client.query("rollback to savepoint one_index");
@@ -61,7 +61,7 @@ async function inSavepoint(
 }
 
 /** As the application searches: from the configuration, its role's settings, or the default. */
-async function searchSetting(client: pg.Client, settings: Settings, { method }: VectorIndex) {
+async function readSearchSetting(client: pg.Client, settings: Settings, { method }: VectorIndex) {
   const name = method === "hnsw" ? "hnsw.ef_search" : "ivfflat.probes";
   const given = method === "hnsw" ? settings.vector?.efSearch : settings.vector?.probes;
   if (given !== undefined) return { name, value: given };

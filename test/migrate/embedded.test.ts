@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
-import { operationLockFile } from "../../operate/connect/operation-lock.ts";
+import { locateOperationLock } from "../../operate/connect/operation-lock.ts";
 import { down } from "../../operate/migrate/run/down.ts";
 import { up } from "../../operate/migrate/run/up.ts";
 import { verify } from "../../operate/migrate/schema/find-drift.ts";
@@ -62,11 +62,11 @@ test("--preempt ends a dump that holds the lock, and no other operation (S11)", 
   const folder = mkdtempSync(join(tmpdir(), "pgstead-files-"));
   writeInto(folder, "0001_a.sql", "create table a ()");
   await withEmbedded(folder, async (settings) => {
-    const other = await holding(operationLockFile(settings), "restore");
+    const other = await holding(locateOperationLock(settings), "restore");
     const preempt = { ...options, preempt: true, waitMs: 1_500 };
     await expect(up(settings, preempt)).rejects.toThrow(/waited 2 s for process \d+ \(restore/);
     other.kill("SIGKILL");
-    const dump = await holding(operationLockFile(settings), "backup");
+    const dump = await holding(locateOperationLock(settings), "backup");
     const ended = once(dump, "exit");
     expect((await up(settings, { ...options, preempt: true })).applied).toHaveLength(1);
     expect(await ended).toEqual([null, "SIGTERM"]);

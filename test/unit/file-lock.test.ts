@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { type FileLock, isHolder, tryFileLock } from "../../operate/file-lock.ts";
+import { type FileLock, isLockHolder, tryFileLock } from "../../operate/file-lock.ts";
 
 const newPath = () => join(mkdtempSync(join(tmpdir(), "lock-")), "lock");
 
@@ -11,10 +11,10 @@ test("the second to ask is told who has it, and gets it after the release", () =
   const path = newPath();
   const first = tryFileLock(path, "first") as FileLock;
   const second = tryFileLock(path, "second");
-  expect(isHolder(second) && second).toMatchObject({ pid: process.pid, purpose: "first" });
+  expect(isLockHolder(second) && second).toMatchObject({ pid: process.pid, purpose: "first" });
   first.release();
   expect(existsSync(path)).toBe(false);
-  expect(isHolder(tryFileLock(path, "second"))).toBe(false);
+  expect(isLockHolder(tryFileLock(path, "second"))).toBe(false);
 });
 
 test.each([
@@ -26,13 +26,13 @@ test.each([
 ])("a holder %s does not count", (_who, holder) => {
   const path = newPath();
   writeFileSync(path, JSON.stringify(holder));
-  expect(isHolder(tryFileLock(path, "next"))).toBe(false);
+  expect(isLockHolder(tryFileLock(path, "next"))).toBe(false);
 });
 
 test("a lock file cut off half-way does not count", () => {
   const path = newPath();
   writeFileSync(path, '{"pid":1');
-  expect(isHolder(tryFileLock(path, "next"))).toBe(false);
+  expect(isLockHolder(tryFileLock(path, "next"))).toBe(false);
 });
 
 test("of many that ask at once over a dead holder's file one gets it", async () => {
@@ -42,10 +42,10 @@ test("of many that ask at once over a dead holder's file one gets it", async () 
     JSON.stringify({ pid: 2 ** 22 - 3, purpose: "x", since: "", identity: "b/1" }),
   );
   const program = `
-    const { tryFileLock, isHolder } = await import(${JSON.stringify(join(process.cwd(), "operate/file-lock.ts"))});
+    const { tryFileLock, isLockHolder } = await import(${JSON.stringify(join(process.cwd(), "operate/file-lock.ts"))});
     const wait = Number(process.argv[1]) - Date.now();
     await new Promise((resolve) => setTimeout(resolve, wait));
-    console.log(isHolder(tryFileLock(${JSON.stringify(path)}, "racer")) ? "told" : "got it");
+    console.log(isLockHolder(tryFileLock(${JSON.stringify(path)}, "racer")) ? "told" : "got it");
     await new Promise((resolve) => setTimeout(resolve, 3000));`;
   const start = String(Date.now() + 2_500);
   const answers = await Promise.all(

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { vectorReport } from "../../operate/vector/report.ts";
+import { readVectorReport } from "../../operate/vector/report.ts";
 import { withEmbedded } from "../support/embedded.ts";
 
 test("the embedded engine is reported on, and its one session is left as it was", async () => {
@@ -11,7 +11,7 @@ test("the embedded engine is reported on, and its one session is left as it was"
        create index on items using hnsw (v vector_l2_ops); analyze items`,
     );
     const options = { withRecall: true, samples: 5, neighbours: 5, budgetMs: 30_000 };
-    const { recall, columns } = await vectorReport(settings, options, () => {});
+    const { recall, columns } = await readVectorReport(settings, options, () => {});
     expect(columns).toMatchObject([{ table: "public.items", dimensions: 8, rows: 500 }]);
     expect(recall).toMatchObject([{ setting: "hnsw.ef_search = 40", samples: 5, problem: null }]);
     const { rows } = await database.query("select current_setting('enable_seqscan') as scan");

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { vectorReport } from "../../operate/vector/report.ts";
+import { readVectorReport } from "../../operate/vector/report.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
 
 const options = { withRecall: true, samples: 20, neighbours: 10, budgetMs: 60_000 };
@@ -26,7 +26,7 @@ beforeAll(async () => {
 afterAll(() => database?.drop());
 
 const report = (vector = {}, more = {}) =>
-  vectorReport({ ...database.settings, vector }, { ...options, ...more }, quietly);
+  readVectorReport({ ...database.settings, vector }, { ...options, ...more }, quietly);
 
 describe("pgstead vector", () => {
   test("names versions, columns and indexes with what they were made with", async () => {

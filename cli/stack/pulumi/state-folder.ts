@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { refused } from "../../../operate/error.ts";
-import { startedAt } from "../../../operate/process-identity.ts";
+import { readStartTime } from "../../../operate/process-identity.ts";
 
 /** The state's folder when it lies on this machine, else undefined. */
 function stateFolder(backend: string): string | undefined {
@@ -63,4 +63,4 @@ function readLock(file: string): StateLock | undefined {
 
 /** Of a process on another host nothing is known, so it counts as alive. */
 const isHeld = (lock: StateLock) =>
-  lock.hostname !== hostname() || startedAt(lock.pid) !== undefined;
+  lock.hostname !== hostname() || readStartTime(lock.pid) !== undefined;

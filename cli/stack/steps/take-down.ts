@@ -22,7 +22,7 @@ export async function stopEmbedded(root: string, stack: string, note: Note): Pro
   if (!existsSync(file)) return;
   const settings = readSettings(file);
   if (!settings.embedded) return;
-  const { stopServer } = await import("../../../operate/embedded/lifecycle.ts");
+  const { stopServer } = await import("../../../operate/embedded/start-stop.ts");
   if (await stopServer(settings))
     note(`server stopped; its data stays in ${settings.embedded.folder}`);
 }

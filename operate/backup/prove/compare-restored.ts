@@ -1,4 +1,4 @@
-import { runChecks } from "../../checks/check.ts";
+import { runChecks } from "../../checks/run-checks.ts";
 import { withClient } from "../../connect/database.ts";
 import type { Check, Settings } from "../../settings.ts";
 import { type Census, readCensus } from "../format/census.ts";

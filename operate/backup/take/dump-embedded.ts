@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
-import { embeddedDump } from "../../embedded/pg-dump.ts";
+import { dumpWithPgDump } from "../../embedded/pg-dump.ts";
 import { type Note, withProgress } from "../../progress.ts";
 import type { BackupSettings, Settings } from "../../settings.ts";
 import { readCensus } from "../format/census.ts";
@@ -57,7 +57,7 @@ export const dumpEmbeddedText = (settings: Settings, note?: Note, signal?: Abort
     note,
     () => "dumping the embedded server",
     () =>
-      embeddedDump(settings, signal, async (asker) => ({
+      dumpWithPgDump(settings, signal, async (asker) => ({
         ...(await readDatabaseFacts(asker)),
         ...(await readCensus(asker)),
       })),

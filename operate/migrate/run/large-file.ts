@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isWorthAnotherTry } from "../../connect/sqlstate.ts";
+import { isRetryable } from "../../connect/sqlstate.ts";
 import { mistake } from "../../error.ts";
 import { type Piece, StatementScanner } from "../../statement-scanner.ts";
 import { runScript, ScriptError } from "../files/script.ts";
@@ -36,7 +36,7 @@ export async function runLarge(
     } catch (error) {
       await client.query("rollback").catch(() => {});
       const cause = (error as Error).cause;
-      if (!isWorthAnotherTry(cause) || Date.now() >= deadline) throw error;
+      if (!isRetryable(cause) || Date.now() >= deadline) throw error;
       note(`  ${(cause as Error).message}; trying again from the start of the file`);
       await sleep(100 + Math.random() * 900);
     }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "pg";
-import { isWorthAnotherTry, LOCK_NOT_AVAILABLE } from "../../connect/sqlstate.ts";
+import { isRetryable, LOCK_NOT_AVAILABLE } from "../../connect/sqlstate.ts";
 import type { Settings } from "../../settings.ts";
 import { runScript, ScriptError } from "../files/script.ts";
 import type { Part } from "../files/source.ts";
@@ -46,7 +46,7 @@ export async function runInTransaction(runner: Runner, wrapped: Wrapped): Promis
       if (!(failure instanceof ScriptError)) throw failure;
       const { error, completed, blockers } = failure;
       await client.query("rollback").catch(() => {});
-      if (isWorthAnotherTry(error) && Date.now() < deadline) {
+      if (isRetryable(error) && Date.now() < deadline) {
         note(`  ${error.message}${heldBy(blockers)}; trying again`);
         await sleep(100 + Math.random() * 900);
         continue;

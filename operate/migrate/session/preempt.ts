@@ -1,9 +1,9 @@
 import { asSuperuser } from "../../backup/backup-settings.ts";
 import { withClient } from "../../connect/database.ts";
-import { OPERATION_LOCK, operationLockFile } from "../../connect/operation-lock.ts";
+import { locateOperationLock, OPERATION_LOCK } from "../../connect/operation-lock.ts";
 import { isPermissionDenied } from "../../connect/sqlstate.ts";
 import { refused } from "../../error.ts";
-import { lockHolder } from "../../file-lock.ts";
+import { findLockHolder } from "../../file-lock.ts";
 import type { Settings } from "../../settings.ts";
 
 const [HIGH, LOW] = OPERATION_LOCK;
@@ -46,6 +46,6 @@ async function endSessions(settings: Settings): Promise<boolean> {
 }
 
 function endProcess(settings: Settings): boolean {
-  const holder = lockHolder(operationLockFile(settings));
+  const holder = findLockHolder(locateOperationLock(settings));
   return holder?.purpose === "backup" && process.kill(holder.pid, "SIGTERM");
 }

@@ -2,8 +2,8 @@ import type { DatabaseError } from "pg";
 import {
   isConnectionLost,
   isPermissionDenied,
+  isRetryable,
   isServerTrouble,
-  isWorthAnotherTry,
 } from "../../connect/sqlstate.ts";
 import { ExitCode, ExpectedError } from "../../error.ts";
 import { nameOf } from "../files/files.ts";
@@ -75,7 +75,7 @@ export async function explainSqlError(
 }
 
 function exitCodeOf(error: DatabaseError): ExitCode {
-  const outside = [isPermissionDenied, isServerTrouble, isConnectionLost, isWorthAnotherTry];
+  const outside = [isPermissionDenied, isServerTrouble, isConnectionLost, isRetryable];
   return outside.some((is) => is(error)) ? ExitCode.unreachable : ExitCode.mistake;
 }
 

@@ -26,13 +26,13 @@ export async function runChecks(settings: Settings, hasVectors = true): Promise<
     const results: CheckResult[] = [];
     const builtIn = BUILT_IN.filter(({ name }) => hasVectors || name !== "pgvector");
     for (const check of [...builtIn, ...settings.checks]) {
-      results.push("sql" in check ? await askSql(client, check) : await askUrl(check));
+      results.push("sql" in check ? await runSqlCheck(client, check) : await runUrlCheck(check));
     }
     return results;
   });
 }
 
-async function askSql(
+async function runSqlCheck(
   client: pg.Client,
   { name, sql, expect }: Extract<Check, { sql: string }>,
 ): Promise<CheckResult> {
@@ -49,7 +49,7 @@ async function askSql(
   }
 }
 
-async function askUrl({
+async function runUrlCheck({
   name,
   url,
   expect,

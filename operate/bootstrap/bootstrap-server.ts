@@ -2,7 +2,7 @@ import type { Client } from "pg";
 import { withClient } from "../connect/database.ts";
 import { mistake } from "../error.ts";
 import type { Settings } from "../settings.ts";
-import { setExtensions, updateExtensions } from "./extensions.ts";
+import { ensureVectorExtension, updateVectorExtension } from "./extensions.ts";
 import { setPrivileges } from "./privileges.ts";
 import { setRoles } from "./roles.ts";
 
@@ -18,7 +18,7 @@ const LOCK = "pg_advisory_xact_lock(1885828980, 3)";
  * Roles, privileges and extensions as each `up` wants them, set by the superuser over the socket. Run
  * again it changes nothing, and it never takes away what somebody else has granted.
  */
-export async function bootstrap(settings: Settings): Promise<BootstrapResult> {
+export async function bootstrapServer(settings: Settings): Promise<BootstrapResult> {
   const { superuser, name } = settings.database;
   const { roles } = settings;
   if (!superuser || !roles) {
@@ -39,21 +39,21 @@ export async function bootstrap(settings: Settings): Promise<BootstrapResult> {
   });
   await inDatabase(name, (client) =>
     inTransaction(client, async () => {
-      changed.push(...(await setExtensions(client)));
+      changed.push(...(await ensureVectorExtension(client)));
       changed.push(...(await setPrivileges(client, superuser)));
     }),
   );
-  for (const other of await inDatabase("postgres", (client) => otherDatabases(client, name))) {
+  for (const other of await inDatabase("postgres", (client) => listOtherDatabases(client, name))) {
     await inDatabase(other, (client) =>
       inTransaction(client, async () => {
-        changed.push(...(await updateExtensions(client)));
+        changed.push(...(await updateVectorExtension(client)));
       }),
     );
   }
   return { changed };
 }
 
-async function otherDatabases(client: Client, name: string): Promise<string[]> {
+async function listOtherDatabases(client: Client, name: string): Promise<string[]> {
   const { rows } = await client.query<{ datname: string }>(
     "select datname from pg_database where datallowconn and not datistemplate and datname <> $1 order by 1",
     [name],

@@ -1,16 +1,16 @@
 import type { Settings } from "../settings.ts";
-import { backupsSection } from "./backups-section.ts";
-import { databaseSection } from "./database-section.ts";
-import { migrationsSection } from "./migrations-section.ts";
+import { readBackupsSection } from "./backups-section.ts";
+import { readDatabaseSection } from "./database-section.ts";
+import { readMigrationsSection } from "./migrations-section.ts";
 import type { Section } from "./section.ts";
-import { serverSection } from "./server-section.ts";
+import { readServerSection } from "./server-section.ts";
 
 /** One file a section; a later capability adds its own. */
 const sections: ((settings: Settings) => Promise<Section>)[] = [
-  serverSection,
-  databaseSection,
-  migrationsSection,
-  backupsSection,
+  readServerSection,
+  readDatabaseSection,
+  readMigrationsSection,
+  readBackupsSection,
 ];
 
 export async function readStatus(

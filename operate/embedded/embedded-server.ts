@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import { pgcrypto } from "@electric-sql/pglite/contrib/pgcrypto";
 import { vector } from "@electric-sql/pglite-pgvector";
-import { embeddedFolder } from "../connect/embedded-folder.ts";
+import { requireEmbeddedFolder } from "../connect/embedded-folder.ts";
 import { paths } from "../connect/embedded-paths.ts";
 import { type ExpectedError, refused, unreachable } from "../error.ts";
-import { isHolder, tryFileLock } from "../file-lock.ts";
+import { isLockHolder, tryFileLock } from "../file-lock.ts";
 import type { Settings } from "../settings.ts";
-import { describePortHolder, isFree, nextFreePort } from "./port-holder.ts";
+import { describePortHolder, findFreePort, isPortFree } from "./port-holder.ts";
 import { type Backend, SharedSession } from "./wire.ts";
 
 const MAJOR = "18";
@@ -19,15 +19,15 @@ export async function serveEmbedded(
   settings: Settings,
   beside: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
-  const folder = embeddedFolder(settings);
+  const folder = requireEmbeddedFolder(settings);
   const lock = tryFileLock(paths.lock(folder), "embedded server");
-  if (isHolder(lock)) {
+  if (isLockHolder(lock)) {
     throw refused(`the data in ${folder} is in use by process ${lock.pid} since ${lock.since}`);
   }
   try {
-    assertOurMajor(folder);
+    assertSupportedMajor(folder);
     // Asked before the database is opened, which takes seconds.
-    if (!(await isFree(settings.database.port))) throw await portTaken(settings);
+    if (!(await isPortFree(settings.database.port))) throw await explainTakenPort(settings);
     const open = () => openDatabase(folder);
     let database = await open();
     const reopen = async () => {
@@ -43,7 +43,7 @@ export async function serveEmbedded(
     log(`ready on 127.0.0.1:${settings.database.port}`);
     const stopped = new AbortController();
     const work = beside(stopped.signal).catch((error) => log(`no schedule: ${error.message}`));
-    await untilStopped();
+    await waitForStopSignal();
     log("stopping");
     stopped.abort();
     await work;
@@ -65,7 +65,7 @@ async function openDatabase(folder: string): Promise<PGlite> {
     log("an earlier initialisation was cut off; starting it over");
     rmSync(dataDir, { recursive: true });
   }
-  const database = await create(dataDir);
+  const database = await openPglite(dataDir);
   await database.exec(
     "CREATE EXTENSION IF NOT EXISTS vector; CREATE EXTENSION IF NOT EXISTS pgcrypto",
   );
@@ -74,23 +74,23 @@ async function openDatabase(folder: string): Promise<PGlite> {
 }
 
 /** What WebAssembly's file system can say, by its own numbers. */
-const FILE_SYSTEM_SAID: Record<number, string> = {
+const FILE_SYSTEM_ERRORS: Record<number, string> = {
   2: "permission denied",
   51: "no space left on device",
   69: "read-only file system",
 };
 
-async function create(dataDir: string): Promise<PGlite> {
+async function openPglite(dataDir: string): Promise<PGlite> {
   try {
     return await PGlite.create({ dataDir, extensions: { vector, pgcrypto } });
   } catch (error) {
-    const reason = FILE_SYSTEM_SAID[(error as { errno?: number }).errno ?? -1];
+    const reason = FILE_SYSTEM_ERRORS[(error as { errno?: number }).errno ?? -1];
     if (reason) throw unreachable(`cannot open the data in ${dataDir}: ${reason}`, error);
     throw error;
   }
 }
 
-function assertOurMajor(folder: string): void {
+function assertSupportedMajor(folder: string): void {
   const file = join(paths.data(folder), "PG_VERSION");
   if (!existsSync(file)) return;
   const found = readFileSync(file, "utf8").trim();
@@ -109,18 +109,18 @@ async function listen(settings: Settings, session: SharedSession): Promise<Serve
     server.listen(port, "127.0.0.1", () => resolve(undefined));
   });
   if (!failure) return server;
-  if (failure.code === "EADDRINUSE") throw await portTaken(settings);
+  if (failure.code === "EADDRINUSE") throw await explainTakenPort(settings);
   throw unreachable(`cannot listen on 127.0.0.1:${port}: ${failure.message}`, failure);
 }
 
-async function portTaken({ database: { port }, stack }: Settings): Promise<ExpectedError> {
-  const free = await nextFreePort(port);
+async function explainTakenPort({ database: { port }, stack }: Settings): Promise<ExpectedError> {
+  const free = await findFreePort(port);
   return unreachable(
     `port ${port} is taken by ${describePortHolder(port)}; port ${free} is free: pulumi config set pgstead:port ${free} --stack ${stack}`,
   );
 }
 
-function untilStopped(): Promise<void> {
+function waitForStopSignal(): Promise<void> {
   return new Promise((resolve) => {
     process.once("SIGTERM", resolve);
     process.once("SIGINT", resolve);
