@@ -1,5 +1,6 @@
 import { Volume, type VolumeArgs } from "@pulumi/docker/volume.js";
 import * as pulumi from "@pulumi/pulumi";
+import { CHANGE_MS } from "../../docker/run-docker.ts";
 import { askDocker } from "../docker-client.ts";
 import { ConfigError } from "../error.ts";
 import { beforeCreate } from "../guards/hooks.ts";
@@ -106,7 +107,7 @@ export class DataVolumes extends pulumi.ComponentResource {
       const volume = volumeFacts(wanted[1]);
       const hooks = beforeCreate(`${name}-cluster-guard`, async () => {
         await refuseVolume(wanted[1], true);
-        await askDocker(volumeCreate(await resolved(volume)), dockerHost);
+        await askDocker(volumeCreate(await resolved(volume)), dockerHost, CHANGE_MS);
       });
       return new pulumi.Stash(
         `${name}-cluster`,

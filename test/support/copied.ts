@@ -2,7 +2,7 @@ import { cpSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 
 const checkout = join(import.meta.dirname, "..", "..");
-const FOLDERS = "cli components config dist examples migrations operate postgres stacks tools";
+const FOLDERS = "cli components config dist docker examples migrations operate postgres stacks tools";
 const FILES = "Pulumi.yaml index.ts package.json tsconfig.json";
 
 /** What a project needs to run, copied into `folder`; the installed packages are linked. */
