@@ -5,7 +5,7 @@ ifeq ($(PGSTEAD_STACK),)
 unexport PGSTEAD_STACK
 endif
 PGSTEAD := node dist/start.cjs
-SOURCES := $(shell find cli config operate -name '*.ts' 2>/dev/null)
+SOURCES := $(shell find cli config docker operate -name '*.ts' 2>/dev/null)
 
 .PHONY: help setup up down preview outputs status check doctor logs psql restart migrate backup test quick faults lint format bench clean
 

@@ -54,9 +54,9 @@ export class Context {
   async settings(): Promise<Settings> {
     const declared = await this.dockerStack();
     if (declared) {
-      const { isRunning, nowhere } = await import("./stack/docker/docker-stack.ts");
+      const { isRunning, settingsWithoutServer } = await import("./stack/docker/docker-stack.ts");
       if (await isRunning(declared, declared.agent)) throw new RunsInAgent();
-      if (this.options.allowUnreachable) return nowhere(declared);
+      if (this.options.allowUnreachable) return settingsWithoutServer(declared);
       const { notRunning } = await import("./stack/docker/docker-stack.ts");
       throw await notRunning(declared, declared.agent);
     }
@@ -69,8 +69,8 @@ export class Context {
   async checkoutSettings(): Promise<Settings> {
     const declared = await this.dockerStack();
     if (!declared) return this.settings();
-    const { nowhere } = await import("./stack/docker/docker-stack.ts");
-    const settings = nowhere(declared);
+    const { settingsWithoutServer } = await import("./stack/docker/docker-stack.ts");
+    const settings = settingsWithoutServer(declared);
     const folder = join(await this.root(), declared.migrations);
     return { ...settings, migrations: { ...settings.migrations, folder } };
   }

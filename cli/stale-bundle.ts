@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 // Replaced by the bundler with the digest of what went in.
 declare const PGSTEAD_SOURCES: string | undefined;
 
-const ROOMS = ["cli", "config", "operate"];
+const ROOMS = ["cli", "config", "docker", "operate"];
 
 /**
  * In a checkout the bundle stands beside its sources, and one that is older than they are would act

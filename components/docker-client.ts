@@ -1,13 +1,21 @@
-import { execFile } from "node:child_process";
+import { describeFailure } from "../docker/describe-failure.ts";
+import { LOOK_MS, runDocker } from "../docker/run-docker.ts";
+import { ConfigError } from "./error.ts";
+import { reportExitCode } from "./pgstead.ts";
 
-/** Asks the engine through the docker client, which knows ssh and its own configuration. */
-export function askDocker(args: string[], host?: string): Promise<string | undefined> {
+/** As in the table of `pgstead`'s exit codes. */
+const UNREACHABLE = 3;
+
+/** What the command prints; undefined only where the engine says that its object does not exist. */
+export async function askDocker(
+  args: string[],
+  host?: string,
+  timeoutMs = LOOK_MS,
+): Promise<string | undefined> {
   const env = { ...process.env, ...(host && { DOCKER_HOST: host }) };
-  return new Promise((resolve, reject) => {
-    execFile("docker", args, { env, timeout: 60_000 }, (error, stdout, stderr) => {
-      if (!error) return resolve(stdout.trim());
-      if (/no such/i.test(stderr)) return resolve(undefined);
-      reject(new Error(`docker ${args[0]}: ${stderr.trim() || error.message}`));
-    });
-  });
+  const answer = await runDocker(args, { env, timeoutMs });
+  if (answer.kind === "found") return answer.stdout.trim();
+  if (answer.kind === "not found") return undefined;
+  reportExitCode(UNREACHABLE);
+  throw new ConfigError(describeFailure(answer, env.DOCKER_HOST));
 }

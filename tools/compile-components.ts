@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, rmSync } from "node:fs";
 
 /** The components as plain JavaScript with types, for programs that import `pgstead/components`. */
-const compiled = ["dist/components", "dist/config", "dist/operate"];
+const compiled = ["dist/components", "dist/config", "dist/docker", "dist/operate"];
 
 // Without this, the package would contain files whose source was deleted.
 for (const folder of compiled) rmSync(folder, { recursive: true, force: true });

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { mistake, refused } from "../../operate/error.ts";
 import { bytes } from "../../operate/human-units.ts";
-import type { DockerStack } from "../stack/docker/docker-stack.ts";
-import { containerState, docker, engineError } from "../stack/docker/docker-stack.ts";
+import { askEngine, runInContainer } from "../stack/docker/ask-engine.ts";
+import { containerState, type DockerStack } from "../stack/docker/docker-stack.ts";
 import {
   askCopy,
   assertRoom,
@@ -18,8 +18,8 @@ import { loadCluster } from "./load-cluster.ts";
 import { findCluster, type OldCluster, whyUnreadable } from "./old-cluster.ts";
 import { findOldVolume, type OldVolume } from "./old-volume.ts";
 import { saveDump } from "./save-dump.ts";
+import type { ServerWanted } from "./server-wanted.ts";
 import { buildStackImage, removeStackImage } from "./stack-image.ts";
-import type { ServerWanted } from "./wanted.ts";
 
 export interface Adoption {
   root: string;
@@ -32,7 +32,7 @@ export interface Adoption {
   /** An image that serves the old volume. @default - its container's */
   image: string | undefined;
   dryRun: boolean;
-  /** What runs on the old volume may be stopped. */
+  /** Containers that use the old volume may be stopped. */
   mayStop: boolean;
   note: (line: string) => void;
 }
@@ -41,40 +41,40 @@ export interface Adopted {
   from: string;
   cluster: OldCluster;
   to: string;
-  /** Why the files cannot be served as they are: a new cluster is loaded from the dump instead. */
+  /** Why the files cannot be served: a new cluster is loaded from the dump instead. Null if they can. */
   loaded: string | null;
   dump: string | null;
 }
 
 /**
- * Brings a cluster that some compose file, or another stack, has made onto the stack's own volume, in
- * the layout that the stack's server looks for: its files, or what a dump of them holds where this
- * server cannot read them. The old volume is only ever read.
+ * Brings the cluster of a compose file, or of another stack, onto the stack's own volume, in the layout
+ * that the stack's server expects. It copies the files; if this server cannot read them, it loads a dump
+ * into a new cluster. The old volume is only read.
  */
 export async function adoptVolume(adoption: Adoption): Promise<Adopted> {
   const { stack, wanted, note, root } = adoption;
   const to = `${stack.stack}-data`;
   await assertDown(stack);
   const old = await findOldVolume(stack.env, adoption.volume, adoption.container);
-  if (old.name === to) throw mistake(`"${to}" is the stack's own volume; "pgstead up" takes it up`);
-  const theirs = adoption.image ?? old.image;
-  const image = theirs ?? (await buildStackImage(root, stack, note));
+  if (old.name === to) throw mistake(`"${to}" is the stack's own volume; "pgstead up" serves it`);
+  const oldImage = adoption.image ?? old.image;
+  const image = oldImage ?? (await buildStackImage(root, stack, note));
   const cluster = await findCluster(stack.env, image, old.name, adoption.cluster);
   const loaded = whyUnreadable(cluster, wanted) ?? null;
   const size = bytes(cluster.kilobytes * 1024);
   note(`volume "${old.name}": PostgreSQL ${cluster.major} at "${cluster.path}", ${size}`);
   if (loaded) {
-    note(`${loaded}: it is dumped by its own server, and the dump loaded into a new cluster`);
-    if (!theirs) throw noServerFor(old, cluster);
+    note(`${loaded}: its own server dumps it, and the dump is loaded into a new cluster`);
+    if (!oldImage) throw noServerFor(old, cluster);
   }
   const adopted = { from: old.name, cluster, to, loaded };
   if (adoption.dryRun) return { ...adopted, dump: null };
   const dump = join(root, ".pgstead", stack.stack, `adopted-${old.name}-${stamp()}.sql.gz`);
   assertMayStop(adoption, old);
-  // Of what is loaded the dump must be the last word, so it is taken once nothing writes any more.
+  // A dump that is to be loaded must be complete, so it is taken after the old server has stopped.
   const isDumped = !loaded && (await dumpRunning(adoption, old, dump));
   const copy: Copy = { env: stack.env, image, to };
-  // While the old server still serves: what would end the adoption here is no reason to stop it.
+  // The old server still runs: if the adoption fails here, it has not been stopped for nothing.
   await prepareTarget(copy, labels(adoption));
   await assertRoom(copy, cluster);
   await stopUsers(adoption, old);
@@ -93,11 +93,11 @@ export async function adoptVolume(adoption: Adoption): Promise<Adopted> {
 
 function noServerFor({ name }: OldVolume, { major }: OldCluster) {
   return mistake(
-    `no container says which image served volume "${name}"; name one that can: --image pgvector/pgvector:pg${major}`,
+    `no container shows which image served volume "${name}"; name one that can: --image pgvector/pgvector:pg${major}`,
   );
 }
 
-/** The copy has been dumped; what the stack's own server makes of the dump takes its place. */
+/** Replaces the copy, which has been dumped, by a new cluster of the stack's own server. */
 async function loadInPlaceOf({ root, stack, wanted, note }: Adoption, copy: Copy, dump: string) {
   const image = await buildStackImage(root, stack, note);
   await emptyTarget(copy);
@@ -118,20 +118,18 @@ async function assertDown(stack: DockerStack): Promise<void> {
   );
 }
 
-/** A server that runs is asked itself, before anything is stopped. */
+/** Dumps the running server before anything is stopped; false if no single server is ready. */
 async function dumpRunning({ stack, note }: Adoption, old: OldVolume, file: string) {
-  const [container, ...others] = old.running;
-  if (!container || others.length > 0) return false;
+  const [container] = old.running;
+  if (!container || old.running.length > 1) return false;
   const probe = ["exec", container, "pg_isready", "-q"];
-  if ((await docker(stack.env, probe)).code !== 0) return false;
+  if ((await runInContainer(stack.env, probe)).kind !== "found") return false;
   note(`dumping what runs in "${container}" to ${file}`);
   const dump = ["exec", "-u", "postgres", container, "pg_dumpall", "-U", stack.superuser];
   await saveDump(stack.env, dump, file).catch((error: Error) => {
     if (!/role ".*" does not exist/.test(error.message)) throw error;
     const key = `pgstead:postgres.superuser is "${stack.superuser}"`;
-    throw mistake(
-      `${key}, and the old server has none of that name; set it to the old POSTGRES_USER`,
-    );
+    throw mistake(`${key}, and the old server has no such role; set it to the old POSTGRES_USER`);
   });
   return true;
 }
@@ -140,20 +138,19 @@ function assertMayStop({ mayStop }: Adoption, { name, running }: OldVolume): voi
   if (running.length === 0 || mayStop) return;
   const names = running.map((each) => `"${each}"`).join(", ");
   throw refused(
-    `volume "${name}" is in use by ${names}; stop that first, or let it be stopped (--yes)`,
+    `volume "${name}" is in use by ${names}; stop that first, or let pgstead stop it (--yes)`,
   );
 }
 
-/** Of files that a server writes meanwhile a copy is worth nothing. */
+/** A copy of files that a server writes meanwhile is useless. */
 async function stopUsers({ stack, note }: Adoption, { running }: OldVolume): Promise<void> {
   if (running.length === 0) return;
   const names = running.map((each) => `"${each}"`).join(", ");
   note(`stopping ${names}`);
-  const { code, stderr } = await docker(stack.env, ["stop", "--time", "120", ...running], 200_000);
-  if (code !== 0) throw engineError(stack.env, stderr);
+  await askEngine(stack.env, ["stop", "--time", "120", ...running], 200_000);
 }
 
-/** Names are configuration: asked of the copy, for only a server can read them. */
+/** Only a server can read the names in a cluster, so the copy is asked. */
 async function assertNames(
   copy: Copy,
   { owner }: OldCluster,
@@ -163,19 +160,19 @@ async function assertNames(
   const supers = await askCopy(copy, owner, "select rolname from pg_authid where rolsuper");
   const names = "select datname from pg_database where datallowconn and not datistemplate";
   const databases = await askCopy(copy, owner, names);
-  const said = [
-    ...wrong("pgstead:postgres.superuser", stack.superuser, supers),
-    ...wrong("pgstead:database", stack.database, databases),
+  const problems = [
+    ...wrongName("pgstead:postgres.superuser", stack.superuser, supers),
+    ...wrongName("pgstead:database", stack.database, databases),
   ];
-  if (said.length === 0) return;
+  if (problems.length === 0) return;
   await removeTarget(copy);
-  const back = running.length > 0 ? `; "docker start ${running.join(" ")}" brings it back` : "";
+  const restart = running.length > 0 ? `; "docker start ${running.join(" ")}" starts it again` : "";
   throw refused(
-    `the old stack has other names, and its volume is as it was${back}: ${said.join("; ")}`,
+    `the old stack has other names; its volume is unchanged${restart}: ${problems.join("; ")}`,
   );
 }
 
-const wrong = (key: string, configured: string, found: string[]) =>
+const wrongName = (key: string, configured: string, found: string[]) =>
   found.includes(configured)
     ? []
     : [`${key} is "${configured}", and there is ${found.map((name) => `"${name}"`).join(", ")}`];

@@ -1,17 +1,18 @@
+import { CHANGE_MS } from "../../docker/run-docker.ts";
 import { mistake, refused } from "../../operate/error.ts";
 import { bytes } from "../../operate/human-units.ts";
-import { docker, engineError } from "../stack/docker/docker-stack.ts";
-import { failedIn } from "./failed-in.ts";
+import { askEngine, findOnEngine, runInContainer } from "../stack/docker/ask-engine.ts";
+import { containerFailure } from "./container-failure.ts";
 import type { OldCluster } from "./old-cluster.ts";
 
 /**
- * Where a cluster lies until it is whole and has been looked at. As long as this folder is there, the
- * image's guard makes no cluster beside it.
+ * The folder of a cluster until it is complete and checked. While this folder exists, the image's guard
+ * refuses to make a new cluster.
  */
 export const UNFINISHED = "adopting";
 
-/** What the stack's image writes beside a cluster that it makes there. */
-const MARKS = ["pgstead.json", ".pgstead.lock", ".pgstead-init"];
+/** Files that the stack's image writes next to a new cluster. */
+const MARKER_FILES = ["pgstead.json", ".pgstead.lock", ".pgstead-init"];
 
 export interface Copy {
   env: NodeJS.ProcessEnv;
@@ -20,23 +21,22 @@ export interface Copy {
   to: string;
 }
 
-/** A volume that has the stack's labels and holds nothing yet, but perhaps what a killed run has left. */
+/** Creates the volume with the stack's labels; refuses one with other files than a killed run leaves. */
 export async function prepareTarget(copy: Copy, labels: string[]): Promise<void> {
   const { env, to } = copy;
-  const made = ["volume", "create", ...labels.flatMap((label) => ["--label", label]), to];
-  const { code, stderr } = await docker(env, made);
-  if (code !== 0) throw engineError(env, stderr);
-  // What images before 18 mount there leaves an empty folder behind.
+  const create = ["volume", "create", ...labels.flatMap((label) => ["--label", label]), to];
+  await askEngine(env, create, CHANGE_MS);
+  // Images before 18 mount a volume at "data", which leaves an empty folder.
   const look = "cd /new && { rmdir data 2>/dev/null || true; } && ls -A";
   const held = (await inVolumes(copy, [], look)).split("\n").filter(Boolean);
-  const isLeft = held.every((name) => [UNFINISHED, ...MARKS].includes(name));
-  if (held.length === 0 || (held.includes(UNFINISHED) && isLeft)) return emptyTarget(copy);
+  const isOurs = held.every((name) => [UNFINISHED, ...MARKER_FILES].includes(name));
+  if (held.length === 0 || (held.includes(UNFINISHED) && isOurs)) return emptyTarget(copy);
   throw refused(
-    `volume "${to}" holds something already (${held.slice(0, 3).join(", ")}); a cluster is adopted into a stack that has none. Take another stack, or remove that volume if nobody needs it`,
+    `volume "${to}" holds something already (${held.slice(0, 3).join(", ")}); a cluster is adopted only into a stack that has none. Use another stack, or remove that volume if nobody needs it`,
   );
 }
 
-/** Before hours of copying: a dump takes no more than the cluster, and a loaded cluster about as much. */
+/** Checked before hours of copying. A dump is not larger than the cluster; a loaded cluster is about equal. */
 export async function assertRoom(copy: Copy, { kilobytes }: OldCluster): Promise<void> {
   const free = Number(await inVolumes(copy, [], "df -Pk /new | awk 'NR == 2 { print $4 }'"));
   if (free > kilobytes) return;
@@ -53,14 +53,14 @@ export async function copyCluster(copy: Copy, from: string, cluster: OldCluster)
   await inVolumes(copy, ["-v", `${from}:/old:ro`], script);
 }
 
-/** The folder itself stays: an `up` in between must find that something is under way. */
+/** Keeps the folder itself, so that an `up` meanwhile finds an unfinished adoption. */
 export async function emptyTarget(copy: Copy): Promise<void> {
-  const marks = MARKS.map((name) => `/new/${name}`).join(" ");
-  const script = `mkdir -p /new/${UNFINISHED} && find /new/${UNFINISHED} -mindepth 1 -delete && rm -f ${marks}`;
+  const markers = MARKER_FILES.map((name) => `/new/${name}`).join(" ");
+  const script = `mkdir -p /new/${UNFINISHED} && find /new/${UNFINISHED} -mindepth 1 -delete && rm -f ${markers}`;
   await inVolumes(copy, [], script);
 }
 
-/** The last step, and one that a kill leaves either undone or done. */
+/** The last step: a rename, so that a kill leaves it either undone or done. */
 export async function putInPlace(copy: Copy, major: string): Promise<void> {
   const script = `owner=$(stat -c %u /new/${UNFINISHED}) && mkdir -p /new/${major} &&
     chown "$owner:$owner" /new /new/${major} && sync &&
@@ -68,18 +68,20 @@ export async function putInPlace(copy: Copy, major: string): Promise<void> {
   await inVolumes(copy, [], script);
 }
 
-/** Asks the copy without a network or a password: what single-user mode prints of one column. */
+/** Asks the copy in single-user mode, without a network or a password; returns one column. */
 export async function askCopy(copy: Copy, owner: number, sql: string): Promise<string[]> {
   const mount = ["-v", `${copy.to}:/new`];
   const run = ["run", "--rm", "-i", "--network", "none", "--user", String(owner), ...mount];
   const server = `printf '%s\\n' "$1" | postgres --single -D /new/${UNFINISHED} template1`;
   const args = [...run, "--entrypoint", "sh", copy.image, "-c", server, "sh", sql];
-  const { code, stdout, stderr } = await docker(copy.env, args, 3_600_000);
-  if (code !== 0) throw failedIn(copy.env, code, stderr);
-  return [...stdout.matchAll(/^\t *1: \w+ = "(.*?)"\t/gm)].map(([, value]) => value as string);
+  const answer = await runInContainer(copy.env, args, 3_600_000);
+  if (answer.kind !== "found") throw containerFailure(copy.env, answer);
+  return [...answer.stdout.matchAll(/^\t *1: \w+ = "(.*?)"\t/gm)].map(
+    ([, value]) => value as string,
+  );
 }
 
-/** A shell line that prints a dump of the copy: a server of its own, which nobody can reach. */
+/** A docker command that prints a dump of the copy; its server listens on a private socket only. */
 export function dumpOfCopy(copy: Copy, owner: number, superuser: string): string[] {
   const mount = ["-v", `${copy.to}:/new`];
   const run = ["run", "--rm", "--network", "none", "--user", String(owner), ...mount];
@@ -91,13 +93,13 @@ export function dumpOfCopy(copy: Copy, owner: number, superuser: string): string
 }
 
 export async function removeTarget({ env, to }: Copy): Promise<void> {
-  await docker(env, ["volume", "rm", to]);
+  await findOnEngine(env, ["volume", "rm", to], CHANGE_MS);
 }
 
 async function inVolumes({ env, image, to }: Copy, mounts: string[], script: string) {
   const run = ["run", "--rm", "--network", "none", "--user", "0", "-v", `${to}:/new`, ...mounts];
   const line = [...run, "--entrypoint", "sh", image, "-c", script];
-  const { code, stdout, stderr } = await docker(env, line, 24 * 3_600_000);
-  if (code !== 0) throw failedIn(env, code, stderr);
-  return stdout.trim();
+  const answer = await runInContainer(env, line, 24 * 3_600_000);
+  if (answer.kind !== "found") throw containerFailure(env, answer);
+  return answer.stdout.trim();
 }

@@ -1,7 +1,7 @@
 import { mistake, refused } from "../../operate/error.ts";
-import { docker } from "../stack/docker/docker-stack.ts";
-import { failedIn } from "./failed-in.ts";
-import type { ServerWanted } from "./wanted.ts";
+import { runInContainer } from "../stack/docker/ask-engine.ts";
+import { containerFailure } from "./container-failure.ts";
+import type { ServerWanted } from "./server-wanted.ts";
 
 export interface OldCluster {
   /** Below the volume's root; "." where the volume is the cluster. */
@@ -12,7 +12,7 @@ export interface OldCluster {
   kilobytes: number;
 }
 
-/** pg_control is in every cluster and in none of its databases, which have a PG_VERSION of their own. */
+/** Looks for pg_control, because the folder of each database has a PG_VERSION, too. */
 const LOOK = `cd /old && find . -maxdepth 5 -path '*/global/pg_control' | while read -r found; do
   cluster=$(dirname "$(dirname "$found")")
   links=$(find "$cluster/pg_tblspc" "$cluster/pg_wal" -maxdepth 1 -type l 2>/dev/null | wc -l)
@@ -27,32 +27,32 @@ export async function findCluster(
 ): Promise<OldCluster> {
   const args = ["run", "--rm", "--network", "none", "--user", "0", "-v", `${volume}:/old:ro`];
   const look = [...args, "--entrypoint", "sh", image, "-c", LOOK];
-  const { code, stdout, stderr } = await docker(env, look, 600_000);
-  if (code !== 0) throw failedIn(env, code, stderr);
-  const found = stdout.split("\n").filter(Boolean).map(read);
+  const answer = await runInContainer(env, look, 600_000);
+  if (answer.kind !== "found") throw containerFailure(env, answer);
+  const found = answer.stdout.split("\n").filter(Boolean).map(parseLine);
   const wanted = chosen ? found.filter(({ path }) => path === chosen) : found;
   const names = found.map(({ path, major }) => `${path} (PostgreSQL ${major})`).join(", ");
   if (found.length === 0) {
     throw mistake(
-      `volume "${volume}" holds no cluster. On PostgreSQL 18 a volume mounted at /var/lib/postgresql/data stays empty, and the data lies in one without a name: give its container with --from-container`,
+      `volume "${volume}" holds no cluster. On PostgreSQL 18 a volume mounted at /var/lib/postgresql/data stays empty, and the data is in a volume without a name: give its container with --from-container`,
     );
   }
-  const [cluster, ...others] = wanted;
+  const [cluster] = wanted;
   if (!cluster) throw mistake(`there is no cluster at "${chosen}"; there is: ${names}`);
-  if (others.length > 0) {
+  if (wanted.length > 1) {
     throw mistake(
       `volume "${volume}" holds more than one cluster: ${names}; choose with --cluster`,
     );
   }
   if (cluster.links > 0) {
     throw refused(
-      `the cluster at "${cluster.path}" has tablespaces or WAL outside of it, which a copy would leave behind; dump it (pg_dumpall) and load that into the stack`,
+      `the cluster at "${cluster.path}" has tablespaces or WAL outside of its folder, which a copy would miss; dump it (pg_dumpall) and load the dump into the stack`,
     );
   }
   return cluster;
 }
 
-function read(line: string): OldCluster & { links: number } {
+function parseLine(line: string): OldCluster & { links: number } {
   const [path = "", major = "", owner, kilobytes, links] = line.split("|");
   const shown = path.replace(/^\.\//, "");
   return {
@@ -61,10 +61,10 @@ function read(line: string): OldCluster & { links: number } {
   };
 }
 
-/** The official images' ids of the user `postgres`. */
+/** Ids of the user `postgres` in the official images. */
 const USERS: Record<number, string> = { 70: "alpine", 999: "debian" };
 
-/** Why a server of the stack's image cannot serve these very files; undefined where it can. */
+/** Why a server of the stack's image cannot serve these files; undefined if it can. */
 export function whyUnreadable(
   { major, owner }: OldCluster,
   wanted: ServerWanted,
@@ -75,5 +75,5 @@ export function whyUnreadable(
   const base = USERS[owner];
   if (base === wanted.base) return undefined;
   const from = base ? `comes from ${base}` : `belongs to user ${owner}`;
-  return `the cluster ${from}, and the stack's image is ${wanted.base}, which may order text otherwise`;
+  return `the cluster ${from}, and the stack's image is ${wanted.base}, which may sort text differently`;
 }

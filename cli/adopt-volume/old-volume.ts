@@ -1,9 +1,9 @@
 import { mistake, refused } from "../../operate/error.ts";
-import { docker, engineError } from "../stack/docker/docker-stack.ts";
+import { askEngine, findOnEngine } from "../stack/docker/ask-engine.ts";
 
 export interface OldVolume {
   name: string;
-  /** An image that can read it: its container's, where there is one. */
+  /** Image of a container that mounts it, which can read it. */
   image: string | undefined;
   /** Running containers that mount it. */
   running: string[];
@@ -17,7 +17,7 @@ interface Mount {
 
 const DATA = "/var/lib/postgresql";
 
-/** The volume by its name, or the one in which a container's cluster lies, which may have no name. */
+/** Finds a volume by its name, or by a container whose cluster it holds. */
 export async function findOldVolume(
   env: NodeJS.ProcessEnv,
   named: string | undefined,
@@ -25,36 +25,30 @@ export async function findOldVolume(
 ): Promise<OldVolume> {
   const name = container ? await volumeOf(env, container, named) : named;
   if (!name) throw mistake("which volume? give its name, or --from-container");
-  const { code, stderr } = await docker(env, ["volume", "inspect", name]);
-  if (code !== 0) {
-    if (!/no such volume/i.test(stderr)) throw engineError(env, stderr);
-    throw mistake(`there is no volume "${name}"; "docker volume ls" lists those there are`);
+  if ((await findOnEngine(env, ["volume", "inspect", name])) === undefined) {
+    throw mistake(`there is no volume "${name}"; "docker volume ls" lists the volumes`);
   }
-  const users = await lines(env, [
-    "ps",
-    "-a",
-    "--filter",
-    `volume=${name}`,
-    "--format",
-    "{{.Names}}",
-  ]);
-  const running = await lines(env, ["ps", "--filter", `volume=${name}`, "--format", "{{.Names}}"]);
-  const from = container ?? users[0];
-  const image = from && (await lines(env, ["inspect", "--format", "{{.Image}}", from]))[0];
+  const users = ["--filter", `volume=${name}`, "--format", "{{.Names}}"];
+  const running = await readLines(env, ["ps", ...users]);
+  const from = container ?? (await readLines(env, ["ps", "-a", ...users]))[0];
+  const image = from && (await readLines(env, ["inspect", "--format", "{{.Image}}", from]))[0];
   return { name, image: image || undefined, running };
 }
 
 /**
- * On 18 a volume mounted at `/var/lib/postgresql/data` stays empty: the cluster lies in the anonymous
- * one at `/var/lib/postgresql`. So the volume is the one below which the server's own path is.
+ * The volume that contains PGDATA. With PostgreSQL 18 that is not the volume at
+ * `/var/lib/postgresql/data`, which stays empty, but the anonymous one at `/var/lib/postgresql`.
  */
 async function volumeOf(env: NodeJS.ProcessEnv, container: string, named: string | undefined) {
   const format = "{{json .Mounts}} {{range .Config.Env}}{{println .}}{{end}}";
-  const { code, stdout } = await docker(env, ["inspect", "--format", format, container]);
-  if (code !== 0) throw mistake(`there is no container "${container}"`);
-  const mounts: Mount[] = JSON.parse(stdout.slice(0, stdout.indexOf("] ") + 1));
-  const path =
-    /^ ?PGDATA=(.*)$/m.exec(stdout.slice(stdout.indexOf("] ") + 1))?.[1] ?? `${DATA}/data`;
+  const inspect = ["container", "inspect", "--format", format, container];
+  const found = await findOnEngine(env, inspect);
+  if (found === undefined) {
+    throw mistake(`there is no container "${container}"; "docker ps -a" lists the containers`);
+  }
+  const end = `${found} `.indexOf("] ") + 1;
+  const mounts: Mount[] = JSON.parse(found.slice(0, end));
+  const path = /^ ?PGDATA=(.*)$/m.exec(found.slice(end))?.[1] ?? `${DATA}/data`;
   const [holding] = mounts
     .filter(({ Destination }) => path === Destination || path.startsWith(`${Destination}/`))
     .sort((a, b) => b.Destination.length - a.Destination.length);
@@ -65,7 +59,7 @@ async function volumeOf(env: NodeJS.ProcessEnv, container: string, named: string
   }
   if (holding.Type !== "volume" || !holding.Name) {
     throw mistake(
-      `container "${container}" keeps its cluster in a folder of the host (${holding.Type} at ${holding.Destination}), which is no volume; docker volume create old, copy it there, and adopt "old"`,
+      `container "${container}" keeps its cluster in a folder of the host (${holding.Type} at ${holding.Destination}), which is no volume; create one (docker volume create old), copy the cluster there, and adopt "old"`,
     );
   }
   if (named && named !== holding.Name) {
@@ -76,8 +70,6 @@ async function volumeOf(env: NodeJS.ProcessEnv, container: string, named: string
   return holding.Name;
 }
 
-async function lines(env: NodeJS.ProcessEnv, args: string[]): Promise<string[]> {
-  const { code, stdout, stderr } = await docker(env, args);
-  if (code !== 0) throw engineError(env, stderr);
-  return stdout.split("\n").filter(Boolean);
+async function readLines(env: NodeJS.ProcessEnv, args: string[]): Promise<string[]> {
+  return (await askEngine(env, args)).split("\n").filter(Boolean);
 }

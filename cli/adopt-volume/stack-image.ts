@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
 import { resolve } from "node:path";
+import { CHANGE_MS, type DockerAnswer, runDocker } from "../../docker/run-docker.ts";
 import { mistake } from "../../operate/error.ts";
-import { type DockerStack, docker } from "../stack/docker/docker-stack.ts";
+import type { DockerStack } from "../stack/docker/docker-stack.ts";
 import { previewSteps } from "../stack/pulumi/preview-steps.ts";
 import { prepareDeployment } from "../stack/pulumi/run-pulumi.ts";
 
@@ -18,8 +19,8 @@ interface ImageInputs {
 const tagOf = (stack: string) => `${stack}-postgres:adopting`;
 
 /**
- * The server's image before the first `up`. What it is made of is asked of the program itself, so that
- * the two are the same.
+ * Builds the server's image before the first `up`. Its inputs come from a preview of the program, so
+ * that `up` builds an equal one.
  */
 export async function buildStackImage(
   root: string,
@@ -42,16 +43,16 @@ export async function buildStackImage(
     ...["--platform", build.platform, ...(build.network ? ["--network", build.network] : [])],
     ...[...args, resolve(root, build.context)],
   ];
-  if ((await inSight(env, line)) === 0) return image;
-  throw mistake("the stack's image was not built; the lines above say why");
+  if ((await runVisibly(env, line)) === 0) return image;
+  throw mistake("the stack's image was not built; the lines above have the reason");
 }
 
-/** `up` makes its own, of the layers that this one leaves in the engine's cache. */
-export const removeStackImage = ({ env, stack }: DockerStack) =>
-  docker(env, ["image", "rm", tagOf(stack)]);
+/** `up` builds its own image; this one's layers stay in the engine's cache. */
+export const removeStackImage = ({ env, stack }: DockerStack): Promise<DockerAnswer> =>
+  runDocker(["image", "rm", tagOf(stack)], { env, timeoutMs: CHANGE_MS });
 
-/** On stderr, for stdout is the answer's. */
-function inSight(env: NodeJS.ProcessEnv, args: string[]): Promise<number | null> {
+/** Shows the output on stderr, because stdout is the verb's answer. */
+function runVisibly(env: NodeJS.ProcessEnv, args: string[]): Promise<number | null> {
   return new Promise((ended, reject) => {
     const child = spawn("docker", args, { env, stdio: ["ignore", process.stderr, process.stderr] });
     child.once("error", reject);

@@ -7,51 +7,50 @@ import { readSettings } from "../../operate/settings.ts";
 import { readDockerStack } from "../stack/docker/docker-stack.ts";
 import { backendUrl } from "../stack/pulumi/environment.ts";
 import { findPulumi, PULUMI_VERSION } from "../stack/pulumi/find-pulumi.ts";
-import { bucket } from "./bucket.ts";
-import { engine, serverContainer } from "./engine.ts";
+import { findBucket } from "./bucket-finding.ts";
+import { findDocker } from "./docker-findings.ts";
 import type { Finding } from "./finding.ts";
 
 type Examination = (
   root: string,
   stack: string,
-) => Finding | undefined | Promise<Finding | undefined>;
+) => Finding | undefined | Promise<Finding | Finding[] | undefined>;
 
 const OLDEST_NODE = "20.19.0";
 const LOW_DISK_BYTES = 1024 ** 3;
 
-/** One function a finding; a later capability adds its own. */
+/** One function for each subject. */
 const examinations: Examination[] = [
-  ...[node, pulumi, backend, folder, disk],
-  ...[engine, server, bucket, psql],
+  ...[findNode, findPulumiCli, findBackend, findFolder, findDisk],
+  ...[findServer, findBucket, findPsql],
 ];
 
 export async function examine(root: string, stack: string): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const examination of examinations) {
-    const finding = await examination(root, stack);
-    if (finding) findings.push(finding);
+    findings.push(...[(await examination(root, stack)) ?? []].flat());
   }
   return findings;
 }
 
-function node(): Finding {
+function findNode(): Finding {
   const detail = `v${process.versions.node}`;
   if (!isOlderVersion(process.versions.node, OLDEST_NODE))
     return { name: "node", state: "ok", detail };
-  return { name: "node", state: "missing", detail, fix: `needed is ${OLDEST_NODE} or newer` };
+  return { name: "node", state: "missing", detail, fix: `install ${OLDEST_NODE} or newer` };
 }
 
-function pulumi(): Finding {
-  const passedOver: string[] = [];
-  const cli = findPulumi((line) => passedOver.push(line));
+function findPulumiCli(): Finding {
+  const reasons: string[] = [];
+  const cli = findPulumi((line) => reasons.push(line));
   if (cli) {
     return { name: "pulumi", state: "ok", detail: `${cli.version}, ${cli.source}: ${cli.program}` };
   }
-  const fix = `"pgstead up" gets v${PULUMI_VERSION} by itself, or see https://www.pulumi.com/docs/install/`;
-  return { name: "pulumi", state: "note", detail: passedOver[0] ?? "not here yet", fix };
+  const fix = `"pgstead up" installs v${PULUMI_VERSION}, or see https://www.pulumi.com/docs/install/`;
+  return { name: "pulumi", state: "note", detail: reasons[0] ?? "not installed yet", fix };
 }
 
-function backend(root: string, stack: string): Finding {
+function findBackend(root: string, stack: string): Finding {
   try {
     return { name: "state", state: "ok", detail: backendUrl(root, stack) };
   } catch (error) {
@@ -59,7 +58,7 @@ function backend(root: string, stack: string): Finding {
   }
 }
 
-function folder(root: string): Finding {
+function findFolder(root: string): Finding {
   const path = join(root, ".pgstead");
   try {
     accessSync(existsSync(path) ? path : root, constants.W_OK);
@@ -70,7 +69,7 @@ function folder(root: string): Finding {
   }
 }
 
-function disk(root: string): Finding {
+function findDisk(root: string): Finding {
   const { bavail, bsize } = statfsSync(root);
   const free = bavail * bsize;
   const detail = `${(free / 1024 ** 3).toFixed(1)} GiB free`;
@@ -78,9 +77,9 @@ function disk(root: string): Finding {
   return { name: "disk", state: "missing", detail, fix: "free at least 1 GiB" };
 }
 
-async function server(root: string, stack: string): Promise<Finding> {
+async function findServer(root: string, stack: string): Promise<Finding | Finding[]> {
   const containers = readDockerStack(root, stack);
-  if (containers) return serverContainer(containers);
+  if (containers) return findDocker(containers);
   const file = join(root, ".pgstead", stack, "settings.json");
   if (!existsSync(file)) {
     return {
@@ -115,7 +114,7 @@ async function server(root: string, stack: string): Promise<Finding> {
   };
 }
 
-function psql(): Finding {
+function findPsql(): Finding {
   const found = spawnSync("psql", ["--version"], { encoding: "utf8" });
   if (found.status === 0) return { name: "psql", state: "ok", detail: found.stdout.trim() };
   const fix = "only `pgstead psql` needs it; install your system's PostgreSQL client";

@@ -8,7 +8,7 @@ interface StackFile {
   config?: Record<string, unknown>;
 }
 
-/** `Pulumi.STACK.yaml`: what makes a stack known, before there is any state of it. */
+/** `Pulumi.STACK.yaml`: a stack with this file is known, though it has no state yet. */
 export function readStackFile(root: string, stack: string): StackFile {
   const name = `Pulumi.${stack}.yaml`;
   const file = join(root, name);
@@ -22,7 +22,7 @@ export function readStackFile(root: string, stack: string): StackFile {
   }
   const document = parseDocument(readFileSync(file, "utf8"));
   const [error] = document.errors;
-  // Pulumi's own message names neither the file nor what to look for.
+  // Pulumi's own message names neither the file nor the mistake.
   if (error) throw mistake(`${name} is not valid YAML: ${error.message.trim()}`);
   return document.toJS() ?? {};
 }
@@ -33,12 +33,12 @@ export const isEmbedded = (file: StackFile) =>
 export const usesSecretsProvider = ({ secretsprovider }: StackFile) =>
   secretsprovider !== undefined && secretsprovider !== "passphrase";
 
-/** A fact that a verb has changed, written where the next `up` reads it; comments stay. */
+/** Sets one key of the stack's file, which the next `up` reads; comments stay. */
 export function writeStackFile(root: string, stack: string, path: string[], value: unknown): void {
   const file = join(root, `Pulumi.${stack}.yaml`);
   const document = parseDocument(readFileSync(file, "utf8"));
   document.setIn(["config", ...path], value);
-  // Beside it first: a kill half-way must not leave a stack without its file.
+  // Renamed into place, so that a kill does not leave a stack without its file.
   writeFileSync(`${file}.new`, document.toString());
   renameSync(`${file}.new`, file);
 }

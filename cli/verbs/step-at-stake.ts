@@ -7,7 +7,7 @@ export const stepAtStake: Verb = {
   summary: "what a refusal of `pulumi up` says of the data; reads its parameters from stdin",
   examples: ["pulumi up --stack prod"],
   async run() {
-    const { atStake } = await import("../stack/steps/at-stake.ts");
-    process.stdout.write(await atStake(JSON.parse(readFileSync(0, "utf8"))));
+    const { describeStake } = await import("../stack/steps/at-stake.ts");
+    process.stdout.write(await describeStake(JSON.parse(readFileSync(0, "utf8"))));
   },
 };

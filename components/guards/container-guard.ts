@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { CHANGE_MS } from "../../docker/run-docker.ts";
 import { askDocker } from "../docker-client.ts";
 import { ConfigError } from "../error.ts";
 import { beforeCreate } from "./hooks.ts";
@@ -20,8 +21,8 @@ export function guardContainer(
     const found = await askDocker(args, dockerHost);
     if (found === undefined) return;
     assertContainer(container, JSON.parse(found) ?? {});
-    await askDocker(["stop", "--time", "50", container], dockerHost);
-    await askDocker(["rm", "--volumes", container], dockerHost);
+    await askDocker(["stop", "--time", "50", container], dockerHost, CHANGE_MS);
+    await askDocker(["rm", "--volumes", container], dockerHost, CHANGE_MS);
   });
 }
 

@@ -1,5 +1,6 @@
 import { Volume, type VolumeArgs } from "@pulumi/docker/volume.js";
 import * as pulumi from "@pulumi/pulumi";
+import { CHANGE_MS } from "../../docker/run-docker.ts";
 import { askDocker } from "../docker-client.ts";
 import { ConfigError } from "../error.ts";
 import { beforeCreate } from "../guards/hooks.ts";
@@ -120,7 +121,7 @@ export class DataVolumes extends pulumi.ComponentResource {
       const volume = normalizeFacts(wanted[1]);
       const hooks = beforeCreate(`${name}-cluster-guard`, async () => {
         await refuseVolume(wanted[1], true);
-        await askDocker(renderCreateCommand(await resolveOutput(volume)), dockerHost);
+        await askDocker(renderCreateCommand(await resolveOutput(volume)), dockerHost, CHANGE_MS);
       });
       return new pulumi.Stash(
         `${name}-cluster`,

@@ -164,7 +164,7 @@ describe("the image changes under a database", () => {
     const running = serverId();
     project.configurePostgres({ baseImage: baseWithPgvector("1.0.0") });
     const { code, all } = await project.pgstead(["up", "--yes"]);
-    expect([code, all]).toEqual([4, expect.stringContaining("built anew (REINDEX)")]);
+    expect([code, all]).toEqual([4, expect.stringContaining("rebuilt (REINDEX)")]);
     expect(serverId()).toBe(running);
   });
 

@@ -18,7 +18,7 @@ describe("stack prod", () => {
     expect([noBackend.code, noBackend.all]).toEqual([
       1,
       expect.stringContaining(
-        "needs a state backend that others reach too: set PULUMI_BACKEND_URL",
+        "needs a state backend that other people reach, too: set PULUMI_BACKEND_URL",
       ),
     ]);
     const noPassphrase = await project.pgstead(["up"], {
@@ -27,7 +27,7 @@ describe("stack prod", () => {
     expect([noPassphrase.code, noPassphrase.all]).toEqual([
       1,
       expect.stringContaining(
-        "has nothing to encrypt its secrets with: set PULUMI_CONFIG_PASSPHRASE",
+        "has no key for its secrets: set PULUMI_CONFIG_PASSPHRASE",
       ),
     ]);
   });

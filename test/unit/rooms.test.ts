@@ -18,6 +18,10 @@ const ROOMS: Record<string, { imports: string[]; shelves: string[] }> = {
       "config",
     ],
   },
+  docker: {
+    imports: [],
+    shelves: ["docker"],
+  },
   operate: {
     imports: ["config"],
     shelves: [
@@ -45,7 +49,7 @@ const ROOMS: Record<string, { imports: string[]; shelves: string[] }> = {
     ],
   },
   components: {
-    imports: ["config"],
+    imports: ["config", "docker"],
     shelves: [
       "components",
       "components/guards",
@@ -58,7 +62,7 @@ const ROOMS: Record<string, { imports: string[]; shelves: string[] }> = {
   },
   stacks: { imports: ["config", "components"], shelves: ["stacks"] },
   cli: {
-    imports: ["config", "operate"],
+    imports: ["config", "docker", "operate"],
     shelves: [
       "cli",
       "cli/stack",
@@ -150,6 +154,7 @@ test.each([
   ["components/a.ts", 'import type { S } from "../operate/settings.ts";', 0],
   ["components/a.ts", 'import { readSettings } from "../operate/settings.ts";', 1],
   ["operate/a.ts", 'await import("../cli/main.ts")', 1],
+  ["operate/a.ts", 'import { runDocker } from "../docker/run-docker.ts";', 1],
   ["operate/backup/format/a.ts", 'import type { F } from "../store/folder.ts";', 1],
   ["operate/backup/store/a.ts", 'import type { F } from "../format/proof.ts";', 0],
   ["cli/verbs/a.ts", 'import { verbs } from "../verbs.ts";', 1],

@@ -1,8 +1,8 @@
 import { isAhead } from "../../../operate/backup/format/clock.ts";
 import { age, bytes } from "../../../operate/human-units.ts";
-import { type Answer, docker } from "./docker-stack.ts";
+import { askEngine, findOnEngine, runInContainer } from "./ask-engine.ts";
 
-interface Kept {
+interface Backup {
   id: string;
   takenAt: string;
   isProven: boolean;
@@ -11,15 +11,15 @@ interface Kept {
 }
 
 /**
- * What is known of data whose volume is gone: what its backups say of it. Read from their volume and
- * not from the agent, which goes with the stack and may be as gone as the data.
+ * What is known of data whose volume is gone: what its backups record. It reads the backups' volume,
+ * because the agent may be gone, too. Fails if the engine is out of reach: then nothing is known.
  */
 export async function describeLost(prefix: string): Promise<string> {
   const volume = `${prefix}-backups`;
-  const kept = await readKept(prefix, volume);
+  const backups = await readBackups(prefix, volume);
   const elsewhere = "copies may lie in the stack's bucket";
-  if (kept === "unknown") return `backups in volume "${volume}" could not be read; ${elsewhere}`;
-  const newest = newestOf(kept.filter(({ isProven }) => isProven)) ?? newestOf(kept);
+  if (!backups) return `backups in volume "${volume}" could not be read; ${elsewhere}`;
+  const newest = newestOf(backups.filter(({ isProven }) => isProven)) ?? newestOf(backups);
   if (!newest) return `volume "${volume}" holds no backup of it; ${elsewhere}`;
   const held = `about ${newest.rows} rows, ${bytes(newest.bytes)}`;
   const when = `${age(newest.takenAt, new Date())} old`;
@@ -28,25 +28,23 @@ export async function describeLost(prefix: string): Promise<string> {
     : `no backup has been proven; the newest, ${newest.id}, is ${when} and held ${held}`;
 }
 
-const newestOf = (kept: Kept[]) =>
-  kept
+const newestOf = (backups: Backup[]) =>
+  backups
     .filter(({ takenAt }) => !isAhead(takenAt))
     .sort((a, b) => b.takenAt.localeCompare(a.takenAt))[0];
 
-/** Manifests and proofs, one after the other; any image of the stack has a shell to read them with. */
-async function readKept(prefix: string, volume: string): Promise<Kept[] | "unknown"> {
-  const there = await docker(process.env, ["volume", "inspect", volume]);
-  if (there.code !== 0) return [];
-  const image = (await ask("images", "-q", `${prefix}-postgres`)).stdout.split("\n")[0];
-  if (!image) return "unknown";
+/** Reads manifests and proofs with the shell of any image of the stack; undefined if that fails. */
+async function readBackups(prefix: string, volume: string): Promise<Backup[] | undefined> {
+  const { env } = process;
+  if ((await findOnEngine(env, ["volume", "inspect", volume])) === undefined) return [];
+  const [image] = (await askEngine(env, ["images", "-q", `${prefix}-postgres`])).split("\n");
+  if (!image) return undefined;
   const read =
     'cd /kept && for file in *.json *.proof; do [ ! -e "$file" ] || cat "$file"; printf \'\\0\'; done';
   const run = ["run", "--rm", "--network", "none", "-v", `${volume}:/kept:ro`];
-  const { code, stdout } = await ask(...run, "--entrypoint", "sh", image, "-c", read);
-  return code === 0 ? join(stdout.split("\0").flatMap(parse)) : "unknown";
+  const answer = await runInContainer(env, [...run, "--entrypoint", "sh", image, "-c", read]);
+  return answer.kind === "found" ? join(answer.stdout.split("\0").flatMap(parse)) : undefined;
 }
-
-const ask = (...args: string[]): Promise<Answer> => docker(process.env, args);
 
 interface Part {
   id: string;
@@ -60,12 +58,12 @@ function parse(json: string): Part[] {
   try {
     return [JSON.parse(json)];
   } catch {
-    // Cut off, or nothing of ours: no word on a backup.
+    // A file that was cut off, or that is not ours, records no backup.
     return [];
   }
 }
 
-function join(parts: Part[]): Kept[] {
+function join(parts: Part[]): Backup[] {
   const proven = new Set(parts.filter(({ state }) => state === "proven").map(({ id }) => id));
   return parts.flatMap(({ id, startedAt, databaseBytes, rows }) =>
     startedAt === undefined

@@ -1,11 +1,11 @@
 import { isAhead } from "../../../operate/backup/format/clock.ts";
 import { ExitCode, refused } from "../../../operate/error.ts";
-import { docker } from "./docker-stack.ts";
+import { runInContainer } from "./ask-engine.ts";
 import { inherit } from "./inherit.ts";
 
 export interface ProvenBackup {
   id: string;
-  /** The moment that it brings back. */
+  /** The moment that a restore brings back. */
   takenAt: string;
 }
 
@@ -19,17 +19,10 @@ interface Listing {
   backups: { proof?: Proof | null; bucketProof?: Proof | null }[];
 }
 
-/** The newest backup that has been restored and compared, as the agent knows it. */
+/** The newest backup that was restored and compared; "unknown" if the agent does not list its backups. */
 export async function newestProvenIn(agent: string): Promise<ProvenBackup | "unknown" | undefined> {
-  const { stdout } = await docker(process.env, [
-    "exec",
-    agent,
-    "pgstead",
-    "backup",
-    "list",
-    "--json",
-  ]);
-  const listing = parse(stdout);
+  const list = ["exec", agent, "pgstead", "backup", "list", "--json"];
+  const listing = parse((await runInContainer(process.env, list)).stdout);
   if (!listing?.backups) return "unknown";
   const proofs = listing.backups.flatMap(({ proof, bucketProof }) => [proof, bucketProof]);
   const newest = proofs
@@ -46,7 +39,7 @@ function parse(json: string): Listing | undefined {
   }
 }
 
-/** Takes and verifies one where the newest is older than the limit; refuses where that fails. */
+/** Takes and verifies a backup if the newest proven one is too old; refuses if that fails. */
 export async function ensureProvenBackup(
   step: { prefix: string; provenWithinHours: number },
   note: (line: string) => void,
@@ -54,22 +47,22 @@ export async function ensureProvenBackup(
   const agent = `${step.prefix}-agent`;
   const limit = Date.now() - step.provenWithinHours * 3_600_000;
   const newest = await newestProvenIn(agent);
-  const without = "postgres.provenWithinHours: 0 goes on without one";
+  const skip = "set postgres.provenWithinHours to 0 to go on without a backup";
   if (newest === "unknown") {
     throw refused(
-      `a protected stack changes its image only after a proven backup, and ${agent} could not be asked for one; start it (docker start ${agent}), or ${without}`,
+      `a protected stack changes its image only after a proven backup, and ${agent} could not be asked for one; start it (docker start ${agent}), or ${skip}`,
     );
   }
   if (newest && Date.parse(newest.takenAt) >= limit) return;
   const hours = `${step.provenWithinHours} h`;
-  note(`no backup of the last ${hours} has been proven; taking one and restoring it for trial`);
+  note(`no backup of the last ${hours} is proven; taking one and verifying it by a restore`);
   for (const verb of [["now"], ["verify", "latest"]]) {
-    // What it prints belongs on stderr: stdout is this step's answer.
+    // Stdout is the answer of this step, so the verb prints to stderr.
     const line = ["exec", agent, "sh", "-c", 'exec pgstead backup "$@" >&2', "sh", ...verb];
     const code = await inherit(process.env, line);
     if (code === ExitCode.fine) continue;
     throw refused(
-      `"pgstead backup ${verb.join(" ")}" ended with ${code}, so the image stays as it is; mend that, or ${without}`,
+      `"pgstead backup ${verb.join(" ")}" ended with exit code ${code}, so the image is not changed; correct what it reports, or ${skip}`,
     );
   }
 }

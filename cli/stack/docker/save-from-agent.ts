@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync, renameSync, rmSync } from "node:fs";
 import { ExitCode, mistake, unreachable } from "../../../operate/error.ts";
-import { type DockerStack, docker, isRunning, notRunning } from "./docker-stack.ts";
+import { runInContainer } from "./ask-engine.ts";
+import { type DockerStack, isRunning, notRunning } from "./docker-stack.ts";
 
 /** Runs a verb in the agent with `--out -`, and keeps what it writes as a file of this machine. */
 export async function saveFromAgent(
@@ -46,7 +47,7 @@ function openForWriting(file: string): number {
 export async function askAgent<T>(stack: DockerStack, verb: string[]): Promise<T> {
   if (!(await isRunning(stack, stack.agent))) throw await notRunning(stack, stack.agent);
   const args = ["exec", stack.agent, "pgstead", ...verb, "--json"];
-  const { code, stdout, stderr } = await docker(stack.env, args);
+  const { code, stdout, stderr } = await runInContainer(stack.env, args);
   if (code === 0) return JSON.parse(stdout);
   const told = stdout.startsWith("{") ? JSON.parse(stdout).error : stderr.trim();
   throw code === ExitCode.mistake ? mistake(told) : unreachable(told);

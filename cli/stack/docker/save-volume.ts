@@ -3,14 +3,16 @@ import { createHash } from "node:crypto";
 import { createWriteStream, renameSync, rmSync } from "node:fs";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { CHANGE_MS } from "../../../docker/run-docker.ts";
 import { mistake, refused, unreachable } from "../../../operate/error.ts";
 import { type Note, withProgress } from "../../../operate/progress.ts";
-import { type DockerStack, docker, engineError } from "./docker-stack.ts";
+import { askEngine, findOnEngine } from "./ask-engine.ts";
+import { type DockerStack, notRunning } from "./docker-stack.ts";
 
 export interface SaveVolumeOptions {
   volume: string;
   out: string;
-  /** Freeze the containers that use it meanwhile. */
+  /** Pause the containers that use the volume while it is read. */
   pause: boolean;
   note: Note;
   signal: AbortSignal;
@@ -25,26 +27,27 @@ export interface SavedVolume {
 }
 
 /**
- * A volume of the stack's engine as a tar file here. Read by a container without network that cannot
- * write to it; what uses the volume meanwhile stands still, for files that change under tar are torn.
+ * Writes a volume of the stack's engine to a tar file on this machine. A container without network
+ * reads the volume and cannot write to it. Its users are paused: a file that changes under tar is torn.
  */
 export async function saveVolume(
   stack: DockerStack,
   options: SaveVolumeOptions,
 ): Promise<SavedVolume> {
   const { volume, out, pause, note } = options;
-  // A name that does not exist would be made, and an empty archive called a backup.
-  const { code } = await docker(stack.env, ["volume", "inspect", volume]);
-  if (code !== 0) throw mistake(`there is no volume "${volume}"; "docker volume ls" lists them`);
+  // `docker run` creates a missing volume: the tar file would be empty and look like a backup.
+  if ((await findOnEngine(stack.env, ["volume", "inspect", volume])) === undefined) {
+    throw mistake(`there is no volume "${volume}"; "docker volume ls" lists them`);
+  }
   const users = await runningUsers(stack, volume);
   if (users.length > 0 && !pause) {
     throw refused(
-      `volume "${volume}" is in use by ${users.join(", ")}: files that change while they are read are torn; stop them first, or freeze them meanwhile with --pause`,
+      `volume "${volume}" is in use by ${users.join(", ")}: files that change while they are read are torn; stop the containers first, or pause them meanwhile with --pause`,
     );
   }
   const partial = `${out}.partial`;
   try {
-    const sums = await whilePaused(stack, users, note, () => readInto(stack, options, partial));
+    const sums = await whilePaused(stack, users, note, () => writeTar(stack, options, partial));
     renameSync(partial, out);
     return { volume, out, ...sums, paused: users };
   } finally {
@@ -54,9 +57,8 @@ export async function saveVolume(
 
 async function runningUsers({ env }: DockerStack, volume: string): Promise<string[]> {
   const filters = ["--filter", `volume=${volume}`, "--filter", "status=running"];
-  const { code, stdout, stderr } = await docker(env, ["ps", ...filters, "--format", "{{.Names}}"]);
-  if (code !== 0) throw engineError(env, stderr);
-  return stdout.split("\n").filter(Boolean);
+  const names = await askEngine(env, ["ps", ...filters, "--format", "{{.Names}}"]);
+  return names.split("\n").filter(Boolean);
 }
 
 async function whilePaused<T>(
@@ -66,53 +68,42 @@ async function whilePaused<T>(
   use: () => Promise<T>,
 ): Promise<T> {
   if (containers.length === 0) return use();
-  note(
-    `freezing ${containers.join(", ")}; if this is killed: docker unpause ${containers.join(" ")}`,
-  );
+  const unpause = `docker unpause ${containers.join(" ")}`;
+  note(`pausing ${containers.join(", ")}; if this process is killed: ${unpause}`);
   try {
-    const { code, stderr } = await docker(env, ["pause", ...containers]);
-    if (code !== 0) throw unreachable(`cannot freeze: ${stderr.trim()}`);
+    await askEngine(env, ["pause", ...containers], CHANGE_MS);
     return await use();
   } finally {
-    for (const container of containers) await docker(env, ["unpause", container]);
+    for (const container of containers) {
+      await askEngine(env, ["unpause", container], CHANGE_MS).catch((error: Error) =>
+        note(`${container} may still be paused (docker unpause ${container}): ${error.message}`),
+      );
+    }
   }
 }
 
-async function readInto(
+async function writeTar(
   stack: DockerStack,
   { volume, out, note, signal }: SaveVolumeOptions,
   file: string,
 ): Promise<{ bytes: number; sha256: string }> {
   const { env, agent } = stack;
-  const {
-    code,
-    stdout: image,
-    stderr,
-  } = await docker(env, ["inspect", "--format", "{{.Image}}", agent]);
-  if (code !== 0) throw engineError(env, stderr);
-  const how = out.endsWith(".gz") ? ["--gzip"] : out.endsWith(".zst") ? ["--zstd"] : [];
+  const inspect = ["container", "inspect", "--format", "{{.Image}}", agent];
+  const image = await findOnEngine(env, inspect);
+  if (!image) throw await notRunning(stack, agent);
+  const compress = out.endsWith(".gz") ? ["--gzip"] : out.endsWith(".zst") ? ["--zstd"] : [];
   const child = spawn(
     "docker",
     [
-      ...[
-        "run",
-        "--rm",
-        "--network",
-        "none",
-        "--read-only",
-        "--user",
-        "root",
-        "--entrypoint",
-        "tar",
-      ],
-      ...["--volume", `${volume}:/volume:ro`, image.trim()],
-      ...["--create", ...how, "--numeric-owner", "--directory", "/volume", "."],
+      ...["run", "--rm", "--network", "none", "--read-only", "--user", "root"],
+      ...["--entrypoint", "tar", "--volume", `${volume}:/volume:ro`, image],
+      ...["--create", ...compress, "--numeric-owner", "--directory", "/volume", "."],
     ],
     { env, stdio: ["ignore", "pipe", "pipe"], signal },
   );
-  let said = "";
+  let stderr = "";
   child.stderr.on("data", (data) => {
-    said += data;
+    stderr += data;
   });
   const ended = new Promise<number | null>((resolve, reject) => {
     child.once("error", reject);
@@ -127,11 +118,11 @@ async function readInto(
       done(null, chunk);
     },
   });
-  const told = () => `${(bytes / 1e6).toFixed(0)} MB of volume ${volume}`;
-  const [status] = await withProgress(note, told, () =>
+  const describeProgress = () => `${(bytes / 1e6).toFixed(0)} MB of volume ${volume}`;
+  const [status] = await withProgress(note, describeProgress, () =>
     Promise.all([ended, pipeline(child.stdout, sum, createWriteStream(file, { mode: 0o600 }))]),
   );
-  // 1 is "a file changed as we read it": no backup.
-  if (status !== 0) throw unreachable(`tar failed with exit code ${status}: ${said.trim()}`);
+  // 1 means "a file changed as we read it": that is no backup.
+  if (status !== 0) throw unreachable(`tar failed with exit code ${status}: ${stderr.trim()}`);
   return { bytes, sha256: hash.digest("hex") };
 }

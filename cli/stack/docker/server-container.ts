@@ -1,18 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { CHANGE_MS, runDocker } from "../../../docker/run-docker.ts";
 import { type ExpectedError, mistake, refused, unreachable } from "../../../operate/error.ts";
-import {
-  containerState,
-  type DockerStack,
-  docker,
-  engineError,
-  notRunning,
-} from "./docker-stack.ts";
+import { askEngine, engineError } from "./ask-engine.ts";
+import { containerState, type DockerStack, notRunning } from "./docker-stack.ts";
 import { inherit } from "./inherit.ts";
 
 const STOP_SECONDS = 120;
 const START_SECONDS = 300;
 
-/** `psql` of the server's own version, as the superuser over the socket; the caller's flags win. */
+/** `psql` of the server's version, as the superuser over the socket; flags of the caller win. */
 export async function psqlInContainer(stack: DockerStack, args: string[]): Promise<number> {
   if ((await containerState(stack.env, stack.postgres)) !== "running") {
     throw await notRunning(stack, stack.postgres);
@@ -47,24 +43,27 @@ export async function logsOfContainer(
   ]);
 }
 
-/** Returns whether it was running before. */
+/** Returns whether the server was running before. */
 export async function restartContainer(stack: DockerStack): Promise<boolean> {
   const state = await containerState(stack.env, stack.postgres);
   if (!state) throw await notRunning(stack, stack.postgres);
   const args = ["restart", "--time", String(STOP_SECONDS), stack.postgres];
-  const { code, stderr } = await docker(stack.env, args, (STOP_SECONDS + 60) * 1000);
-  if (code !== 0) throw engineError(stack.env, stderr);
+  await askEngine(stack.env, args, (STOP_SECONDS + 60) * 1000);
   await waitForServer(stack.env, stack.postgres, START_SECONDS);
   return state === "running";
 }
 
-/** Removes the named volumes, which no `pulumi destroy` touches. */
+/** Removes the named volumes, which `pulumi destroy` keeps. */
 export async function deleteVolumes(stack: DockerStack, note: (line: string) => void) {
   for (const kind of ["data", "backups", "agent"]) {
     const volume = `${stack.stack}-${kind}`;
-    const { code, stderr } = await docker(stack.env, ["volume", "rm", volume]);
-    if (code === 0) note(`deleted volume ${volume}`);
-    else if (!/no such volume/i.test(stderr)) throw mistake(`volume ${volume}: ${stderr.trim()}`);
+    const answer = await runDocker(["volume", "rm", volume], {
+      env: stack.env,
+      timeoutMs: CHANGE_MS,
+    });
+    if (answer.kind === "found") note(`deleted volume ${volume}`);
+    if (answer.kind === "unreachable") throw engineError(stack.env, answer);
+    if (answer.kind === "refused") throw mistake(`volume ${volume}: ${answer.reason}`);
   }
 }
 
@@ -75,7 +74,7 @@ export function assertUnprotected(stack: DockerStack): void {
   );
 }
 
-/** Asked over TCP, which a cluster that is being made does not have yet. */
+/** Asks over TCP: while the image makes a new cluster, its server listens on the socket only. */
 export async function waitForServer(
   env: NodeJS.ProcessEnv,
   container: string,
@@ -84,12 +83,11 @@ export async function waitForServer(
   const deadline = Date.now() + seconds * 1000;
   const probe = ["exec", container, "pg_isready", "-q", "-h", "127.0.0.1"];
   for (;;) {
-    const { code } = await docker(env, probe, 10_000);
-    if (code === 0) return;
     const state = await containerState(env, container);
     if (state !== "running" && state !== "created") {
-      throw await withLog(env, container, `the server's container is ${state ?? "gone"}`);
+      throw await withLog(env, container, `the server's container ${describeState(state)}`);
     }
+    if ((await runDocker(probe, { env })).kind === "found") return;
     if (Date.now() > deadline) {
       const late = `the server did not answer within ${seconds} s (postgres.startSeconds)`;
       throw await withLog(env, container, late);
@@ -98,12 +96,14 @@ export async function waitForServer(
   }
 }
 
+const describeState = (state: string | undefined) => (state ? `is ${state}` : "does not exist");
+
 async function withLog(
   env: NodeJS.ProcessEnv,
   container: string,
   problem: string,
 ): Promise<ExpectedError> {
-  const { stdout, stderr } = await docker(env, ["logs", "--tail", "10", container]);
+  const { stdout, stderr } = await runDocker(["logs", "--tail", "10", container], { env });
   const log = `${stdout}${stderr}`.trim().replaceAll(/^/gm, "  ");
   return unreachable(`${problem}; the last lines of "${container}":\n${log}`);
 }

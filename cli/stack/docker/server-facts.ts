@@ -1,16 +1,16 @@
 import { unreachable } from "../../../operate/error.ts";
 import { age, bytes } from "../../../operate/human-units.ts";
-import { docker } from "./docker-stack.ts";
+import { engineError, runInContainer } from "./ask-engine.ts";
 import { newestProvenIn } from "./proven-backup.ts";
 
 export interface ServerFacts {
   rows: number;
   bytes: number;
-  /** Version of the extension by database. */
+  /** Version of the extension in each database that has it. */
   pgvector: Record<string, string>;
 }
 
-/** Over the socket inside the server's container. */
+/** Runs a query over the socket inside the server's container. */
 export async function askServer(
   container: string,
   superuser: string,
@@ -19,9 +19,10 @@ export async function askServer(
 ): Promise<string> {
   const psql = ["psql", "-U", superuser, "-d", database, "-AtXqc", sql];
   const exec = ["exec", "-u", "postgres", container, ...psql];
-  const { code, stdout, stderr } = await docker(process.env, exec);
-  if (code !== 0) throw unreachable(`could not ask database "${database}": ${stderr.trim()}`);
-  return stdout.trim();
+  const answer = await runInContainer(process.env, exec);
+  if (answer.kind === "found") return answer.stdout.trim();
+  if (answer.kind !== "failed") throw engineError(process.env, answer);
+  throw unreachable(`could not ask database "${database}": ${answer.stderr.trim()}`);
 }
 
 export async function serverFacts(
@@ -46,12 +47,12 @@ export async function serverFacts(
   return facts;
 }
 
-/** What stands at risk, in a sentence for the end of a refusal. */
+/** What data the change puts at risk, in a sentence for the end of a refusal. */
 export async function describeLoss(prefix: string, facts: ServerFacts): Promise<string> {
   const held = `at stake: about ${facts.rows} rows, ${bytes(facts.bytes)}`;
-  const newest = await newestProvenIn(`${prefix}-agent`);
-  if (newest === "unknown")
-    return `${held}; the agent is not running, so its backups are not known`;
+  // An engine that fails now must not replace the refusal.
+  const newest = await newestProvenIn(`${prefix}-agent`).catch(() => "unknown" as const);
+  if (newest === "unknown") return `${held}; the agent could not be asked for its backups`;
   if (!newest) return `${held}; no backup has been proven yet`;
   return `${held}; the newest proven backup is ${age(newest.takenAt, new Date())} old (${newest.id})`;
 }

@@ -13,7 +13,7 @@ import {
 
 type Note = (line: string) => void;
 
-/** On PATH, acquired before, the official download, built from source: the first that is there. */
+/** Tries in this order: PATH, an earlier acquisition, the official download, a build from source. */
 export async function acquirePulumi(root: string, note: Note): Promise<PulumiCli> {
   const found = findPulumi(note);
   if (found) return found;
@@ -21,7 +21,7 @@ export async function acquirePulumi(root: string, note: Note): Promise<PulumiCli
   const acquired = (await download(root, note, reasons)) ?? (await build(root, note, reasons));
   if (acquired) return acquired;
   throw mistake(
-    `no Pulumi CLI could be had:\n${reasons.map((reason) => `  - ${reason}`).join("\n")}\nThree ways out:\n  1. install it: https://www.pulumi.com/docs/install/\n  2. let this machine reach get.pulumi.com, and run this again\n  3. install Go (https://go.dev/dl/) and let it reach a Go module proxy, and run this again`,
+    `no Pulumi CLI could be installed:\n${reasons.map((reason) => `  - ${reason}`).join("\n")}\ndo one of these:\n  1. install it: https://www.pulumi.com/docs/install/\n  2. let this machine reach get.pulumi.com, and run this again\n  3. install Go (https://go.dev/dl/) and let it reach a Go module proxy, and run this again`,
   );
 }
 
@@ -46,7 +46,7 @@ async function download(
 async function build(root: string, note: Note, reasons: string[]): Promise<PulumiCli | undefined> {
   const go = spawnSync("go", ["version"], { encoding: "utf8" });
   if (go.status !== 0) {
-    reasons.push("built from source: there is no Go here");
+    reasons.push("build from source: Go is not installed");
     return undefined;
   }
   note(
@@ -54,12 +54,12 @@ async function build(root: string, note: Note, reasons: string[]): Promise<Pulum
   );
   const folder = cacheFolder();
   mkdirSync(dirname(folder), { recursive: true });
-  // Built aside and renamed, so that a build that was killed leaves nothing that looks whole.
+  // Built in another folder and renamed, so that a killed build leaves nothing that looks complete.
   const partial = mkdtempSync(`${folder}.partial-`);
   try {
     const code = await compile(join(root, "tools", "pulumi"), join(partial, "pulumi"), note);
     if (code !== 0) {
-      reasons.push(`built from source: go ended with exit code ${code}, its last lines are above`);
+      reasons.push(`build from source: go ended with exit code ${code}; its last lines are above`);
       return undefined;
     }
     putLanguageHostBeside(root, partial);
@@ -93,17 +93,17 @@ async function compile(module: string, output: string, note: Note): Promise<numb
 const PULUMI_PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi";
 const LANGUAGE_HOST = ["pulumi-language-nodejs", "host.mjs"];
 
-/** A CLI looks for language hosts beside itself; the source has none for Node that Go can build. */
+/** Pulumi looks for language hosts in its own folder; its Go source has none for Node. */
 export function putLanguageHostBeside(root: string, folder: string): void {
   for (const file of LANGUAGE_HOST) {
-    // Copied aside and renamed: another `up` may be running the file at this moment ("text file is busy").
-    const aside = join(folder, `${file}.${process.pid}`);
-    copyFileSync(join(root, "tools", "language-host", file), aside);
-    renameSync(aside, join(folder, file));
+    // Renamed, because another `up` may run the file now (a direct copy fails: "text file is busy").
+    const temporary = join(folder, `${file}.${process.pid}`);
+    copyFileSync(join(root, "tools", "language-host", file), temporary);
+    renameSync(temporary, join(folder, file));
   }
 }
 
-/** The copy in the cache belongs to every checkout, so it is brought up to date by whoever runs. */
+/** All checkouts share the copy in the cache, so each run updates it. */
 export function refreshLanguageHost(root: string, cli: PulumiCli): void {
   const folder = dirname(cli.program);
   if (folder === cacheFolder() && existsSync(join(root, "tools", "language-host"))) {

@@ -4,11 +4,11 @@ import { pathToFileURL } from "node:url";
 import { mistake } from "../../../operate/error.ts";
 import { isEmbedded, readStackFile, usesSecretsProvider } from "../stack-file.ts";
 
-/** Stacks that may be thrown away: their state lies in the checkout, under a passphrase all know. */
+/** Stacks without data of value: their state is in the checkout, and their passphrase is public. */
 const THROW_AWAY = ["local", "dev"];
 const KNOWN_PASSPHRASE = "pgstead";
 
-/** What a Pulumi CLI needs around it for one of our stacks. Values of the caller always win. */
+/** The environment of a Pulumi command for one of our stacks. Values of the caller always win. */
 export function pulumiEnvironment(
   root: string,
   stack: string,
@@ -16,10 +16,10 @@ export function pulumiEnvironment(
   given: NodeJS.ProcessEnv = process.env,
 ): NodeJS.ProcessEnv {
   const folders = [program, process.execPath].reduceRight(
-    found,
+    putOnPath,
     (given.PATH ?? "").split(delimiter).filter(Boolean),
   );
-  // A CLI built by somebody else from source has no language host for Node; ours is the last resort.
+  // A CLI that somebody built from source has no language host for Node, so ours comes last.
   folders.push(join(root, "tools", "language-host"));
   return {
     ...given,
@@ -33,8 +33,8 @@ export function pulumiEnvironment(
   };
 }
 
-/** The folders, with the program's in front where they would find another one, or none. */
-function found(folders: string[], program: string): string[] {
+/** Puts the program's folder first, unless PATH already leads to this program. */
+function putOnPath(folders: string[], program: string): string[] {
   const first = folders.map((folder) => join(folder, basename(program))).find(existsSync);
   const isOurs = first && realpathSync(first) === realpathSync(program);
   return isOurs ? folders : [dirname(program), ...folders];
@@ -47,9 +47,9 @@ export function backendUrl(root: string, stack: string, given = process.env): st
     makeFolder(folder);
     return pathToFileURL(folder).href;
   }
-  // A login is never consulted in silence: two people would deploy from two states.
+  // A login of `pulumi` is not used: two people would deploy from two states.
   throw mistake(
-    `stack "${stack}" needs a state backend that others reach too: set PULUMI_BACKEND_URL, for example to s3://my-state-bucket or https://api.pulumi.com`,
+    `stack "${stack}" needs a state backend that other people reach, too: set PULUMI_BACKEND_URL, for example to s3://my-state-bucket or https://api.pulumi.com`,
   );
 }
 
@@ -57,7 +57,7 @@ function makeFolder(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true });
   } catch (error) {
-    // On a read-only file system Node says "no such file"; asking for write access tells the reason.
+    // On a read-only file system Node reports "no such file"; accessSync reports the reason.
     accessSync(dirname(folder), constants.W_OK);
     throw error;
   }
@@ -68,6 +68,6 @@ function passphrase(root: string, stack: string, given: NodeJS.ProcessEnv): Node
   if (has || usesSecretsProvider(readStackFile(root, stack))) return {};
   if (THROW_AWAY.includes(stack)) return { PULUMI_CONFIG_PASSPHRASE: KNOWN_PASSPHRASE };
   throw mistake(
-    `stack "${stack}" has nothing to encrypt its secrets with: set PULUMI_CONFIG_PASSPHRASE_FILE (or PULUMI_CONFIG_PASSPHRASE), or give it a key with "pulumi stack init ${stack} --secrets-provider awskms://..."`,
+    `stack "${stack}" has no key for its secrets: set PULUMI_CONFIG_PASSPHRASE_FILE (or PULUMI_CONFIG_PASSPHRASE), or give it a key with "pulumi stack init ${stack} --secrets-provider awskms://..."`,
   );
 }

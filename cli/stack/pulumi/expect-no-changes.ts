@@ -1,7 +1,7 @@
 import { previewSteps } from "./preview-steps.ts";
 import type { PulumiRun } from "./run-pulumi.ts";
 
-/** What a preview would change, without the step that runs on each `up` by design. */
+/** What a preview would change, without the migration step, which runs on each `up`. */
 export async function expectNoChanges(
   run: PulumiRun,
   args: string[],

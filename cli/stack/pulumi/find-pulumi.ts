@@ -4,19 +4,19 @@ import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { isOlderVersion } from "../../../config/version-order.ts";
 
-/** The version that is acquired; the same as of the npm package `pulumi` in package.json. */
+/** The version to acquire; package.json has the npm package `pulumi` in the same version. */
 export const PULUMI_VERSION = "3.250.0";
-/** The oldest CLI with all that the program uses: Stash, resource hooks, `options.refresh`. */
+/** The oldest CLI that has Stash, resource hooks and `options.refresh`. */
 export const OLDEST_PULUMI = "3.220.0";
 
 export interface PulumiCli {
   program: string;
   version: string;
-  /** Where it came from, in words. */
+  /** Where it came from; for people only. */
   source: string;
 }
 
-/** Outside the checkout, one folder a version, shared by every checkout of this user. */
+/** One folder for each version, shared by all checkouts of this user. */
 export function cacheFolder(): string {
   const cache = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
   return join(cache, "pgstead", "pulumi", PULUMI_VERSION);
@@ -28,7 +28,7 @@ export function downloadFolder(): string {
   return join(home, "versions", PULUMI_VERSION, "bin");
 }
 
-/** A CLI that is there already; `note` learns why one was passed over. */
+/** A CLI that is installed already; `note` gets the reason if one is too old. */
 export function findPulumi(note: (line: string) => void = () => {}): PulumiCli | undefined {
   return onPath(note) ?? acquiredBefore();
 }
@@ -43,7 +43,7 @@ function onPath(note: (line: string) => void): PulumiCli | undefined {
   if (version && !isOlderVersion(version, OLDEST_PULUMI))
     return { program, version, source: "on PATH" };
   note(
-    `passed over ${program}: version ${version ?? "unknown"}, needed is ${OLDEST_PULUMI} or newer`,
+    `not used: ${program} has version ${version ?? "unknown"}; ${OLDEST_PULUMI} or newer is needed`,
   );
   return undefined;
 }

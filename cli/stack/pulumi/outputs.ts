@@ -12,7 +12,7 @@ export async function readOutputs(run: PulumiRun, showSecrets: boolean): Promise
   throw mistake(`stack "${run.stack}" has no outputs yet; run "pgstead up --stack ${run.stack}"`);
 }
 
-/** Drivers choose themselves by the scheme: SQLAlchemy wants `postgresql+asyncpg`. */
+/** Some clients choose the driver by the scheme: SQLAlchemy needs `postgresql+asyncpg`. */
 export function withScheme(outputs: Outputs, scheme: string): Outputs {
   return Object.fromEntries(
     Object.entries(outputs).map(([name, value]) => [
@@ -22,7 +22,7 @@ export function withScheme(outputs: Outputs, scheme: string): Outputs {
   );
 }
 
-/** As seen from this machine where something is published, else from the stack's network. */
+/** Addresses for this machine if a port is published, else for the stack's network. */
 export function asEnv(outputs: Outputs): [string, string][] {
   const url = outputs.hostUrl ?? outputs.url;
   const parts = new URL(String(url).replace(/^[^:]+:/, "http:"));

@@ -12,7 +12,7 @@ interface Preview {
   diagnostics?: { severity: string; message: string }[];
 }
 
-/** What a preview would do, for who acts on it. */
+/** The steps of a preview, with their inputs. */
 export async function previewSteps(run: PulumiRun, args: string[]): Promise<PreviewStep[]> {
   const line = ["preview", "--json", "--stack", run.stack, ...args];
   const { code, stdout, stderr } = await captured(run, line);

@@ -7,7 +7,7 @@ export function reportExitCode(code: number): void {
   if (file && code !== 0) writeFileSync(file, String(code));
 }
 
-/** Runs a step of `up`; what it refuses or cannot reach ends `up` with the same code. */
+/** Runs a step of `up`; `up` ends with the exit code of the step's error. */
 export async function reportingExitCode<T>(step: () => Promise<T>): Promise<T> {
   try {
     return await step();

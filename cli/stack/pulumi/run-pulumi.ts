@@ -3,7 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ExitCode, mistake } from "../../../operate/error.ts";
-import { assertEngineAnswers, readDockerStack } from "../docker/docker-stack.ts";
+import { assertEngineAnswers } from "../docker/ask-engine.ts";
+import { readDockerStack } from "../docker/docker-stack.ts";
 import { readStackFile } from "../stack-file.ts";
 import { acquirePulumi, refreshLanguageHost } from "./acquire-pulumi.ts";
 import { pulumiEnvironment } from "./environment.ts";
@@ -16,7 +17,7 @@ export interface PulumiRun {
   stack: string;
 }
 
-/** Everything around a Pulumi command for one stack: the CLI, its environment, a stack that exists. */
+/** Prepares a Pulumi command: finds the CLI, sets its environment, and creates a missing stack. */
 export async function preparePulumi(
   root: string,
   stack: string,
@@ -33,7 +34,7 @@ export async function preparePulumi(
   return run;
 }
 
-/** The same for a command that asks the stack's engine, which had better answer. */
+/** The same for a command that needs the stack's engine; fails if the engine is out of reach. */
 export async function prepareDeployment(
   root: string,
   stack: string,
@@ -51,8 +52,8 @@ async function initStack(run: PulumiRun): Promise<void> {
 }
 
 /**
- * Runs Pulumi with this terminal, so that preview, question and live tree are its own. Returns the
- * exit code of the step that failed, where one of ours did, instead of Pulumi's 255 for everything.
+ * Runs Pulumi with this terminal, for its preview, question and progress. If a step of ours failed, the
+ * exit code is the step's; Pulumi itself ends with 255 whatever failed.
  */
 export async function runPulumi(run: PulumiRun, args: string[]): Promise<ExitCode> {
   const scratch = mkdtempSync(join(tmpdir(), "pgstead-"));
@@ -64,7 +65,7 @@ export async function runPulumi(run: PulumiRun, args: string[]): Promise<ExitCod
         env: { ...run.env, PGSTEAD_EXIT_CODE_FILE: exitCodeFile },
         stdio: "inherit",
       });
-      // The terminal sends Ctrl-C to Pulumi as well, which winds up in order; we wait for it.
+      // The terminal sends Ctrl-C to Pulumi, too. Pulumi shuts down in order, and we wait for it.
       const wait = () => {};
       const stop = () => child.kill("SIGINT");
       process.on("SIGINT", wait).on("SIGTERM", stop);
@@ -81,7 +82,7 @@ export async function runPulumi(run: PulumiRun, args: string[]): Promise<ExitCod
   }
 }
 
-/** Runs Pulumi for its answer. */
+/** Runs Pulumi and collects its output. */
 export function captured(
   run: PulumiRun,
   args: string[],

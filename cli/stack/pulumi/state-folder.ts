@@ -5,12 +5,12 @@ import { fileURLToPath } from "node:url";
 import { refused } from "../../../operate/error.ts";
 import { readStartTime } from "../../../operate/process-identity.ts";
 
-/** The state's folder when it lies on this machine, else undefined. */
+/** The state's folder if it is on this machine, else undefined. */
 function stateFolder(backend: string): string | undefined {
   return backend.startsWith("file:///") ? join(fileURLToPath(backend), ".pulumi") : undefined;
 }
 
-/** Whether the state knows the stack; undefined where only Pulumi itself could say. */
+/** Whether the state has the stack; undefined for a backend that only Pulumi can ask. */
 export function stackExists(backend: string, stack: string): boolean | undefined {
   const folder = stateFolder(backend);
   if (!folder) return undefined;
@@ -27,8 +27,8 @@ interface StateLock {
 }
 
 /**
- * An `up` that was killed leaves its lock behind. One whose process is dead on this host is removed;
- * a living one is somebody at work, and is named.
+ * An `up` that was killed leaves its lock. Removes the lock if its process on this host has ended;
+ * fails if the process lives.
  */
 export function clearStaleLocks(
   backend: string,
@@ -61,6 +61,6 @@ function readLock(file: string): StateLock | undefined {
   }
 }
 
-/** Of a process on another host nothing is known, so it counts as alive. */
+/** A process on another host cannot be asked, so it counts as alive. */
 const isHeld = (lock: StateLock) =>
   lock.hostname !== hostname() || readStartTime(lock.pid) !== undefined;

@@ -1,9 +1,11 @@
+import { CHANGE_MS, runDocker } from "../../../docker/run-docker.ts";
 import { ExitCode } from "../../../operate/error.ts";
-import { type DockerStack, docker, imageOf, readDockerStack } from "../docker/docker-stack.ts";
+import { findOnEngine } from "../docker/ask-engine.ts";
+import { type DockerStack, imageOf, readDockerStack } from "../docker/docker-stack.ts";
 import { inherit } from "../docker/inherit.ts";
 import { type PulumiRun, runPulumi } from "../pulumi/run-pulumi.ts";
 
-/** `pulumi up`; a server that runs on another image afterwards is asked the configured checks. */
+/** `pulumi up`; if the server runs on another image afterwards, the configured checks run. */
 export async function bringUp(
   run: PulumiRun,
   args: string[],
@@ -13,7 +15,7 @@ export async function bringUp(
   const before = stack && (await imageOf(stack.env, stack.postgres));
   const server = stack && (await containerId(stack));
   const code = await runPulumi(run, ["up", ...args]);
-  if (stack && server && (await containerId(stack)) !== server) await tellOfStop(stack, note);
+  if (stack && server && (await containerId(stack)) !== server) await noteForcedStop(stack, note);
   if (code !== ExitCode.fine || !stack || !before) return code;
   if ((await imageOf(stack.env, stack.postgres)) === before) return code;
   note("another image serves the data now; its checks:");
@@ -22,15 +24,15 @@ export async function bringUp(
   return checked;
 }
 
-async function containerId({ env, postgres }: DockerStack): Promise<string> {
-  return (await docker(env, ["container", "inspect", "--format", "{{.Id}}", postgres])).stdout;
-}
+const containerId = ({ env, postgres }: DockerStack): Promise<string | undefined> =>
+  findOnEngine(env, ["container", "inspect", "--format", "{{.Id}}", postgres]);
 
-/** From the log of the new server, which is the first to know how the old one ended. */
-async function tellOfStop({ env, postgres }: DockerStack, note: (line: string) => void) {
-  const { stdout, stderr } = await docker(env, ["logs", postgres]);
+/** Only the log of the new server shows how the old one ended. */
+async function noteForcedStop({ env, postgres }: DockerStack, note: (line: string) => void) {
+  const logs = ["logs", postgres];
+  const { stdout, stderr } = await runDocker(logs, { env, timeoutMs: CHANGE_MS });
   if (!/was not properly shut down/.test(stdout + stderr)) return;
   note(
-    "the server before this one was not shut down in order: it was killed, as after postgres.stopSeconds. The new one has recovered from its log, and nothing acknowledged is lost; a higher stopSeconds gives it more time",
+    "the previous server was not shut down in order: it was killed, for example after postgres.stopSeconds. The new server has recovered from the WAL, and no committed row is lost; a higher stopSeconds gives a server more time to stop",
   );
 }

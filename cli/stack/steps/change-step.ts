@@ -1,11 +1,18 @@
 import { isOlderVersion } from "../../../config/version-order.ts";
-import { ExitCode, ExpectedError, refused } from "../../../operate/error.ts";
-import { containerState, docker, engineError, imageOf } from "../docker/docker-stack.ts";
+import { CHANGE_MS } from "../../../docker/run-docker.ts";
+import { ExitCode, ExpectedError, refused, unreachable } from "../../../operate/error.ts";
+import { askEngine, engineError, runInContainer } from "../docker/ask-engine.ts";
+import { containerState, imageOf } from "../docker/docker-stack.ts";
 import { ensureProvenBackup } from "../docker/proven-backup.ts";
 import { askServer, describeLoss, type ServerFacts, serverFacts } from "../docker/server-facts.ts";
 import { reportingExitCode } from "../pulumi/report-exit-code.ts";
-import { atStake } from "./at-stake.ts";
-import { assertPgvector, changesNothing, setBack, updateSql } from "./pgvector-change.ts";
+import { describeStake } from "./at-stake.ts";
+import {
+  assertPgvector,
+  hasOnlyComments,
+  setVersionSql,
+  updateScriptSql,
+} from "./pgvector-change.ts";
 
 /** What the declared guard hands over; the components' `ChangeGuard` writes it. */
 export interface ChangeStep {
@@ -19,77 +26,88 @@ export interface ChangeStep {
   accept: string[];
 }
 
+type Note = (line: string) => void;
+
 export const previousTag = (prefix: string) => `${prefix}-postgres:previous`;
 
 /**
- * Before the server's image changes: refuses what the cluster would not survive, has a proven backup
- * taken first, and keeps the image that runs now.
+ * Before the server's image changes: refuses what the cluster would not survive, takes a proven backup,
+ * and tags the image that runs now.
  */
-export function runChangeStep(step: ChangeStep, note: (line: string) => void): Promise<void> {
-  return reportingExitCode(() => checkChange(step, note));
+export function runChangeStep(step: ChangeStep, note: Note): Promise<void> {
+  return reportingExitCode(() => prepareChange(step, note));
 }
 
-async function checkChange(step: ChangeStep, note: (line: string) => void): Promise<void> {
+async function prepareChange(step: ChangeStep, note: Note): Promise<void> {
   const container = `${step.prefix}-postgres`;
   const running = await imageOf(process.env, container);
-  // Nothing there, or nothing new: the image's own guard still looks at the volume.
+  // Without a container, or with the same image, only the image's own guard looks at the volume.
   if (!running || running === step.image) return;
-  await tryOnVolume(step, container);
+  await assertImageAcceptsVolume(step, container);
   if ((await containerState(process.env, container)) !== "running") {
     return note(`${container} is not running: its databases were not asked before the change`);
   }
   const facts = await serverFacts(step, container);
   const wanted = await pgvectorOf(step.image);
-  const same = step.pinned ? await withSameSql(step, facts, wanted) : [];
-  const others = Object.entries(facts.pgvector).filter(([database]) => !same.includes(database));
-  try {
-    assertPgvector({ wanted, installed: Object.fromEntries(others), accept: step.accept });
-  } catch (error) {
-    if (!(error instanceof ExpectedError) || error.exitCode !== ExitCode.refused) throw error;
-    throw refused(`${error.message}. ${await describeLoss(step.prefix, facts)}`, error);
-  }
+  const renumbered = step.pinned ? await findEqualSql(step, facts, wanted) : [];
+  await assertPgvectorChange(step, facts, wanted, renumbered);
   if (step.protect && step.provenWithinHours > 0) await ensureProvenBackup(step, note);
-  await keepPrevious(step, running, note);
-  for (const database of same) {
-    await askServer(container, step.superuser, database, setBack(wanted));
-    note(`pgvector in "${database}" is called ${wanted} again: nothing but comments had changed`);
+  await tagPrevious(step, running, note);
+  for (const database of renumbered) {
+    await askServer(container, step.superuser, database, setVersionSql(wanted));
+    note(`pgvector in "${database}" has version ${wanted} again: only comments had changed`);
   }
 }
 
 /** The new image's own guard looks at the volume while the old server still serves it. */
-async function tryOnVolume(step: ChangeStep, container: string): Promise<void> {
+async function assertImageAcceptsVolume(step: ChangeStep, container: string): Promise<void> {
   const run = ["run", "--rm", "--network", "none", "--volumes-from", `${container}:ro`];
   const env = ["-e", `PGSTEAD_ACCEPT=${step.accept.join("\n")}`];
-  const { code, stderr } = await docker(process.env, [...run, ...env, step.image, "check"]);
-  if (code === 0) return;
-  const said = /^pgstead: refused: (.*)$/m.exec(stderr)?.[1];
-  if (!said) throw engineError(process.env, stderr);
-  throw refused(`${said}. ${await atStake({ prefix: step.prefix })}`);
+  const answer = await runInContainer(process.env, [...run, ...env, step.image, "check"]);
+  if (answer.kind === "found") return;
+  if (answer.kind !== "failed") throw engineError(process.env, answer);
+  const refusal = /^pgstead: refused: (.*)$/m.exec(answer.stderr)?.[1];
+  if (refusal) throw refused(`${refusal}. ${await describeStake({ prefix: step.prefix })}`);
+  throw unreachable(
+    `the new image could not check the volume (exit code ${answer.code}): ${answer.stderr.trim()}`,
+  );
+}
+
+async function assertPgvectorChange(
+  { accept, prefix }: ChangeStep,
+  facts: ServerFacts,
+  wanted: string,
+  renumbered: string[],
+): Promise<void> {
+  const changed = Object.entries(facts.pgvector).filter(([name]) => !renumbered.includes(name));
+  try {
+    assertPgvector({ wanted, installed: Object.fromEntries(changed), accept });
+  } catch (error) {
+    if (!(error instanceof ExpectedError) || error.exitCode !== ExitCode.refused) throw error;
+    throw refused(`${error.message}. ${await describeLoss(prefix, facts)}`, error);
+  }
 }
 
 async function pgvectorOf(image: string): Promise<string> {
   const run = ["run", "--rm", "--network", "none", "--entrypoint", "pgstead-versions", image];
-  const { code, stdout, stderr } = await docker(process.env, run);
-  if (code !== 0) throw engineError(process.env, stderr);
-  return JSON.parse(stdout).pgvector;
+  return JSON.parse(await askEngine(process.env, run, CHANGE_MS)).pgvector;
 }
 
 /** Going back: databases whose newer version has the same functions, so the older library serves them. */
-async function withSameSql(step: ChangeStep, facts: ServerFacts, wanted: string) {
-  const same: string[] = [];
+async function findEqualSql(step: ChangeStep, facts: ServerFacts, wanted: string) {
+  const found: string[] = [];
   for (const [database, version] of Object.entries(facts.pgvector)) {
     if (!isOlderVersion(wanted, version)) continue;
-    const sql = updateSql(wanted, version);
+    const sql = updateScriptSql(wanted, version);
     const script = await askServer(`${step.prefix}-postgres`, step.superuser, database, sql);
-    if (changesNothing(script)) same.push(database);
+    if (hasOnlyComments(script)) found.push(database);
   }
-  return same;
+  return found;
 }
 
-async function keepPrevious(step: ChangeStep, image: string, note: (line: string) => void) {
+/** Fails if the tag cannot be set: without the image there is no way back. */
+async function tagPrevious(step: ChangeStep, image: string, note: Note) {
   const tag = previousTag(step.prefix);
-  const { code, stderr } = await docker(process.env, ["tag", image, tag]);
-  // The old container goes on until its image is safe: without it there is no way back.
-  if (code !== 0) throw engineError(process.env, stderr);
-  note(`the image that ran until now is kept as ${tag}: "pgstead undo" goes back to it`);
+  await askEngine(process.env, ["tag", image, tag], CHANGE_MS);
+  note(`the image that ran until now is tagged ${tag}: "pgstead undo" goes back to it`);
 }

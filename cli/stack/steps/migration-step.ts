@@ -23,12 +23,12 @@ export interface MigrationStep {
 }
 
 const NEW = "/var/lib/pgstead/migrations.new";
-const KEPT = "/var/lib/pgstead/migrations";
+const CURRENT = "/var/lib/pgstead/migrations";
 
-/** The files stay behind in the agent's volume: `pgstead status` in the container reads them there. */
-const UNPACK = `rm -rf ${NEW} && mkdir ${NEW} && tar -xf - -C ${NEW} && rm -rf ${KEPT} && mv ${NEW} ${KEPT}`;
+/** The files stay in the agent's volume, because `pgstead status` in the container reads them. */
+const UNPACK = `rm -rf ${NEW} && mkdir ${NEW} && tar -xf - -C ${NEW} && rm -rf ${CURRENT} && mv ${NEW} ${CURRENT}`;
 
-/** Waits for the server, then roles, extensions and migrations in a one-off container beside it. */
+/** Waits for the server, then runs bootstrap and the migrations in a one-off container. */
 export function runMigrationStep(step: MigrationStep): Promise<ExitCode> {
   return reportingExitCode(async () => {
     const code = await migrate(step);
@@ -49,13 +49,13 @@ async function migrate(step: MigrationStep): Promise<number> {
 
 function oneOff({ network, volumes }: MigrationStep): string[] {
   const mounts = Object.entries(volumes).flatMap(([path, volume]) => ["-v", `${volume}:${path}`]);
-  // The image declares a volume for a cluster; without this each run would leave one behind.
+  // The image declares a volume for a cluster; without this each run would leave an empty volume.
   const noCluster = ["--tmpfs", "/var/lib/postgresql"];
   const env = ["-e", "PGSTEAD_ANNOUNCED=1"];
   return ["run", "--rm", "-i", "--init", "--network", network, ...mounts, ...noCluster, ...env];
 }
 
-/** The URL is read from its file by the shell inside, into the tool's own environment. */
+/** The shell in the container reads the URL: docker's command line and `docker inspect` do not show it. */
 function runTool({ network }: MigrationStep, tool: NonNullable<MigrationStep["tool"]>) {
   const { command, image, urlVariable, volume, mountedAt } = tool;
   const script = `${urlVariable}="$(cat ${mountedAt}/url)" && export ${urlVariable} && ${command}`;

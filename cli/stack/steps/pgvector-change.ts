@@ -2,22 +2,22 @@ import { isOlderVersion } from "../../../config/version-order.ts";
 import { refused } from "../../../operate/error.ts";
 
 export interface PgvectorChange {
-  /** What the image brings. */
+  /** Version in the new image. */
   wanted: string;
   /** Installed versions by database. */
   installed: Record<string, string>;
-  /** Changes that the configuration has named. */
+  /** Changes that the configuration accepts. */
   accept: string[];
 }
 
-/** Lower, or of another major version, than what the databases hold: refused until it is named. */
+/** Refuses an older version, or another major version, than a database has; `accept` permits it. */
 export function assertPgvector({ wanted, installed, accept }: PgvectorChange): void {
   if (accept.includes(`pgvector ${wanted}`)) return;
   for (const [database, version] of Object.entries(installed)) {
     const reason = isOlderVersion(wanted, version)
-      ? `there is no way down, and what ${version} has written ${wanted} may not read`
+      ? `pgvector has no scripts to an older version, and ${wanted} may not read what ${version} has written`
       : majorOf(wanted) !== majorOf(version)
-        ? "a new major version may ask for every vector index to be built anew (REINDEX)"
+        ? "a new major version may need every vector index to be rebuilt (REINDEX)"
         : undefined;
     if (!reason) continue;
     throw refused(
@@ -28,8 +28,8 @@ export function assertPgvector({ wanted, installed, accept }: PgvectorChange): v
 
 const majorOf = (version: string) => version.split(".")[0];
 
-/** Asks for the text of every script that leads from the older version to the newer, or for nothing. */
-export const updateSql = (older: string, newer: string) => `
+/** Reads the text of every script from the older version to the newer; empty if there is no path. */
+export const updateScriptSql = (older: string, newer: string) => `
   with step as (
     select regexp_split_to_table(path, '--') as version, row_number() over () as n
     from pg_extension_update_paths('vector') where source = '${older}' and target = '${newer}'
@@ -40,8 +40,8 @@ export const updateSql = (older: string, newer: string) => `
   select string_agg(pg_read_file(setting || '/extension/vector--' || a || '--' || b || '.sql'), E'\n')
   from pair, pg_config where name = 'SHAREDIR' and b is not null`;
 
-/** Such a script has comments, in SQL and on objects, and no other statement. */
-export function changesNothing(script: string): boolean {
+/** Comments in the SQL and on objects, and no other statement. */
+export function hasOnlyComments(script: string): boolean {
   const lines = script.split("\n").filter((line) => line.trim() !== "");
   return (
     lines.length > 0 && lines.every((line) => /^(--|\\echo|COMMENT ON .*;$)/i.test(line.trim()))
@@ -49,8 +49,8 @@ export function changesNothing(script: string): boolean {
 }
 
 /**
- * There are no scripts down. Left at the newer number, a restore for trial would make the older one and
- * find it different, and the next step up would pass over the scripts between.
+ * pgvector has no scripts to an older version, so the catalog is changed. With the newer number, a
+ * verifying restore would find a difference, and the next update would skip the scripts in between.
  */
-export const setBack = (wanted: string) =>
+export const setVersionSql = (wanted: string) =>
   `update pg_extension set extversion = '${wanted}' where extname = 'vector'`;

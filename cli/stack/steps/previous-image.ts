@@ -1,11 +1,13 @@
+import { CHANGE_MS } from "../../../docker/run-docker.ts";
 import { type ExpectedError, mistake } from "../../../operate/error.ts";
-import { type DockerStack, docker, engineError } from "../docker/docker-stack.ts";
+import { askEngine, findOnEngine } from "../docker/ask-engine.ts";
+import type { DockerStack } from "../docker/docker-stack.ts";
 import { previousTag } from "./change-step.ts";
 
 export const notInContainers = (stack: string): ExpectedError =>
-  mistake(`stack "${stack}" runs no image: there is nothing to go back to, or to let go of`);
+  mistake(`stack "${stack}" runs no image, so it has no previous image`);
 
-/** The image that ran before the present one. */
+/** Id of the image that ran before the present one. */
 export async function previousImage(stack: DockerStack): Promise<string> {
   const image = await findPrevious(stack);
   if (image) return image;
@@ -14,27 +16,14 @@ export async function previousImage(stack: DockerStack): Promise<string> {
   );
 }
 
-/** Undefined once nothing is left to go back to. */
-export async function findPrevious({ env, stack }: DockerStack): Promise<string | undefined> {
-  const format = ["image", "inspect", "--format", "{{.Id}}", previousTag(stack)];
-  const { code, stdout, stderr } = await docker(env, format);
-  if (code === 0) return stdout.trim();
-  if (/no such image/i.test(stderr)) return undefined;
-  throw engineError(env, stderr);
-}
+/** Undefined if there is no image to go back to. */
+export const findPrevious = ({ env, stack }: DockerStack): Promise<string | undefined> =>
+  findOnEngine(env, ["image", "inspect", "--format", "{{.Id}}", previousTag(stack)]);
 
-/** A name for the image that is gone back to: the agent's is built on it. */
-export async function pinImage(stack: DockerStack, image: string): Promise<void> {
-  const { code, stderr } = await docker(stack.env, [
-    "tag",
-    image,
-    `${stack.stack}-postgres:pinned`,
-  ]);
-  if (code !== 0) throw engineError(stack.env, stderr);
-}
+/** Gives the image of `undo` a name, because the agent's image is built on it. */
+export const pinImage = ({ env, stack }: DockerStack, image: string): Promise<string> =>
+  askEngine(env, ["tag", image, `${stack}-postgres:pinned`], CHANGE_MS);
 
-/** The image itself goes when nothing else refers to it. */
-export async function releasePrevious(stack: DockerStack): Promise<void> {
-  const { code, stderr } = await docker(stack.env, ["rmi", previousTag(stack.stack)]);
-  if (code !== 0) throw engineError(stack.env, stderr);
-}
+/** Removes the tag; the engine removes the image when no other tag or container uses it. */
+export const releasePrevious = ({ env, stack }: DockerStack): Promise<string> =>
+  askEngine(env, ["rmi", previousTag(stack)], CHANGE_MS);

@@ -7,7 +7,7 @@ type Note = (line: string) => void;
 
 const stackFolder = (root: string, stack: string) => join(root, ".pgstead", stack);
 
-/** `--delete-data` takes the stack's name, so that a line from the history deletes nothing else. */
+/** `--delete-data` names the stack, so that a command from the shell's history deletes no other data. */
 export function assertMeant(stack: string, named: string | undefined): void {
   if (named !== undefined && named !== stack) {
     throw mistake(
@@ -16,7 +16,7 @@ export function assertMeant(stack: string, named: string | undefined): void {
   }
 }
 
-/** A plain `pulumi destroy` cannot stop the server, for Pulumi knows it by a record only. */
+/** `pulumi destroy` does not stop the server, because Pulumi's state has only a record of it. */
 export async function stopEmbedded(root: string, stack: string, note: Note): Promise<void> {
   const file = join(stackFolder(root, stack), "settings.json");
   if (!existsSync(file)) return;

@@ -9,27 +9,27 @@ import type { Finding } from "./finding.ts";
 
 const name = "bucket";
 
-/** Whether the bucket still is what `up` left: asked of the service, through the provider itself. */
-export async function bucket(root: string, stack: string): Promise<Finding | undefined> {
+/** Whether the bucket is still as the last `up` left it: the provider asks the service. */
+export async function findBucket(root: string, stack: string): Promise<Finding | undefined> {
   const declared = readDockerStack(root, stack);
   if (!declared) return undefined;
-  if (!readStackFile(root, stack).config?.["pgstead:bucket"]) return without(declared.isProtected);
+  if (!readStackFile(root, stack).config?.["pgstead:bucket"]) return noBucket(declared.isProtected);
   try {
-    return await compared(root, stack);
+    return await compareWithState(root, stack);
   } catch (error) {
-    // Without a backend or a passphrase the state cannot be read; its own finding says so.
+    // The state cannot be read without a backend and a passphrase; "state" is a finding of its own.
     if ((error as ExpectedError).exitCode === undefined) throw error;
     return { name, state: "note", detail: `not looked at: ${(error as Error).message}` };
   }
 }
 
-function without(isProtected: boolean): Finding {
-  const detail = "none; the backups lie on the machine that may burn";
+function noBucket(isProtected: boolean): Finding {
+  const detail = "none; all backups are on one machine, and are lost with it";
   if (!isProtected) return { name, state: "ok", detail };
   return { name, state: "note", detail, fix: `set pgstead:bucket; "{}" makes one` };
 }
 
-async function compared(root: string, stack: string): Promise<Finding> {
+async function compareWithState(root: string, stack: string): Promise<Finding> {
   const cli = findPulumi(() => {});
   if (!cli) return { name, state: "note", detail: "not looked at without the Pulumi CLI" };
   const env = pulumiEnvironment(root, stack, cli.program);
@@ -40,7 +40,7 @@ async function compared(root: string, stack: string): Promise<Finding> {
   const { code, stdout, stderr } = await captured({ program: cli.program, env, root, stack }, [
     ...["refresh", "--preview-only", "--json", "--stack", stack, "--target", target],
   ]);
-  const answer = parsed(stdout);
+  const answer = parse(stdout);
   if (code !== 0 || !answer.steps) {
     const detail = `cannot be looked at: ${firstError(answer) ?? stderr.trim().split("\n").at(-1)}`;
     return { name, state: "missing", detail, fix: "see docs/bucket.md, What goes wrong" };
@@ -60,7 +60,7 @@ interface Answer {
   diagnostics?: { severity: string; message: string }[];
 }
 
-function parsed(stdout: string): Answer {
+function parse(stdout: string): Answer {
   try {
     return JSON.parse(stdout);
   } catch {
