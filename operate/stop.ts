@@ -8,17 +8,22 @@ const EXIT_CODES = {
 
 export type StopName = keyof typeof EXIT_CODES;
 
+export class Stopped extends ExpectedError {
+  readonly by: StopName;
+
+  constructor(by: StopName) {
+    super(
+      EXIT_CODES[by],
+      `stopped by ${by}; the running statement was cancelled and unfinished files were removed`,
+    );
+    this.by = by;
+  }
+}
+
 const controller = new AbortController();
 
-/** One per process: a signal ends everything that a verb has begun. Its reason is the error to show. */
+/** One per process: a signal ends everything that a verb has begun. Its reason is a `Stopped`. */
 export const stopSignal = controller.signal;
 
 /** The first request counts. */
-export function requestStop(name: StopName): void {
-  controller.abort(
-    new ExpectedError(
-      EXIT_CODES[name],
-      `stopped by ${name}; the running statement was cancelled and unfinished files were removed`,
-    ),
-  );
-}
+export const requestStop = (by: StopName) => controller.abort(new Stopped(by));

@@ -23,9 +23,7 @@ export async function withClient<T>(
 ): Promise<T> {
   const client = await connect(settings, options);
   try {
-    return await (options.cancelsItself
-      ? use(client)
-      : cancelOnStop(client, () => use(client)));
+    return await (options.cancelsItself ? use(client) : cancelOnStop(client, () => use(client)));
   } finally {
     await client.end().catch(() => {});
   }
