@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { Writable } from "node:stream";
 import { mistake } from "../operate/error.ts";
 import type { Settings } from "../operate/settings.ts";
 import type { DockerStack } from "./stack/docker/docker-stack.ts";
@@ -9,11 +10,14 @@ export interface GlobalOptions {
   settings?: string;
   json?: boolean;
   yes?: boolean;
-  allowUnreachable?: boolean;
 }
 
-/** Thrown instead of settings: the verb runs where the database is, inside the stack's agent. */
-export class RunsInAgent extends Error {}
+export interface Speech {
+  /** Where results go. @default - stdout */
+  out?: Writable;
+  /** Applied to each line and result: in the agent, paths of the person's side replace its own. */
+  rewrite?: (text: string) => string;
+}
 
 /** What every verb may ask for: which stack, its settings, and how to speak to the caller. */
 export class Context {
@@ -21,13 +25,18 @@ export class Context {
   /** Asked questions count as answered with yes. */
   readonly yes: boolean;
   private readonly options: GlobalOptions;
-  /** Read once, for they may come from standard input. */
+  private readonly out: Writable;
+  private readonly rewrite: (text: string) => string;
+  /** Read once, because they may come from standard input. */
   private read: Settings | undefined;
+  private declared: DockerStack | undefined | "unread" = "unread";
 
-  constructor(options: GlobalOptions) {
+  constructor(options: GlobalOptions, { out, rewrite }: Speech = {}) {
     this.options = options;
     this.json = options.json ?? false;
     this.yes = options.yes ?? false;
+    this.out = out ?? process.stdout;
+    this.rewrite = rewrite ?? ((text) => text);
   }
 
   private get givenSettings(): string | undefined {
@@ -47,21 +56,12 @@ export class Context {
     return resolveStack(this.options.stack);
   }
 
-  /**
-   * The settings that the last `up` wrote for the stack. Where they lie in a container, the verb goes
-   * there: whatever a verb does before this call, it does twice.
-   */
+  /** The settings that the last `up` wrote for the stack, for verbs that reach its database from here. */
   async settings(): Promise<Settings> {
-    const declared = await this.dockerStack();
-    if (declared) {
-      const { isRunning, settingsWithoutServer } = await import("./stack/docker/docker-stack.ts");
-      if (await isRunning(declared, declared.agent)) throw new RunsInAgent();
-      if (this.options.allowUnreachable) return settingsWithoutServer(declared);
-      const { notRunning } = await import("./stack/docker/docker-stack.ts");
-      throw await notRunning(declared, declared.agent);
+    if (!this.read) {
+      const { readSettings } = await import("../operate/settings.ts");
+      this.read = readSettings(await this.settingsFile());
     }
-    const { readSettings } = await import("../operate/settings.ts");
-    this.read ??= readSettings(await this.settingsFile());
     return this.read;
   }
 
@@ -75,16 +75,31 @@ export class Context {
     return { ...settings, migrations: { ...settings.migrations, folder } };
   }
 
+  /** A verb that can do without the database goes on with the files of this checkout. */
+  async goOnWithoutDatabase(): Promise<void> {
+    this.read = await this.checkoutSettings();
+  }
+
   /** The stack as its file declares it, if its database runs in containers and we stand outside. */
   async dockerStack(): Promise<DockerStack | undefined> {
-    if (this.givenSettings) return undefined;
-    const { readDockerStack } = await import("./stack/docker/docker-stack.ts");
-    return readDockerStack(await this.root(), await this.stack());
+    if (this.declared === "unread") {
+      const { readDockerStack } = await import("./stack/docker/docker-stack.ts");
+      this.declared = this.givenSettings
+        ? undefined
+        : readDockerStack(await this.root(), await this.stack());
+    }
+    return this.declared;
   }
 
   async settingsFile(): Promise<string> {
     if (this.givenSettings) return this.givenSettings;
     const stack = await this.stack();
+    const declared = await this.dockerStack();
+    if (declared) {
+      throw mistake(
+        `this runs in the containers of stack "${stack}", not here: docker exec ${declared.agent} pgstead ...`,
+      );
+    }
     const file = join(await this.root(), ".pgstead", stack, "settings.json");
     if (!existsSync(file)) {
       throw mistake(
@@ -101,11 +116,11 @@ export class Context {
       : typeof text === "function"
         ? text()
         : text;
-    if (shown !== "") process.stdout.write(`${shown}\n`);
+    if (shown !== "") this.out.write(`${this.rewrite(shown)}\n`);
   }
 
   /** Progress and remarks: always on stderr, so that stdout stays the result. */
   note(line: string): void {
-    process.stderr.write(`${line}\n`);
+    process.stderr.write(`${this.rewrite(line)}\n`);
   }
 }

@@ -1,20 +1,42 @@
-import { ExitCode, ExpectedError } from "../operate/error.ts";
+import type { ExpectedError } from "../operate/error.ts";
+import { requestStop, type StopName, stopSignal } from "../operate/stop.ts";
 
-/** Lets `use` clean up behind itself when it is told to stop; the second time it is over at once. */
-export async function untilInterrupted<T>(use: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const controller = new AbortController();
-  const stop = () =>
-    controller.abort(new ExpectedError(ExitCode.mistake, "stopped; nothing half-done was left"));
-  process.once("SIGINT", stop);
-  process.once("SIGTERM", stop);
+const SIGNALS: StopName[] = ["SIGINT", "SIGTERM", "SIGHUP"];
+/** Time to cancel statements and remove files. After it the process ends, whatever it does. */
+const GRACE_MS = 20_000;
+
+const reason = () => stopSignal.reason as ExpectedError;
+
+/**
+ * Runs `use` until it ends or the process is told to stop: by a signal, or because the terminal or the
+ * reader of its output is gone. The second signal ends the process at once.
+ */
+export async function untilStopped<T>(use: () => Promise<T>): Promise<T> {
+  stopSignal.throwIfAborted();
+  const onSignal = (name: NodeJS.Signals) => {
+    if (stopSignal.aborted) process.exit(reason().exitCode);
+    requestStop(name as StopName);
+  };
+  const onBrokenOutput = (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
+    requestStop("SIGHUP");
+  };
+  const onStop = () => {
+    // Also if nothing is left to wait for, and the process ends by itself.
+    process.exitCode = reason().exitCode;
+    setTimeout(() => process.exit(reason().exitCode), GRACE_MS).unref();
+  };
+  for (const name of SIGNALS) process.on(name, onSignal);
+  // They stay: the error of a write can come after the last line of the verb.
+  for (const output of [process.stdout, process.stderr]) output.on("error", onBrokenOutput);
+  stopSignal.addEventListener("abort", onStop, { once: true });
   try {
-    return await use(controller.signal);
+    return await use();
   } catch (error) {
-    // Whatever fails because of the stop fails in its own words.
-    if (controller.signal.aborted) throw controller.signal.reason;
+    // What fails because of the stop is not worth a message of its own.
+    stopSignal.throwIfAborted();
     throw error;
   } finally {
-    process.off("SIGINT", stop);
-    process.off("SIGTERM", stop);
+    for (const name of SIGNALS) process.off(name, onSignal);
   }
 }

@@ -1,13 +1,18 @@
 import { Command, CommanderError } from "commander";
-import { ExitCode, ExpectedError } from "../operate/error.ts";
-import { Context, type GlobalOptions, RunsInAgent } from "./context.ts";
-import type { Call, Verb } from "./verb.ts";
+import { ExitCode } from "../operate/error.ts";
+import { Context, type GlobalOptions } from "./context.ts";
+import { describeFailure } from "./request.ts";
+import { runVerb } from "./run-verb.ts";
+import type { Verb } from "./verb.ts";
 import { verbs } from "./verbs.ts";
 import { version } from "./version.ts";
 
 export async function main(argv: string[]): Promise<void> {
   try {
-    await program().parseAsync(argv, { from: "user" });
+    if (argv.length === 0) {
+      const { showOverview } = await import("./overview.ts");
+      await showOverview();
+    } else await program().parseAsync(argv, { from: "user" });
   } catch (error) {
     process.exitCode = explain(error, argv.includes("--json"));
   }
@@ -26,23 +31,26 @@ function program(): Command {
   for (const verb of verbs) {
     const words = verb.name.split(" ");
     const own = words.pop() as string;
-    const parent = words.length === 0 ? root : groupOf(words.join(" "));
+    const parent = words.length === 0 ? root : groupOf(words.join(" "), verb);
     addVerb(parent, own, verb);
   }
+  addAnswer(root);
   return root;
 
-  function groupOf(name: string): Command {
+  function groupOf(name: string, { group }: Verb): Command {
     const known = groups.get(name);
     if (known) return known;
     const created = root
       .command(name)
       .description(`verbs: ${verbsOf(name).join(", ")}`)
-      .helpGroup(`${name}:`)
+      .helpGroup(`${group === STARTED ? group : name}:`)
       .exitOverride();
     groups.set(name, created);
     return created;
   }
 }
+
+const STARTED = "started by the stack itself";
 
 const verbsOf = (group: string) =>
   verbs
@@ -60,8 +68,12 @@ function addVerb(parent: Command, name: string, verb: Verb): void {
     .option("--settings <file>", "settings written by `up` (PGSTEAD_SETTINGS)")
     .option("--json", "print JSON on stdout")
     .option("-y, --yes", "answer yes to every question")
-    .exitOverride()
-    .addHelpText("after", `\nExamples:\n${verb.examples.map((line) => `  ${line}`).join("\n")}`);
+    .exitOverride();
+  if (verb.help) command.addHelpText("after", `\n${verb.help}`);
+  command.addHelpText(
+    "after",
+    `\nExamples:\n${verb.examples.map((line) => `  ${line}`).join("\n")}`,
+  );
   for (const option of verb.options ?? []) {
     command.option(option.flags, option.description, option.default);
   }
@@ -72,45 +84,39 @@ function addVerb(parent: Command, name: string, verb: Verb): void {
     const context = new Context(options as GlobalOptions);
     if (verb.writes && !context.json && !process.env.PGSTEAD_ANNOUNCED)
       context.note(`stack: ${await context.stack()}`);
-    const code = await runHereOrInAgent(verb, context, { args: command.args, options });
-    process.exitCode = code ?? ExitCode.fine;
+    process.exitCode = await runVerb(verb, context, { args: command.args, options });
   });
 }
 
-async function runHereOrInAgent(verb: Verb, context: Context, call: Call) {
-  try {
-    return await verb.run(context, call);
-  } catch (error) {
-    if (!(error instanceof RunsInAgent)) throw error;
-    const { runInAgent } = await import("./stack/docker/run-in-agent.ts");
-    return runInAgent(context, process.argv.slice(2));
-  }
+/** No verb of the table: it runs any of them, for the other side of a `docker exec`. */
+function addAnswer(root: Command): void {
+  root
+    .command("answer")
+    .summary("what `pgstead` starts in the agent; reads a request from stdin")
+    .helpGroup(`${STARTED}:`)
+    .exitOverride()
+    .action(async () => {
+      const { answerRequest } = await import("./answer.ts");
+      await answerRequest(verbs);
+    });
 }
 
 const exitCodes = `
 Exit codes: 0 fine, 1 the person's mistake, 2 something pending, drifted, stale or failing a check,
-3 the database is out of reach or refused, 4 a guard refused.`;
+3 the database is out of reach or refused, 4 a guard refused, 129, 130, 143 stopped by a closed terminal,
+Ctrl-C, TERM.`;
 
 /** The one place that decides what a failure looks like. A bug shows its stack, the rest does not. */
 function explain(error: unknown, json: boolean): number {
   // Commander has printed its own message, or the help that was asked for.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : ExitCode.mistake;
-  if (error instanceof ExpectedError) {
+  const { message, exitCode, failure, stack } = describeFailure(error);
+  if (stack !== undefined) {
+    console.error(stack);
+    console.error("This is a bug of pgstead; the lines above say where.");
+  } else if (json) {
     // A migration that failed says where, in parts that programs can read.
-    const { message, exitCode, failure } = error as ExpectedError & { failure?: unknown };
-    if (json) console.log(JSON.stringify({ error: message, exitCode, failure }));
-    else console.error(`error: ${error.message}`);
-    return error.exitCode;
-  }
-  // The file system said no: full, read-only, not ours. Its message names the path.
-  if (isSystemError(error)) {
-    console.error(`error: ${error.message.replace(/^[A-Z]+: /, "")}`);
-    return ExitCode.mistake;
-  }
-  console.error(error);
-  console.error("This is a bug of pgstead; the lines above say where.");
-  return ExitCode.mistake;
+    console.log(JSON.stringify({ error: message, exitCode, failure }));
+  } else console.error(`error: ${message}`);
+  return exitCode;
 }
-
-const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
-  error instanceof Error && "syscall" in error && "path" in error;

@@ -7,6 +7,10 @@ export const ExitCode = {
   pending: 2,
   unreachable: 3,
   refused: 4,
+  /** A signal ended the verb: 128 and its number, as shells count. */
+  hangup: 129,
+  interrupted: 130,
+  terminated: 143,
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 

@@ -4,6 +4,7 @@ import type { Verb } from "../verb.ts";
 
 export const adoptVolume: Verb = {
   name: "adopt-volume",
+  where: "here",
   group: "stack",
   summary: "bring the cluster of another volume into this stack before its first up; dumps it too",
   args: "[name]",

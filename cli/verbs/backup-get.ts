@@ -1,51 +1,52 @@
-import type { Found } from "../../operate/backup/store/find-backup.ts";
+import { basename } from "node:path";
 import type { GetResult } from "../../operate/backup/store/get-backup.ts";
-import { ExitCode } from "../../operate/error.ts";
 import { bytes } from "../../operate/human-units.ts";
-import type { Verb } from "../verb.ts";
+import { saveFile } from "../save-file.ts";
+import { splitVerb } from "../verb.ts";
 
-export const backupGet: Verb = {
+export const backupGet = splitVerb({
   name: "backup get",
+  where: "split",
   group: "backup",
-  summary: "copy a backup's dump out of the folder or the bucket, checked on the way",
+  summary: "copy a backup's dump from the folder or the bucket, and check the copy",
   args: "<id>",
   options: [
-    { flags: "-o, --out <file>", description: "file, or - for stdout; here under its own name" },
+    {
+      flags: "-o, --out <file>",
+      description: "file, or - for stdout; by default its own name in the current folder",
+    },
   ],
   examples: [
     "pgstead backup get latest",
     "pgstead backup get app-20260507T020000Z --out - | pg_restore --list",
   ],
-  async run(context, { args, options }) {
-    const id = args[0] as string;
-    const remote = options.out === "-" ? undefined : await context.dockerStack();
-    if (remote) {
-      // The file is wanted here, not in the container where the backups lie.
-      const { askAgent, saveFromAgent } = await import("../stack/docker/save-from-agent.ts");
-      const { manifest } = await askAgent<Found>(remote, ["backup", "show", id]);
-      const out = String(options.out ?? manifest.dump.file);
-      const code = await saveFromAgent(remote, ["backup", "get", manifest.id], out);
-      if (code === ExitCode.fine) context.print({ out, manifest }, `${out}: checksum right`);
-      return code;
-    }
+  async answer(context, { args }, out) {
     const { getBackup } = await import("../../operate/backup/store/get-backup.ts");
-    const result = await getBackup(await context.settings(), id, {
-      note: (line) => context.note(line),
-      ...(options.out !== undefined && { out: String(options.out) }),
-    });
-    if (result.out !== "-") context.print(result, () => describe(result));
+    const note = (line: string) => context.note(line);
+    return getBackup(await context.settings(), args[0] as string, out, note);
   },
-};
+  async run(context, { args, options }, ask) {
+    const given = options.out as string | undefined;
+    // Only the answer knows the dump's name, and no path in it counts: it comes from elsewhere.
+    const nameOf = ({ file }: GetResult) => given ?? basename(file);
+    const out = given ?? basename(args[0] as string);
+    const result = await saveFile(out, (target) => ask({ out: target }), nameOf);
+    if (out === "-") return;
+    const { file, ...found } = { ...result, out: nameOf(result) };
+    context.print(found, () => describe(found));
+  },
+});
 
-const describe = (result: GetResult) =>
-  result.encrypted ? describeEncrypted(result) : describePlain(result);
+type Got = Omit<GetResult, "file"> & { out: string };
 
-const describeEncrypted = ({ manifest, out }: GetResult) =>
+const describe = (got: Got) => (got.encrypted ? describeEncrypted(got) : describePlain(got));
+
+const describeEncrypted = ({ manifest, out }: Got) =>
   [
     `${out}: from the bucket, encrypted; with your key:`,
     `  age --decrypt --identity KEY --output ${manifest.dump.file} ${out}`,
     `  echo "${manifest.dump.sha256}  ${manifest.dump.file}" | sha256sum --check`,
   ].join("\n");
 
-const describePlain = ({ manifest, where, out }: GetResult) =>
+const describePlain = ({ manifest, where, out }: Got) =>
   `${out}: ${bytes(manifest.dump.size)}, from ${where === "local" ? "the folder" : "the bucket"}, checksum right`;

@@ -6,6 +6,7 @@ import type { Verb } from "../verb.ts";
 
 export const backupList: Verb = {
   name: "backup list",
+  where: "agent",
   group: "backup",
   summary:
     "backups with age, size, where copies lie, and which are proven; exit 2 if there is no good one",

@@ -2,17 +2,19 @@ import type { Compression } from "../../operate/backup/take/dump-to.ts";
 import type { BackupResult } from "../../operate/backup/take/take-backup.ts";
 import { ExitCode, mistake } from "../../operate/error.ts";
 import { bytes } from "../../operate/human-units.ts";
+import { stopSignal } from "../../operate/stop.ts";
 import type { Context } from "../context.ts";
-import { untilInterrupted } from "../interrupt.ts";
-import type { Verb } from "../verb.ts";
+import { saveFile } from "../save-file.ts";
+import { type Ask, type Call, splitVerb } from "../verb.ts";
 import { version } from "../version.ts";
 import { wholeNumber } from "./migrate-options.ts";
 
-export const backupNow: Verb = {
+export const backupNow = splitVerb({
   name: "backup now",
+  where: "split",
   group: "backup",
   summary:
-    "dump the database, check the dump and upload it; exit 2 if it is not whole or not off-site",
+    "dump the database, check the dump and upload it; exit 2 if it is incomplete or not uploaded",
   options: [
     { flags: "--plain", description: "SQL text (gzip) instead of pg_dump's custom format" },
     {
@@ -28,10 +30,10 @@ export const backupNow: Verb = {
       description: "another volume of the engine instead, as a tar file; needs --out",
     },
     { flags: "--pause", description: "freeze the containers that use the --volume meanwhile" },
-    { flags: "--scheduled", description: "marks it as a run of the schedule, not of a person" },
+    { flags: "--scheduled", description: "recorded as a run of the schedule, not of a person" },
     {
       flags: "--wait <seconds>",
-      description: "wait so long for another operation",
+      description: "how long to wait for another operation",
       default: "600",
     },
   ],
@@ -42,47 +44,49 @@ export const backupNow: Verb = {
     "pgstead backup now --out - | ssh elsewhere 'cat > app.dump'",
   ],
   writes: true,
-  async run(context, { options }) {
+  async answer(context, call, target): Promise<Answer> {
+    const { options } = call;
+    const settings = await context.settings();
+    const shared = {
+      format: options.plain ? "plain" : "custom",
+      waitMs: wholeNumber(String(options.wait), "--wait") * 1000,
+      note: (line: string) => context.note(line),
+      signal: stopSignal,
+    } as const;
+    if (options.out !== undefined) {
+      const { dumpTo } = await import("../../operate/backup/take/dump-to.ts");
+      const compress = options.compress as Compression;
+      return { warnings: await dumpTo(settings, target, { ...shared, compress }) };
+    }
+    const backup = await import("../../operate/backup/take/take-backup.ts");
+    const trigger = options.scheduled ? "schedule" : "now";
+    return {
+      backup: await backup.takeBackup(settings, { ...shared, trigger, pgsteadVersion: version }),
+    };
+  },
+  async run(context, { options }, ask) {
     const out = options.out as string | undefined;
     if (options.volume) return saveVolumeHere(context, { ...options, out });
-    const remote = out && out !== "-" ? await context.dockerStack() : undefined;
-    if (remote) {
-      // The file is wanted here, not in the container where pg_dump is.
-      const { saveFromAgent } = await import("../stack/docker/save-from-agent.ts");
-      const { compressionOf } = await import("../../operate/backup/take/dump-to.ts");
-      const compress = ["--compress", String(options.compress ?? compressionOf(out as string))];
-      const plain = options.plain ? ["--plain", ...compress] : [];
-      const verb = ["backup", "now", ...plain, "--wait", String(options.wait)];
-      const code = await saveFromAgent(remote, verb, out as string);
-      if (code === ExitCode.fine) context.print({ out }, `written to ${out}`);
-      return code;
-    }
-    const settings = await context.settings();
-    const format = options.plain ? "plain" : "custom";
-    const waitMs = wholeNumber(String(options.wait), "--wait") * 1000;
-    const note = (line: string) => context.note(line);
-    const shared = { format, waitMs, note } as const;
-    return untilInterrupted(async (signal) => {
-      if (out) {
-        const { dumpTo } = await import("../../operate/backup/take/dump-to.ts");
-        const compress = readCompression(options.compress);
-        const warnings = await dumpTo(settings, { ...shared, out, signal, ...compress });
-        for (const warning of warnings) note(warning);
-        if (out !== "-") context.print({ out, warnings }, `written to ${out}`);
-        return warnings.length > 0 ? ExitCode.pending : ExitCode.fine;
-      }
-      const backup = await import("../../operate/backup/take/take-backup.ts");
-      const result = await backup.takeBackup(settings, {
-        ...shared,
-        trigger: options.scheduled ? "schedule" : "now",
-        pgsteadVersion: version,
-        signal,
-      });
-      context.print(result, () => describe(result));
-      return result.uploadError || !result.manifest.complete ? ExitCode.pending : ExitCode.fine;
-    });
+    if (out !== undefined) return dumpInto(context, out, options, ask);
+    const { backup } = (await ask()) as Backup;
+    context.print(backup, () => describe(backup));
+    return backup.uploadError || !backup.manifest.complete ? ExitCode.pending : ExitCode.fine;
   },
-};
+});
+
+type Backup = { backup: BackupResult };
+type Dump = { warnings: string[] };
+type Answer = Backup | Dump;
+
+async function dumpInto(context: Context, out: string, options: Call["options"], ask: Ask<Answer>) {
+  const compress = await readCompression(options.compress, out);
+  const { warnings } = (await saveFile(out, (target) =>
+    ask({ options: { ...options, compress }, out: target }),
+  )) as Dump;
+  for (const warning of warnings) context.note(warning);
+  if (out !== "-") context.print({ out, warnings }, `written to ${out}`);
+  return warnings.length > 0 ? ExitCode.pending : ExitCode.fine;
+}
 
 async function saveVolumeHere(context: Context, options: Record<string, unknown>) {
   const { out, volume, pause } = options as { out?: string; volume: string; pause?: boolean };
@@ -95,17 +99,19 @@ async function saveVolumeHere(context: Context, options: Record<string, unknown>
   }
   const { saveVolume } = await import("../stack/docker/save-volume.ts");
   const note = (line: string) => context.note(line);
-  const saved = await untilInterrupted((signal) =>
-    saveVolume(stack, { volume, out, pause: pause === true, note, signal }),
-  );
+  const saved = await saveVolume(stack, {
+    ...{ volume, out, pause: pause === true },
+    ...{ note, signal: stopSignal },
+  });
   context.print(saved, `${out}: ${bytes(saved.bytes)}, sha256 ${saved.sha256}`);
   return ExitCode.fine;
 }
 
-function readCompression(how: unknown): { compress?: Compression } {
-  if (how === undefined) return {};
-  if (how === "none" || how === "gzip" || how === "zstd") return { compress: how };
-  throw mistake(`--compress takes none, gzip or zstd, not "${how}"`);
+async function readCompression(how: unknown, out: string): Promise<Compression> {
+  if (how === "none" || how === "gzip" || how === "zstd") return how;
+  if (how !== undefined) throw mistake(`--compress takes none, gzip or zstd, not "${how}"`);
+  const { compressionOf } = await import("../../operate/backup/take/dump-to.ts");
+  return compressionOf(out);
 }
 
 function describe({ manifest, uploaded, uploadError, pruned }: BackupResult): string {
@@ -114,12 +120,12 @@ function describe({ manifest, uploaded, uploadError, pruned }: BackupResult): st
     `${manifest.id}: ${bytes(manifest.dump.size)} of ${tables} tables in ${(manifest.durationMs / 1000).toFixed(1)} s`,
   ];
   if (!manifest.complete) {
-    lines.push("NOT WHOLE, and so it does not count as a backup:");
+    lines.push("INCOMPLETE, so it does not count as a backup:");
     lines.push(...manifest.warnings.map((line) => `  ${line}`));
   }
   const earlier = uploaded.filter((id) => id !== manifest.id);
   if (uploaded.includes(manifest.id)) lines.push("uploaded to the bucket");
-  if (earlier.length > 0) lines.push(`uploaded what was missing there: ${earlier.join(", ")}`);
+  if (earlier.length > 0) lines.push(`uploaded what the bucket lacked: ${earlier.join(", ")}`);
   if (uploadError) lines.push(`NOT UPLOADED: ${uploadError}`);
   if (pruned.length > 0) lines.push(`removed here, by age: ${pruned.join(", ")}`);
   return lines.join("\n");

@@ -4,6 +4,7 @@ import type { Verb } from "../verb.ts";
 
 export const backupPrune: Verb = {
   name: "backup prune",
+  where: "agent",
   group: "backup",
   summary: "remove the local copies that are due, as each backup does; never touches the bucket",
   options: [{ flags: "--dry-run", description: "only say what happens to each copy, and why" }],

@@ -1,37 +1,43 @@
 import type { State } from "../../operate/agent/state.ts";
-import type { Verb } from "../verb.ts";
+import { splitVerb } from "../verb.ts";
 
-export const backupSchedule: Verb = {
+export const backupSchedule = splitVerb({
   name: "backup schedule",
+  where: "split",
   group: "backup",
-  summary: "when the next backups are taken, in UTC and here, and what came of the last one",
+  summary: "when the next backups are taken, in UTC and local time, and how the last run ended",
   examples: ["pgstead backup schedule", "TZ=Europe/Berlin pgstead backup schedule --json"],
-  async run(context) {
+  async answer(context) {
     const { backupSettings } = await import("../../operate/backup/backup-settings.ts");
     const { parseSchedule } = await import("../../operate/agent/due.ts");
     const { readState } = await import("../../operate/agent/state.ts");
     const { folder, schedule, verify } = backupSettings(await context.settings());
     const next = parseSchedule(schedule).nextRuns(5);
     const { last, failures } = readState(folder);
-    const result = { schedule, verify, next: next.map((at) => at.toISOString()), last, failures };
+    return { schedule, verify, next: next.map((at) => at.toISOString()), last, failures };
+  },
+  // The time zone is the person's.
+  async run(context, _call, ask) {
+    const result = await ask();
+    const { schedule, verify, next, last, failures } = result;
     context.print(result, () =>
       [
         `"${schedule}" in UTC; restored and compared: ${verify}`,
-        ...next.map((at) => `  ${at.toISOString().replace(".000", "")}  ${local(at)}`),
-        ...lastRun(last, failures),
+        ...next.map((at) => `  ${at.replace(".000", "")}  ${localTime(at)}`),
+        ...describeLastRun(last, failures),
       ].join("\n"),
     );
   },
-};
+});
 
-const local = (at: Date) =>
-  at.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "long", hour12: false });
+const localTime = (at: string) =>
+  new Date(at).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "long", hour12: false });
 
-function lastRun(last: State["last"], failures: number): string[] {
+function describeLastRun(last: State["last"], failures: number): string[] {
   if (!last) return ["no run yet"];
-  const told = `last run, due ${last.due}: ${last.outcome}${last.id ? ` (${last.id})` : ""}`;
+  const outcome = `last run, due ${last.due}: ${last.outcome}${last.id ? ` (${last.id})` : ""}`;
   return [
-    told,
+    outcome,
     ...(last.error ? [`  ${last.error}`] : []),
     ...(failures > 0
       ? [`  failed ${failures} times in a row; it is tried again within the hour`]

@@ -4,6 +4,7 @@ import type { Verb } from "../verb.ts";
 
 export const backupShow: Verb = {
   name: "backup show",
+  where: "agent",
   group: "backup",
   summary: "what a backup holds: versions, tables and rows, checksums",
   args: "[id]",

@@ -1,10 +1,11 @@
 import type { Uploaded } from "../../operate/backup/store/update-bucket.ts";
 import { ExitCode } from "../../operate/error.ts";
-import { untilInterrupted } from "../interrupt.ts";
+import { stopSignal } from "../../operate/stop.ts";
 import type { Verb } from "../verb.ts";
 
 export const backupUpload: Verb = {
   name: "backup upload",
+  where: "agent",
   group: "backup",
   summary: "bring the good local backups to the bucket that it lacks",
   examples: ["pgstead backup upload"],
@@ -14,7 +15,7 @@ export const backupUpload: Verb = {
     const { backupSettings } = await import("../../operate/backup/backup-settings.ts");
     const backups = backupSettings(await context.settings());
     const note = (line: string) => context.note(line);
-    const result = await untilInterrupted((signal) => updateBucket(backups, { note, signal }));
+    const result = await updateBucket(backups, { note, signal: stopSignal });
     context.print(result, () => describe(result, Boolean(backups.bucket)));
     return result.error ? ExitCode.unreachable : ExitCode.fine;
   },

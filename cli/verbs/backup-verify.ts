@@ -1,12 +1,13 @@
 import type { Proof } from "../../operate/backup/format/proof.ts";
 import { ExitCode } from "../../operate/error.ts";
-import { untilInterrupted } from "../interrupt.ts";
+import { stopSignal } from "../../operate/stop.ts";
 import type { Verb } from "../verb.ts";
 import { version } from "../version.ts";
 import { wholeNumber } from "./migrate-options.ts";
 
 export const backupVerify: Verb = {
   name: "backup verify",
+  where: "agent",
   group: "backup",
   summary:
     "restore a backup into a scratch server and compare it; exit 2 if it fails, 4 if it could not be tried",
@@ -21,19 +22,17 @@ export const backupVerify: Verb = {
     const settings = await context.settings();
     const note = (line: string) => context.note(line);
     const waitMs = wholeNumber(String(options.wait), "--wait") * 1000;
-    return untilInterrupted(async (signal) => {
-      const { verifyBackup } = await import("../../operate/backup/prove/verify-backup.ts");
-      const proof = await verifyBackup(settings, args[0] ?? "latest", {
-        ...{ fromBucket: options.fromBucket === true, pgsteadVersion: version },
-        ...{ waitMs, note, signal },
-      });
-      const { updateBucket } = await import("../../operate/backup/store/update-bucket.ts");
-      const uploadError = settings.backups
-        ? (await updateBucket(settings.backups, { note, signal })).error
-        : null;
-      context.print({ ...proof, uploadError }, () => describe(proof, uploadError));
-      return EXIT[proof.state];
+    const { verifyBackup } = await import("../../operate/backup/prove/verify-backup.ts");
+    const proof = await verifyBackup(settings, args[0] ?? "latest", {
+      ...{ fromBucket: options.fromBucket === true, pgsteadVersion: version },
+      ...{ waitMs, note, signal: stopSignal },
     });
+    const { updateBucket } = await import("../../operate/backup/store/update-bucket.ts");
+    const uploadError = settings.backups
+      ? (await updateBucket(settings.backups, { note, signal: stopSignal })).error
+      : null;
+    context.print({ ...proof, uploadError }, () => describe(proof, uploadError));
+    return EXIT[proof.state];
   },
 };
 

@@ -2,7 +2,8 @@ import type { Verb } from "../verb.ts";
 
 export const bootstrap: Verb = {
   name: "bootstrap",
-  group: "care",
+  where: "agent",
+  group: "started by the stack itself",
   summary: "set roles, their passwords, privileges and extensions; part of each `up`",
   examples: ["pgstead bootstrap", "pgstead bootstrap --stack prod --json"],
   writes: true,

@@ -3,6 +3,7 @@ import type { Verb } from "../verb.ts";
 
 export const check: Verb = {
   name: "check",
+  where: "agent",
   group: "look",
   summary: "health, extension and the checks of the configuration; exit 2 if one fails",
   examples: ["pgstead check", "pgstead check --json"],

@@ -3,6 +3,7 @@ import type { Verb } from "../verb.ts";
 
 export const doctor: Verb = {
   name: "doctor",
+  where: "here",
   group: "look",
   summary: "what this machine and checkout have, and what is missing; exit 2 if something is",
   examples: ["pgstead doctor", "pgstead doctor --stack prod --json"],

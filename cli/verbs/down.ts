@@ -3,6 +3,7 @@ import type { Verb } from "../verb.ts";
 
 export const down: Verb = {
   name: "down",
+  where: "here",
   group: "stack",
   summary: "take the stack down and keep its data: `pulumi destroy`",
   args: "[pulumi-flags...]",

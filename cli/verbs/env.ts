@@ -11,6 +11,7 @@ const NAMES = [
 
 export const env: Verb = {
   name: "env",
+  where: "here",
   group: "stack",
   summary: "shell lines after which `pulumi` typed as such works on the stack",
   examples: ['eval "$(pgstead env)" && pulumi preview --stack local'],

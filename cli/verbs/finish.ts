@@ -2,6 +2,7 @@ import type { Verb } from "../verb.ts";
 
 export const finish: Verb = {
   name: "finish",
+  where: "here",
   group: "change with a way back",
   summary: "let go of the image that ran before the last change; undo ends with it",
   options: [{ flags: "--dry-run", description: "say what would be done" }],

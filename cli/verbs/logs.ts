@@ -5,6 +5,7 @@ import type { Verb } from "../verb.ts";
 
 export const logs: Verb = {
   name: "logs",
+  where: "here",
   group: "look",
   summary: "the server's log",
   options: [

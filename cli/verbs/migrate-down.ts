@@ -3,6 +3,7 @@ import { approvalOf, approvalOptions, moveOf, moveOptions } from "./migrate-opti
 
 export const migrateDown: Verb = {
   name: "migrate down",
+  where: "agent",
   group: "migrate",
   summary: "undo what was applied last, by the down parts of the files",
   args: "[count]",

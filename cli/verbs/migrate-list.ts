@@ -1,9 +1,10 @@
 import { ExitCode } from "../../operate/error.ts";
 import type { ListResult } from "../../operate/migrate/run/list.ts";
-import type { Verb } from "../verb.ts";
+import type { AgentVerb } from "../verb.ts";
 
-export const migrateList: Verb = {
+export const migrateList: AgentVerb = {
   name: "migrate list",
+  where: "agent",
   aliases: ["history"],
   group: "migrate",
   summary: "applied and pending migrations; exit 2 if something is pending",
@@ -28,8 +29,9 @@ export const migrateList: Verb = {
   },
 };
 
-export const migratePending: Verb = {
+export const migratePending: AgentVerb = {
   name: "migrate pending",
+  where: "agent",
   group: "migrate",
   summary: "what `up` would apply; exit 2 if there is something",
   examples: ["pgstead migrate pending"],
@@ -37,8 +39,9 @@ export const migratePending: Verb = {
     migrateList.run(context, { ...call, options: { ...call.options, pending: true } }),
 };
 
-export const migrateCurrent: Verb = {
+export const migrateCurrent: AgentVerb = {
   name: "migrate current",
+  where: "agent",
   group: "migrate",
   summary: "the newest version that is applied",
   examples: ["pgstead migrate current"],

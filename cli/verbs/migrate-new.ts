@@ -6,6 +6,7 @@ const ELSEWHERE =
 
 export const migrateNew: Verb = {
   name: "migrate new",
+  where: "here",
   group: "migrate",
   summary: "write a new migration file, numbered and laid out like the newest",
   args: "<name>",

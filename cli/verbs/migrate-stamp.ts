@@ -3,6 +3,7 @@ import { runOptions, waitOptions } from "./migrate-options.ts";
 
 export const migrateStamp: Verb = {
   name: "migrate stamp",
+  where: "agent",
   aliases: ["baseline"],
   group: "migrate",
   summary: "record what is applied without running anything",

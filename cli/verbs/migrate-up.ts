@@ -5,6 +5,7 @@ import { moveOf, moveOptions } from "./migrate-options.ts";
 
 export const migrateUp: Verb = {
   name: "migrate up",
+  where: "agent",
   group: "migrate",
   summary: "apply pending migrations, one transaction a file",
   args: "[count]",

@@ -4,6 +4,7 @@ import type { Verb } from "../verb.ts";
 
 export const migrateVerify: Verb = {
   name: "migrate verify",
+  where: "agent",
   group: "migrate",
   summary: "find drift between the live schema and what the files make; exit 2 if there is any",
   examples: ["pgstead migrate verify", "pgstead migrate verify --json"],

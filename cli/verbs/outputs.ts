@@ -2,6 +2,7 @@ import type { Verb } from "../verb.ts";
 
 export const outputs: Verb = {
   name: "outputs",
+  where: "here",
   group: "stack",
   summary: "what application deploys consume: host, URLs, versions",
   options: [

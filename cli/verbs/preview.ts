@@ -2,6 +2,7 @@ import type { Verb } from "../verb.ts";
 
 export const preview: Verb = {
   name: "preview",
+  where: "here",
   group: "stack",
   summary: "show what `up` would change: `pulumi preview`",
   args: "[pulumi-flags...]",

@@ -1,53 +1,42 @@
-import { spawn } from "node:child_process";
-import { constants } from "node:os";
-import { mistake } from "../../operate/error.ts";
+import { ExitCode } from "../../operate/error.ts";
+import { untilStopped } from "../interrupt.ts";
 import type { Verb } from "../verb.ts";
 
 export const psql: Verb = {
   name: "psql",
+  where: "here",
   group: "look",
   summary: "psql on the database; flags and stdin pass through",
   args: "[psql-flags...]",
+  help: `On a stack of containers psql runs beside the server and sees no file of this machine. These work:
+  -f FILE, also several       the files are read here
+  \\i FILE, \\ir FILE           on a line of their own, in a file of -f or on stdin
+  -o FILE, > FILE             the output is written here
+  \\copy ... from pstdin       with < FILE, and "to pstdout" with > FILE
+In a session that you type, \\i and \\o see the container's files: type "pgstead psql -f FILE" instead.`,
   examples: [
     "pgstead psql",
     'pgstead psql -c "SELECT count(*) FROM documents"',
     "pgstead psql < query.sql",
+    "pgstead psql -f query.sql -o result.txt",
   ],
   passThrough: true,
   async run(context, { args }) {
     const stack = await context.dockerStack();
     if (stack) {
-      const { psqlInContainer } = await import("../stack/docker/server-container.ts");
-      return exitCodeOf(await psqlInContainer(stack, args));
+      const { runPsqlInContainer } = await import("../psql/in-container.ts");
+      return exitCodeOf(await untilStopped(() => runPsqlInContainer(stack, args)));
     }
     const settings = await context.settings();
     const { assertOurServer } = await import("../../operate/connect/embedded-state.ts");
     assertOurServer(settings);
-    const { host, port, name, user } = settings.database;
-    // Variables, so that a flag of the person's wins; over the shell's own, which may name another server.
-    const env = {
-      ...process.env,
-      ...{ PGHOST: host, PGPORT: String(port), PGDATABASE: name, PGUSER: user },
-    };
-    const child = spawn("psql", args, { stdio: "inherit", env });
-    const ignore = () => {};
-    // Ctrl-C is psql's: it cancels a query there.
-    process.on("SIGINT", ignore);
-    const code = await new Promise<number>((resolve, reject) => {
-      child.once("error", reject);
-      child.once("close", (status, signal) =>
-        resolve(status ?? 128 + (signal ? constants.signals[signal] : 0)),
-      );
-    }).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== "ENOENT") throw error;
-      throw mistake(
-        "psql is not installed here; install your system's PostgreSQL client (Debian: postgresql-client, macOS: brew install libpq)",
-      );
-    });
-    process.off("SIGINT", ignore);
-    return exitCodeOf(code);
+    const { runLocalPsql } = await import("../psql/local.ts");
+    return exitCodeOf(await runLocalPsql(settings, args));
   },
 };
 
 /** psql's own codes: 1 its mistake, 2 connection lost, 3 a script stopped at an error. */
-const exitCodeOf = (code: number) => (code === 2 ? 3 : code === 0 ? 0 : 1);
+function exitCodeOf(code: number): ExitCode {
+  if (code === ExitCode.hangup || code === ExitCode.terminated) return code;
+  return code === 2 ? ExitCode.unreachable : code === 0 ? ExitCode.fine : ExitCode.mistake;
+}

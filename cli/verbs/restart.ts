@@ -3,6 +3,7 @@ import { serveCommand } from "./serve.ts";
 
 export const restart: Verb = {
   name: "restart",
+  where: "here",
   group: "care",
   summary: "stop the database cleanly and start it again",
   examples: ["pgstead restart"],

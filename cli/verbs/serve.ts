@@ -3,7 +3,8 @@ import type { Verb } from "../verb.ts";
 
 export const serve: Verb = {
   name: "serve",
-  group: "care",
+  where: "here",
+  group: "started by the stack itself",
   summary: "run the stack's background work here: the agent's schedules, or the embedded server",
   options: [
     { flags: "--detach", description: "in a process of its own; returns once it is healthy" },

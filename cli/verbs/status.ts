@@ -1,16 +1,20 @@
 import { ExitCode } from "../../operate/error.ts";
 import type { Context } from "../context.ts";
-import type { Verb } from "../verb.ts";
+import { splitVerb } from "../verb.ts";
 
-export const status: Verb = {
+export const status = splitVerb({
   name: "status",
+  where: "split",
   group: "look",
-  summary: "server, versions, size, migrations at a glance",
+  summary: "server, versions, size, migrations and backups at a glance",
   examples: ["pgstead status", "pgstead status --json"],
-  async run(context) {
-    await noteOpenChange(context);
+  async answer(context) {
     const { readStatus } = await import("../../operate/inspect/read-status.ts");
-    const result = await readStatus(await context.settings());
+    return readStatus(await context.settings());
+  },
+  async run(context, _call, ask) {
+    await noteOpenChange(context);
+    const result = await ask();
     context.print(result, () =>
       result.sections
         .map(({ title, state, lines }) =>
@@ -21,16 +25,16 @@ export const status: Verb = {
     if (result.sections.some(({ state }) => state === "down")) return ExitCode.unreachable;
     return result.sections.every(({ state }) => state === "ok") ? ExitCode.fine : ExitCode.pending;
   },
-};
+});
 
-/** Known to the engine only, which the agent cannot ask. */
+/** Only the Docker engine knows it, and the agent cannot ask the engine. */
 async function noteOpenChange(context: Context): Promise<void> {
   const containers = await context.dockerStack();
   if (!containers) return;
   const { findPrevious } = await import("../stack/steps/previous-image.ts");
   if (await findPrevious(containers)) {
     context.note(
-      'open change of image: "pgstead undo" goes back to the one before, "pgstead finish" lets go of it',
+      'open change of image: "pgstead undo" goes back to the one before, "pgstead finish" ends the change',
     );
   }
 }

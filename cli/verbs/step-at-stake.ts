@@ -3,7 +3,8 @@ import type { Verb } from "../verb.ts";
 
 export const stepAtStake: Verb = {
   name: "step at-stake",
-  group: "stack",
+  where: "here",
+  group: "started by the stack itself",
   summary: "what a refusal of `pulumi up` says of the data; reads its parameters from stdin",
   examples: ["pulumi up --stack prod"],
   async run() {

@@ -3,7 +3,8 @@ import type { Verb } from "../verb.ts";
 
 export const stepChange: Verb = {
   name: "step change",
-  group: "stack",
+  where: "here",
+  group: "started by the stack itself",
   summary: "what `pulumi up` runs before a server's image changes; reads its parameters from stdin",
   examples: ["pulumi up --stack prod"],
   async run(context) {

@@ -3,7 +3,8 @@ import type { Verb } from "../verb.ts";
 
 export const stepMigrate: Verb = {
   name: "step migrate",
-  group: "stack",
+  where: "here",
+  group: "started by the stack itself",
   summary: "what `pulumi up` runs for a stack in containers; reads its parameters from stdin",
   examples: ["pulumi up --stack dev"],
   async run() {

@@ -3,6 +3,7 @@ import type { Verb } from "../verb.ts";
 
 export const undo: Verb = {
   name: "undo",
+  where: "here",
   group: "change with a way back",
   summary: "run the image again that ran before the last change; data stays as it is",
   options: [{ flags: "--dry-run", description: "say what would be done" }],

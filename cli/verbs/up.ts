@@ -3,6 +3,7 @@ import type { Verb } from "../verb.ts";
 
 export const up: Verb = {
   name: "up",
+  where: "here",
   group: "stack",
   summary: "bring the stack up: `pulumi up` with its environment prepared",
   args: "[pulumi-flags...]",

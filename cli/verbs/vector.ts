@@ -7,6 +7,7 @@ import { wholeNumber } from "./migrate-options.ts";
 
 export const vector: Verb = {
   name: "vector",
+  where: "agent",
   group: "look",
   summary:
     "vector columns, indexes, memory, recall, and what to review; exit 2 if something is amiss",

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import pg from "pg";
 import { type ExpectedError, unreachable } from "../error.ts";
 import type { Settings } from "../settings.ts";
+import { cancelOnStop } from "./cancel-on-stop.ts";
 import { assertOurServer } from "./embedded-state.ts";
 
 export interface ConnectOptions {
@@ -10,6 +11,8 @@ export interface ConnectOptions {
   connectTimeoutMs?: number;
   /** Another database of the same server. */
   database?: string;
+  /** The caller decides what a stop of the process cancels. @default - whatever runs */
+  cancelsItself?: boolean;
 }
 
 /** Opens a connection, hands it to `use`, and closes it whatever happens. */
@@ -20,7 +23,7 @@ export async function withClient<T>(
 ): Promise<T> {
   const client = await connect(settings, options);
   try {
-    return await use(client);
+    return await (options.cancelsItself ? use(client) : cancelOnStop(client, () => use(client)));
   } finally {
     await client.end().catch(() => {});
   }

@@ -4,6 +4,7 @@ import type { Client } from "pg";
 import { unreachable } from "../error.ts";
 import { isLockHolder, tryFileLock } from "../file-lock.ts";
 import type { Settings } from "../settings.ts";
+import { stopSignal } from "../stop.ts";
 import { withClient } from "./database.ts";
 import { assertOwnSession } from "./pooler.ts";
 
@@ -37,7 +38,7 @@ export async function withOperationLock<T>(
     return withFileLock(locateOperationLock(settings), options, use);
   }
   // Advisory locks belong to a database, so all operations meet in the one every server has.
-  const connection = { purpose: options.purpose, database: "postgres" };
+  const connection = { purpose: options.purpose, database: "postgres", cancelsItself: true };
   return withClient(settings, connection, async (client) => {
     await assertOwnSession(settings, client);
     await waitUntilFree(options, () => tryAdvisoryLock(client, OPERATION_LOCK));
@@ -112,6 +113,6 @@ export async function waitUntilFree(
     }
     // Not in step with others who wait.
     const pause = Math.min(100 + Math.random() * 200, Math.max(1, deadline - Date.now()));
-    await sleep(pause, undefined, signal && { signal });
+    await sleep(pause, undefined, { signal: signal ?? stopSignal });
   }
 }

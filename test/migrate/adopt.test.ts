@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { beforeEach, describe, expect, inject, test } from "vitest";
-import { adopt, planAdoption } from "../../operate/migrate/adopt/adopt.ts";
+import { adopt, planAdoption, writeBaseline } from "../../operate/migrate/adopt/adopt.ts";
 import { up } from "../../operate/migrate/run/up.ts";
 import { verify } from "../../operate/migrate/schema/find-drift.ts";
 import { schemaText } from "../../operate/migrate/schema/schema-file.ts";
@@ -116,7 +116,13 @@ describe("adopt", () => {
 
   test("writes the schema that Alembic itself made as a baseline, which makes the same schema elsewhere", async () => {
     upgradeByAlembic(url(), db.settings.database.owner!, rich);
-    const plan = await adopt(db.settings, { ...options, from: "alembic" });
+    const from = { ...options, from: "alembic" as const };
+    const { baseline } = await planAdoption(db.settings, from);
+    await expect(adopt(db.settings, from)).rejects.toThrow(/0000_baseline.sql is missing/);
+    expect(writeBaseline(db.folder, baseline!)).toBe(join(db.folder, "0000_baseline.sql"));
+    // A run that was killed before it recorded the file finds it again.
+    expect(writeBaseline(db.folder, baseline!)).toBeUndefined();
+    const plan = await adopt(db.settings, from);
     expect(plan).toMatchObject({ at: ["ab12"], record: ["0000_baseline"], pending: [] });
     expect(await drift()).toEqual([]);
     expect((await up(db.settings, options)).applied).toEqual([]);

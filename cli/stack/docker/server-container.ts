@@ -8,24 +8,6 @@ import { inherit } from "./inherit.ts";
 const STOP_SECONDS = 120;
 const START_SECONDS = 300;
 
-/** `psql` of the server's version, as the superuser over the socket; flags of the caller win. */
-export async function psqlInContainer(stack: DockerStack, args: string[]): Promise<number> {
-  if ((await containerState(stack.env, stack.postgres)) !== "running") {
-    throw await notRunning(stack, stack.postgres);
-  }
-  const variables = { PGDATABASE: stack.database, PGUSER: stack.superuser, ...given(process.env) };
-  const env = Object.entries(variables).flatMap(([name, value]) => ["-e", `${name}=${value}`]);
-  const terminal = process.stdin.isTTY && process.stdout.isTTY ? ["-t"] : [];
-  const user = ["-u", "postgres"];
-  const exec = ["exec", "-i", ...terminal, ...user, ...env, stack.postgres, "psql", ...args];
-  return inherit(stack.env, exec);
-}
-
-const given = ({ PGDATABASE, PGUSER, PGOPTIONS, PGAPPNAME }: NodeJS.ProcessEnv) =>
-  Object.fromEntries(
-    Object.entries({ PGDATABASE, PGUSER, PGOPTIONS, PGAPPNAME }).filter(([, value]) => value),
-  );
-
 export async function logsOfContainer(
   stack: DockerStack,
   lines: string,

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { createReadStream, createWriteStream, renameSync, rmSync } from "node:fs";
+import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { type Readable, Transform, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -7,46 +7,30 @@ import { mistake, unreachable } from "../../error.ts";
 import { bytes } from "../../human-units.ts";
 import { type Note, withProgress } from "../../progress.ts";
 import type { Settings } from "../../settings.ts";
+import { stopSignal } from "../../stop.ts";
 import { backupSettings } from "../backup-settings.ts";
 import { withBucket } from "./bucket-client.ts";
 import { listBucketFiles, findStoredName } from "./bucket-files.ts";
 import { type Found, findBackup } from "./find-backup.ts";
 
-export interface GetOptions {
-  /** A file, or `-` for stdout; the backup's own name in the current folder if left out. */
-  out?: string;
-  note?: Note;
-}
-
 export interface GetResult extends Found {
-  out: string;
+  /** The name of the file that was copied. */
+  file: string;
   /** What was written can be read with the owner's key only. */
   encrypted: boolean;
 }
 
-/** Copies the dump of a backup out of the folder or the bucket, and checks it on the way. */
+/** Copies the dump of a backup from the folder or the bucket into `target`, and checks it. */
 export async function getBackup(
   settings: Settings,
   id: string,
-  { out, note }: GetOptions,
+  target: Writable,
+  note?: Note,
 ): Promise<GetResult> {
   const found = await findBackup(settings, id);
-  const stored = await nameOf(settings, found);
-  const encrypted = stored !== found.manifest.dump.file;
-  const target = out ?? stored;
-  if (target === "-") {
-    await copy(settings, found, stored, process.stdout, note);
-  } else {
-    const partial = `${target}.partial`;
-    try {
-      await copy(settings, found, stored, createWriteStream(partial, { mode: 0o600 }), note);
-      renameSync(partial, target);
-    } catch (error) {
-      rmSync(partial, { force: true });
-      throw error;
-    }
-  }
-  return { ...found, out: target, encrypted };
+  const file = await nameOf(settings, found);
+  await copy(settings, found, file, target, note);
+  return { ...found, file, encrypted: file !== found.manifest.dump.file };
 }
 
 /** The dump's own, or in a bucket that nobody else shall read, that of the encrypted one. */
@@ -78,7 +62,8 @@ async function copy(
   const told = () => `${bytes(passed)} of ${bytes(dump.size)}`;
   await withSource(settings, where, stored, (source) =>
     withProgress(note, told, () =>
-      pipeline(source, sum, target, { end: target !== process.stdout }).catch((error) => {
+      pipeline(source, sum, target, { end: false, signal: stopSignal }).catch((error) => {
+        stopSignal.throwIfAborted();
         throw mistake(`cannot copy ${dump.file}: ${(error as Error).message}`, error);
       }),
     ),

@@ -1,4 +1,3 @@
-import { createWriteStream, renameSync, rmSync } from "node:fs";
 import type { Writable } from "node:stream";
 import { gzipSync } from "node:zlib";
 import { withClient } from "../../connect/database.ts";
@@ -15,41 +14,23 @@ import { dumpEmbeddedText } from "./dump-embedded.ts";
 
 export interface DumpToOptions {
   format: Manifest["format"];
-  /** A file, or `-` for stdout. */
-  out: string;
-  /** Of a plain dump. @default - as the name of the file promises */
-  compress?: Compression;
+  /** Of a plain dump; the custom format is compressed by itself. */
+  compress: Compression;
   waitMs: number;
   note?: Note;
   signal?: AbortSignal;
 }
 
 /** A dump for somebody's own hands: no manifest, no upload, and it takes no part in retention. */
-export async function dumpTo(given: Settings, options: DumpToOptions): Promise<string[]> {
+export async function dumpTo(
+  given: Settings,
+  target: Writable,
+  options: DumpToOptions,
+): Promise<string[]> {
   const settings = asSuperuser(given);
-  const { out, waitMs, note, signal } = options;
+  const { waitMs, note, signal } = options;
   const lock = { purpose: "backup", waitMs, ...(note && { note }), ...(signal && { signal }) };
-  return withOperationLock(settings, lock, () =>
-    out === "-" ? write(settings, options, process.stdout) : writeFile(settings, options),
-  );
-}
-
-async function writeFile(settings: Settings, options: DumpToOptions): Promise<string[]> {
-  const { out } = options;
-  const partial = `${out}.partial`;
-  try {
-    const file = createWriteStream(partial, { mode: 0o600 });
-    const remarks = await write(settings, options, file);
-    await new Promise<void>((resolve, reject) => {
-      file.once("error", reject);
-      file.end(resolve);
-    });
-    renameSync(partial, out);
-    return remarks;
-  } catch (error) {
-    rmSync(partial, { force: true });
-    throw error;
-  }
+  return withOperationLock(settings, lock, () => write(settings, options, target));
 }
 
 async function write(
@@ -82,7 +63,7 @@ async function write(
 }
 
 async function writeEmbedded(settings: Settings, options: DumpToOptions, target: Writable) {
-  const { out, compress = compressionOf(out), note, signal } = options;
+  const { compress, note, signal } = options;
   const { text } = await dumpEmbeddedText(settings, note, signal);
   if (compress === "zstd") throw mistake("the embedded server's dumps are compressed by gzip only");
   const bytes = compress === "gzip" ? gzipSync(text) : text;
@@ -100,7 +81,7 @@ export function compressionOf(out: string): Compression {
   return out.endsWith(".zst") ? "zstd" : "none";
 }
 
-function buildCompressArgs({ format, out, compress = compressionOf(out) }: DumpToOptions): string[] {
+function buildCompressArgs({ format, compress }: DumpToOptions): string[] {
   // The custom format is compressed within, so that single tables can be taken out of it.
   if (format === "custom" || compress === "none") return [];
   return [compress === "gzip" ? "--compress=gzip:6" : "--compress=zstd:2"];

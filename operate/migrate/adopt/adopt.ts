@@ -1,10 +1,9 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Client } from "pg";
 import { withSession } from "../../connect/session.ts";
 import { refused } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
-import { checksums } from "../files/checksum.ts";
 import { findFiles, type MigrationFile } from "../files/files.ts";
 import { readHistory, recordRow } from "../history/history.ts";
 import { readSchema, toSql } from "../schema/snapshot.ts";
@@ -31,15 +30,21 @@ export interface AdoptPlan {
   /** Its own word for where the database is. */
   at: string[];
   record: string[];
-  /** Written first, from the live schema, where the other tool has no SQL files. */
-  baseline: { path: string; left: string[] } | null;
+  /** The file that stands for the live schema, where the other tool has no SQL files. */
+  baseline: Baseline | null;
   pending: string[];
+}
+
+export interface Baseline {
+  path: string;
+  sql: string;
+  /** Objects of the live schema that it does not hold. */
+  left: string[];
 }
 
 interface Prepared {
   plan: AdoptPlan;
   files: MigrationFile[];
-  baseline?: { path: string; sql: string };
 }
 
 const BASELINE = "0000_baseline";
@@ -51,20 +56,29 @@ export async function planAdoption(settings: Settings, options: AdoptOptions): P
     .plan;
 }
 
-/** Takes over from another tool without running anything. */
+/** Writes the baseline, and returns its path; undefined if the folder holds the same file already. */
+export function writeBaseline(folder: string, { sql }: Pick<Baseline, "sql">): string | undefined {
+  const path = join(folder, `${BASELINE}.sql`);
+  mkdirSync(folder, { recursive: true });
+  try {
+    writeFileSync(path, sql, { flag: "wx" });
+    return path;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    if (readFileSync(path, "utf8") === sql) return undefined;
+    throw differs(path);
+  }
+}
+
+/** Takes over from another tool without running anything. A baseline is in the folder already. */
 export async function adopt(settings: Settings, options: AdoptOptions): Promise<AdoptPlan> {
   return withRunner(settings, "migrate adopt", options, async ({ client, toolVersion }) => {
-    const { plan, files, baseline } = await prepare(client, settings, options);
-    const recorded = [...files];
-    if (baseline) {
-      mkdirSync(settings.migrations.folder, { recursive: true });
-      writeFileSync(baseline.path, baseline.sql, { flag: "wx" });
-      const sums = checksums(Buffer.from(baseline.sql));
-      const { path } = baseline;
-      recorded.push({ version: BASELINE, repeatable: false, path, size: 0, ...sums });
+    const { plan, files } = await prepare(client, settings, options);
+    if (plan.baseline && files.length === 0) {
+      throw refused(`${plan.baseline.path} is missing; it has to hold the live schema`);
     }
     const note = { action: "adopt", from: plan.from, table: plan.table, at: plan.at };
-    const rows = recorded.map((file) => recordRow(client, file, "adopt", toolVersion, note));
+    const rows = files.map((file) => recordRow(client, file, "adopt", toolVersion, note));
     await client.query(["begin", ...setRole(client, settings), ...rows, "commit"].join(";\n"));
     return plan;
   });
@@ -106,26 +120,31 @@ async function withBaseline(
   history: ForeignHistory,
   all: MigrationFile[],
 ): Promise<Prepared> {
-  const [first] = all;
-  if (first && first.version <= BASELINE) {
-    throw refused(`"${first.version}" stands where the baseline "${BASELINE}" has to: first`);
-  }
   const objects = await readSchema(client, [history.table]);
   const path = join(settings.migrations.folder, `${BASELINE}.sql`);
   const heading = `-- migrate:irreversible: this is the schema as ${base.from} had made it, at ${base.at.join(", ") || "no revision"}
 -- Rows are not in it: reference data that ${base.from} inserted belongs into a file of its own.`;
-  const left = objects.filter(({ sql }) => sql === null).map(({ name }) => name);
+  const sql = toSql(objects, heading);
+  const written = all.find(({ version }) => version === BASELINE);
+  if (written && readFileSync(written.path, "utf8") !== sql) throw differs(written.path);
+  const [first] = all;
+  if (first && first !== written && first.version <= BASELINE) {
+    throw refused(`"${first.version}" stands where the baseline "${BASELINE}" has to: first`);
+  }
+  const left = objects.filter((object) => object.sql === null).map(({ name }) => name);
   return {
     plan: {
       ...base,
       record: [BASELINE],
-      baseline: { path, left },
-      pending: all.map(({ version }) => version),
+      baseline: { path, sql, left },
+      pending: all.map(({ version }) => version).filter((version) => version !== BASELINE),
     },
-    files: [],
-    baseline: { path, sql: toSql(objects, heading) },
+    files: written ? [written] : [],
   };
 }
+
+const differs = (path: string) =>
+  refused(`${path} is not the live schema; move it away, then adopt again`);
 
 function refuse(unmatched: string[], edited: string[], { from, acceptEdited }: AdoptOptions): void {
   const lines: string[] = [];

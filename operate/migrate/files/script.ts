@@ -1,4 +1,6 @@
 import { type Client, type Connection, type DatabaseError, Query } from "pg";
+import { cancelOnStop } from "../../connect/cancel-on-stop.ts";
+import { stopSignal } from "../../stop.ts";
 
 /** Thrown by the server's word; `completed` statements of the script were done before it. */
 export class ScriptError extends Error {
@@ -26,17 +28,21 @@ export async function runScript(client: Client, text: string): Promise<number> {
   };
   connection.on("commandComplete", count);
   try {
-    await new Promise<void>((resolve, reject) => {
-      const query = new Query(text);
-      query.on("row", () => {});
-      query.on("end", () => resolve());
-      query.on("error", reject);
-      client.query(query);
-    });
+    await cancelOnStop(client, () => send(client, text));
     return completed;
   } catch (error) {
+    stopSignal.throwIfAborted();
     throw new ScriptError(error as DatabaseError, completed);
   } finally {
     connection.off("commandComplete", count);
   }
 }
+
+const send = (client: Client, text: string) =>
+  new Promise<void>((resolve, reject) => {
+    const query = new Query(text);
+    query.on("row", () => {});
+    query.on("end", () => resolve());
+    query.on("error", reject);
+    client.query(query);
+  });

@@ -51,7 +51,8 @@ export async function withRunner<T>(
   const lock = { purpose, waitMs, note };
   const whileHeld = options.preempt && { whileHeld: () => endDump(settings, note) };
   return withOperationLock(settings, { ...lock, ...whileHeld }, () =>
-    withSession(settings, { purpose }, async (client) => {
+    // Scripts are cancelled; what cleans up after one of them is not.
+    withSession(settings, { purpose, cancelsItself: true }, async (client) => {
       client.on("notice", ({ severity, code, message }) => {
         // Our own ROLLBACK after an error that had ended the transaction already; files have none.
         if (code === NO_ACTIVE_TRANSACTION) return;

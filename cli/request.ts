@@ -1,0 +1,54 @@
+import { inspect } from "node:util";
+import { ExitCode, ExpectedError } from "../operate/error.ts";
+
+/** What the person's side asks of the agent. */
+export interface Request {
+  verb: string;
+  args: string[];
+  options: Record<string, string | boolean | undefined>;
+  json: boolean;
+  yes: boolean;
+  /** The folder of migrations on the person's side, for messages. */
+  migrations: string;
+}
+
+/** What a half of a verb ended with. */
+export interface Ended {
+  /** Of a split verb. */
+  answer?: unknown;
+  /** Of an agent verb. */
+  exitCode?: ExitCode;
+}
+
+export interface Failed {
+  message: string;
+  exitCode: ExitCode;
+  /** Of a migration: where it failed, in parts that programs can read. */
+  failure?: unknown;
+  /** Set if the error is a bug. */
+  stack?: string;
+}
+
+export type Answered = Ended | { failed: Failed };
+
+export function describeFailure(error: unknown): Failed {
+  if (error instanceof ExpectedError) {
+    const { message, exitCode, failure } = error as ExpectedError & { failure?: unknown };
+    return { message, exitCode, ...(failure !== undefined && { failure }) };
+  }
+  // The file system refused: full, read-only, not ours. Its message names the path.
+  if (isSystemError(error)) {
+    return { message: error.message.replace(/^[A-Z]+: /, ""), exitCode: ExitCode.mistake };
+  }
+  return { message: String(error), exitCode: ExitCode.mistake, stack: inspect(error) };
+}
+
+/** The error of the other side, to be thrown on this one. */
+export function errorFrom({ message, exitCode, failure, stack }: Failed): Error {
+  if (stack !== undefined) return Object.assign(new Error(message), { stack });
+  const error = new ExpectedError(exitCode, message);
+  return failure === undefined ? error : Object.assign(error, { failure });
+}
+
+const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
+  error instanceof Error && "syscall" in error && "path" in error;
