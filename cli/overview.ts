@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Section } from "../operate/inspect/section.ts";
 import type { readStatus } from "../operate/inspect/read-status.ts";
+import type { Section } from "../operate/inspect/section.ts";
 import { Context } from "./context.ts";
 import { askSplitVerb } from "./run-verb.ts";
 import type { SplitVerb } from "./verb.ts";

@@ -1,6 +1,6 @@
 import { Cron } from "croner";
 import { isGood, type Manifest } from "../backup/format/manifest.ts";
-import { isProven, readLocalProof, type Proof } from "../backup/format/proof.ts";
+import { isProven, type Proof, readLocalProof } from "../backup/format/proof.ts";
 import { readLocalManifests } from "../backup/store/folder.ts";
 import { age } from "../human-units.ts";
 import type { BackupSettings } from "../settings.ts";
@@ -67,7 +67,10 @@ function staleness(backups: BackupSettings, since: string, now: Date): string | 
 const VERIFY_HOURS = { each: 0, daily: 24, weekly: 7 * 24 };
 
 /** Unless it is said: two runs of the schedule, or of the verification, and two hours for the work. */
-export function computeMaxAgeHours({ maxProvenHours, schedule, verify }: BackupSettings, now: Date) {
+export function computeMaxAgeHours(
+  { maxProvenHours, schedule, verify }: BackupSettings,
+  now: Date,
+) {
   if (maxProvenHours) return maxProvenHours;
   const [first, second] = new Cron(schedule, { timezone: "UTC", paused: true }).nextRuns(2, now);
   const between = first && second ? (second.getTime() - first.getTime()) / HOUR_MS : 24;

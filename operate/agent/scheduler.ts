@@ -4,7 +4,7 @@ import { isAhead } from "../backup/format/clock.ts";
 import { isGood } from "../backup/format/manifest.ts";
 import type { Proof } from "../backup/format/proof.ts";
 import { findDueVerification, readVerifications } from "../backup/prove/due-verification.ts";
-import { readLocalManifests, openFolder } from "../backup/store/folder.ts";
+import { openFolder, readLocalManifests } from "../backup/store/folder.ts";
 import type { Uploaded } from "../backup/store/update-bucket.ts";
 import type { BackupResult } from "../backup/take/take-backup.ts";
 import type { Settings } from "../settings.ts";

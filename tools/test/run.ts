@@ -5,12 +5,7 @@ import { delimiter, dirname, join } from "node:path";
 import { acquirePulumi } from "../../cli/stack/pulumi/acquire-pulumi.ts";
 import { bringUp, type Fixture, findObstacle } from "./fixtures.ts";
 import type { TestRecord } from "./report.ts";
-import {
-  folderSuites,
-  type ProgramSuite,
-  programSuites,
-  QUICK,
-} from "./suites.ts";
+import { folderSuites, type ProgramSuite, programSuites, QUICK } from "./suites.ts";
 import {
   describeFailed,
   describeSkipped,

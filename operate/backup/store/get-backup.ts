@@ -10,7 +10,7 @@ import type { Settings } from "../../settings.ts";
 import { stopSignal } from "../../stop.ts";
 import { backupSettings } from "../backup-settings.ts";
 import { withBucket } from "./bucket-client.ts";
-import { listBucketFiles, findStoredName } from "./bucket-files.ts";
+import { findStoredName, listBucketFiles } from "./bucket-files.ts";
 import { type Found, findBackup } from "./find-backup.ts";
 
 export interface GetResult extends Found {
