@@ -3,13 +3,15 @@ import * as z from "zod";
 import { backupFields } from "../agent-fields.ts";
 import { url } from "../fields.ts";
 
+const { schedule, ...others } = backupFields;
+
 export const backups = z
   .strictObject({
-    ...backupFields,
-    // Not a rule of the agent: a schedule that has had its last run must not stop a restore.
-    schedule: backupFields.schedule.refine(isSchedule, {
+    // The agent does not check this: a schedule that has had its last run must not stop a restore.
+    schedule: schedule.refine(isSchedule, {
       error: "a cron expression: minute hour day month weekday",
     }),
+    ...others,
     webhook: url
       .optional()
       .describe(

@@ -80,7 +80,7 @@ test("settings of another version are said to be so, and up writes them anew", a
   writeFileSync(join(project.folder, "settings.json"), '{"stack":"local","engine":"floppy"}');
   const status = await project.pgstead(["status"]);
   expect(status.code).toBe(1);
-  expect(status.stderr).toContain('run "pgstead up" to write them anew');
+  expect(status.stderr).toContain('run "pgstead up" to write them again');
   expect((await project.pgstead(["up"])).code).toBe(0);
   expect((await project.pgstead(["status"])).code).toBe(0);
 });

@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseConfig, parseStackFile } from "../../config/parse.ts";
 
@@ -143,4 +145,17 @@ describe("a stack's file, which verbs read without Pulumi", () => {
       "pgstead:bucket.retentionDays: got 0, allowed: 1 or more",
     ]);
   });
+});
+
+test("only the reader for Pulumi imports a package of Pulumi, and plain data imports nothing", () => {
+  const folder = join(import.meta.dirname, "..", "..", "config");
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  const importing = (what: string) =>
+    files.filter(
+      (name) => name.endsWith(".ts") && readFileSync(join(folder, name), "utf8").includes(what),
+    );
+  expect(importing('from "@pulumi/')).toEqual(["read.ts"]);
+  // A component that is imported alone has no zod.
+  const data = ["choices.ts", "defaults.ts"];
+  expect(importing(' from "').filter((name) => data.includes(name))).toEqual([]);
 });
