@@ -15,6 +15,12 @@ export const serve: Verb = {
   ],
   examples: ["pgstead serve", "pgstead serve --detach"],
   async run(context, { options }) {
+    const containers = options.healthy ? await context.dockerStack() : undefined;
+    if (containers) {
+      const { inherit } = await import("../stack/docker/inherit.ts");
+      const verb = ["pgstead", "serve", "--healthy", ...(context.json ? ["--json"] : [])];
+      return (await inherit(containers.env, ["exec", containers.agent, ...verb])) as ExitCode;
+    }
     const settings = await context.settings();
     if (options.detach) {
       const { ensureServer } = await import("../../operate/embedded/start-stop.ts");
