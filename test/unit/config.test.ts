@@ -1,6 +1,8 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { readServerWanted } from "../../cli/adopt-volume/wanted.ts";
 import { findMistakes, parseConfig } from "../../config/parse.ts";
 import { readStackFacts } from "../../config/stack-facts.ts";
 
@@ -157,15 +159,32 @@ describe("a stack's file, which verbs read without Pulumi", () => {
   });
 });
 
+test("adopt-volume takes version and base from the file, and refuses one with a mistake", () => {
+  const root = mkdtempSync(join(tmpdir(), "pgstead-wanted-"));
+  try {
+    const declare = (postgres: string) =>
+      writeFileSync(join(root, "Pulumi.prod.yaml"), `config:\n  pgstead:postgres: ${postgres}\n`);
+    declare("{ version: 17.4, base: debian }");
+    expect(readServerWanted(root, "prod")).toEqual({ major: "17", base: "debian" });
+    declare("{}");
+    expect(readServerWanted(root, "prod")).toEqual({ major: "18", base: "alpine" });
+    declare("{ verson: 17 }");
+    expect(() => readServerWanted(root, "prod")).toThrow(
+      'the configuration of stack "prod" has a mistake:\n  pgstead:postgres.verson: unknown key; did you mean "pgstead:postgres.version"?',
+    );
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+});
+
 test("only the reader for Pulumi imports a package of Pulumi, and plain data imports nothing", () => {
   const folder = join(import.meta.dirname, "..", "..", "config");
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
-  const importing = (what: string) =>
-    files.filter(
-      (name) => name.endsWith(".ts") && readFileSync(join(folder, name), "utf8").includes(what),
+  const matching = (names: string[], text: RegExp) =>
+    names.filter(
+      (name) => name.endsWith(".ts") && text.test(readFileSync(join(folder, name), "utf8")),
     );
-  expect(importing('from "@pulumi/')).toEqual(["read.ts"]);
+  expect(matching(files, /"@pulumi\//)).toEqual(["read.ts"]);
   // A component that is imported alone has no zod.
-  const data = ["choices.ts", "defaults.ts"];
-  expect(importing(' from "').filter((name) => data.includes(name))).toEqual([]);
+  expect(matching(["choices.ts", "defaults.ts"], /^import |from "/m)).toEqual([]);
 });
