@@ -1,9 +1,7 @@
 import type * as z from "zod";
 import { nearest } from "./nearest.ts";
+import { PREFIX } from "./prefix.ts";
 import { StackConfig } from "./stack-config.ts";
-
-/** First part of the name of each of our keys. */
-export const PREFIX = "pgstead:";
 
 export type Issue = z.core.$ZodIssue;
 
@@ -52,9 +50,8 @@ export function unwrap(node: unknown): unknown {
   return inner;
 }
 
-/** The keys of a section, each with its schema; undefined for what has no keys. */
-export const shapeOf = (node: unknown) =>
-  (unwrap(node) as { shape?: Record<PropertyKey, z.ZodType> } | undefined)?.shape;
+const shapeOf = (node: unknown) =>
+  (unwrap(node) as { shape?: Record<PropertyKey, unknown> } | undefined)?.shape;
 
 const keyOf = (path: PropertyKey[]) => PREFIX + path.map(String).join(".");
 

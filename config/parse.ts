@@ -1,5 +1,5 @@
-import type * as z from "zod";
-import { describeIssue, flattenUnion, type Issue, PREFIX, shapeOf, valueAt } from "./mistakes.ts";
+import { describeIssue, flattenUnion, type Issue, valueAt } from "./mistakes.ts";
+import { PREFIX } from "./prefix.ts";
 import { StackConfig, schema } from "./stack-config.ts";
 
 type Parsed = { values: StackConfig; mistakes: [] } | { values?: undefined; mistakes: string[] };
@@ -18,27 +18,22 @@ export function parseConfig(
 }
 
 /**
- * The object `config` of a stack's file, for verbs that work without Pulumi. A key with a mistake has its
- * default in `values`, so that a verb can still help. An encrypted value cannot be read here; it counts
- * as left out, and not as a mistake.
+ * Every mistake in the object `config` of a stack's file. An encrypted value cannot be read without
+ * Pulumi, so nothing is said about it.
  */
-export function parseStackFile(config: Record<string, unknown> = {}): {
-  values: StackConfig;
-  mistakes: string[];
-} {
-  const texts = Object.entries(config).map(([key, value]) => [
+export function findMistakes(config: Record<string, unknown> = {}): string[] {
+  const isSecret = () => false;
+  const readable = Object.entries(config).filter(([, value]) => !isEncrypted(value));
+  const texts = readable.map(([key, value]) => [
     key,
     typeof value === "object" ? JSON.stringify(value) : String(value),
   ]);
-  const { values, mistakes } = readTexts(Object.fromEntries(texts), () => false);
+  const { values, mistakes } = readTexts(Object.fromEntries(texts), isSecret);
   const issues = StackConfig.safeParse(values).error?.issues.flatMap(flattenUnion) ?? [];
   const described = issues
     .filter((issue) => !isAboutEncrypted(values, issue))
-    .flatMap((issue) => describeIssue(issue, { values, isSecret: () => false }));
-  return {
-    values: readTolerantly(StackConfig, values, 2) as StackConfig,
-    mistakes: [...mistakes, ...described],
-  };
+    .flatMap((issue) => describeIssue(issue, { values, isSecret }));
+  return [...mistakes, ...described];
 }
 
 /** Our keys without their prefix; sections as objects. A section that is no JSON is left out. */
@@ -57,19 +52,7 @@ function readTexts(raw: Record<string, string>, isSecret: (key: string) => boole
   return { values, mistakes };
 }
 
-/** The value; where it has mistakes, what its keys give one by one, and at last the default. */
-function readTolerantly(node: z.ZodType, value: unknown, depth: number): unknown {
-  const parsed = node.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const shape = shapeOf(node);
-  if (!shape || !isObject(value) || depth === 0) return node.safeParse(undefined).data;
-  const entries = Object.entries(shape);
-  return Object.fromEntries(
-    entries.map(([key, child]) => [key, readTolerantly(child, value[key], depth - 1)]),
-  );
-}
-
-/** Such a value, one that holds it, or a key inside it. */
+/** The issue is about an encrypted value, an object with one inside, or a key inside one. */
 function isAboutEncrypted(values: unknown, issue: Issue): boolean {
   const keys = issue.code === "unrecognized_keys" ? issue.keys : [];
   const places = keys.length > 0 ? keys.map((key) => [...issue.path, key]) : [issue.path];

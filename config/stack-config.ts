@@ -1,28 +1,21 @@
 import * as z from "zod";
-import { ENGINES } from "./choices.ts";
 import { DEFAULTS } from "./defaults.ts";
-import { booleanText, identifier } from "./fields.ts";
+import { booleanText } from "./fields.ts";
 import { backups } from "./sections/backups.ts";
 import { bucket } from "./sections/bucket.ts";
 import { checks } from "./sections/checks.ts";
 import { migrations } from "./sections/migrations.ts";
 import { postgres } from "./sections/postgres.ts";
 import { vector } from "./sections/vector.ts";
+import { flatFields } from "./verb-fields.ts";
 
 /** Plain text in the stack's file; numbers are read from text. */
 const flat = {
-  engine: z
-    .enum(ENGINES)
-    .default(DEFAULTS.engine)
-    .describe(
-      "Where the database runs. `embedded` needs nothing but Node; `docker` runs it in a container.",
-    ),
+  engine: flatFields.engine,
   publish: booleanText
     .default(false)
     .describe("Publish the port of a server in a container on 127.0.0.1 of its machine."),
-  protect: booleanText
-    .default(true)
-    .describe("Refuse to delete what the stack remembers: passwords and the facts of the cluster."),
+  protect: flatFields.protect,
   port: z.coerce
     .number()
     .int()
@@ -30,7 +23,7 @@ const flat = {
     .max(65535)
     .default(DEFAULTS.port)
     .describe("Port on 127.0.0.1."),
-  database: identifier.default(DEFAULTS.database).describe("Name of the database."),
+  database: flatFields.database,
 };
 
 /** Structured: set by hand in the stack's file, or with `pulumi config set --path`. */

@@ -17,16 +17,16 @@ interface Described {
 const BEGIN = "generated from config/ by `npm run docs`: begin";
 const END = "generated: end";
 
-/** The files that repeat the schema, as they should be. */
-export function generated(): Record<string, string> {
+/** The files that repeat the schema, with their text. */
+export function generateDocs(): Record<string, string> {
   return {
-    "Pulumi.yaml": between("Pulumi.yaml", "#", configBlock()),
-    "docs/configuration.md": between("docs/configuration.md", "<!--", configTable()),
-    "docs/database.md": between("docs/database.md", "<!--", settingsTable()),
+    "Pulumi.yaml": replaceBetween("Pulumi.yaml", "#", renderConfigBlock()),
+    "docs/configuration.md": replaceBetween("docs/configuration.md", "<!--", renderConfigTable()),
+    "docs/database.md": replaceBetween("docs/database.md", "<!--", renderSettingsTable()),
   };
 }
 
-function between(file: string, comment: string, text: string): string {
+function replaceBetween(file: string, comment: string, text: string): string {
   const current = readFileSync(file, "utf8");
   const close = comment === "<!--" ? " -->" : "";
   const [begin, end] = [`${comment} ${BEGIN}${close}`, `${comment} ${END}${close}`];
@@ -35,26 +35,26 @@ function between(file: string, comment: string, text: string): string {
   return `${current.slice(0, from)}${begin}\n${text}\n${current.slice(to)}`;
 }
 
-/** Flat keys only: Pulumi makes a typed key without a default required, and stops before our reader. */
-function configBlock(): string {
+/** Flat keys only. Pulumi requires a typed key that has no default, and stops before our reader. */
+function renderConfigBlock(): string {
   const keys = Object.entries(schema.flat as unknown as Record<string, Described>);
   const lines = keys.flatMap(([name, node]) => [
     `  pgstead:${name}:`,
     `    description: ${JSON.stringify(node.description)}`,
-    `    default: ${JSON.stringify(defaultOf(node))}`,
+    `    default: ${JSON.stringify(readDefault(node))}`,
   ]);
   return ["config:", ...lines].join("\n");
 }
 
-function configTable(): string {
+function renderConfigTable(): string {
   const rows = [
     ...Object.entries(schema.flat as unknown as Record<string, Described>),
     ...Object.entries(schema.sections as unknown as Record<string, Described>).flatMap(
-      ([name, node]) => [[name, node] as [string, Described], ...keysOf(name, node)],
+      ([name, node]) => [[name, node] as [string, Described], ...listKeys(name, node)],
     ),
   ].map(
     ([name, node]) =>
-      `| \`pgstead:${name}\` | ${valuesOf(node)} | ${shownDefault(node)} | ${node.description ?? ""} |`,
+      `| \`pgstead:${name}\` | ${describeValues(node)} | ${describeDefault(node)} | ${node.description ?? ""} |`,
   );
   return ["| key | values | default | what it does |", "| --- | --- | --- | --- |", ...rows].join(
     "\n",
@@ -62,7 +62,7 @@ function configTable(): string {
 }
 
 /** The server's settings for three machines, each with its reason. */
-function settingsTable(): string {
+function renderSettingsTable(): string {
   const sizes = [[2048, 2] as const, [8192, 4] as const, [32_768, 8] as const];
   const sized = sizes.map(([memoryMb, cpus]) =>
     sizeServer("docs", { major: "18", memoryMb, cpus }),
@@ -70,7 +70,7 @@ function settingsTable(): string {
   const names = [...new Set(sized.flatMap(({ settings }) => settings.map(({ name }) => name)))];
   const rows = names.map((name) => {
     const found = sized.map(({ settings }) => settings.find((setting) => setting.name === name));
-    const values = found.map((setting) => (setting ? `\`${setting.value}\`` : "as it comes"));
+    const values = found.map((setting) => (setting ? `\`${setting.value}\`` : "its default"));
     return `| \`${name}\` | ${values.join(" | ")} | ${found.find(Boolean)?.reason} |`;
   });
   const shm = `| shared memory of the container | ${sized.map(({ shmMb }) => `${shmMb} MB`).join(" | ")} | index builds of a parallel restore at once, and a quarter |`;
@@ -79,36 +79,36 @@ function settingsTable(): string {
   return [head, ...rows, shm].join("\n");
 }
 
-function keysOf(prefix: string, node: Described): [string, Described][] {
+function listKeys(prefix: string, node: Described): [string, Described][] {
   const shape = (unwrap(node) as Described).shape ?? {};
   return Object.entries(shape).flatMap(([name, child]) => {
     const path = `${prefix}.${name}`;
-    return [[path, child] as [string, Described], ...keysOf(path, child)];
+    return [[path, child] as [string, Described], ...listKeys(path, child)];
   });
 }
 
-function valuesOf(node: Described): string {
+function describeValues(node: Described): string {
   const inner = unwrap(node) as Described;
   if (inner.def.entries)
     return Object.values(inner.def.entries)
       .map((value) => `\`${value}\``)
       .join(", ");
-  // Flat keys are text, so a yes or no is read from one.
+  // A flat key is text, from which true and false are read.
   if (inner.def.type === "pipe") return "`true`, `false`";
   return inner.def.type === "object" ? "section" : inner.def.type;
 }
 
-const defaultOf = (node: Described): unknown => {
+const readDefault = (node: Described): unknown => {
   const value = node.def.defaultValue;
   return typeof value === "function" ? value() : value;
 };
 
-function shownDefault(node: Described): string {
-  const value = defaultOf(node);
+function describeDefault(node: Described): string {
+  const value = readDefault(node);
   const isSection = (unwrap(node) as Described).def.type === "object";
   return value === undefined || isSection ? "" : `\`${JSON.stringify(value)}\``;
 }
 
 if (process.argv[1]?.endsWith("generate-config-docs.ts")) {
-  for (const [file, text] of Object.entries(generated())) writeFileSync(file, text);
+  for (const [file, text] of Object.entries(generateDocs())) writeFileSync(file, text);
 }

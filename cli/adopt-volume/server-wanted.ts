@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { describeMistakes } from "../../config/mistakes.ts";
-import { parseStackFile } from "../../config/parse.ts";
+import { findMistakes } from "../../config/parse.ts";
+import { readStackFacts } from "../../config/stack-facts.ts";
 import { mistake } from "../../operate/error.ts";
 import { readStackFile } from "../stack/stack-file.ts";
 
@@ -13,10 +14,11 @@ export interface ServerWanted {
 
 /** The server that the stack's file declares. */
 export function readServerWanted(root: string, stack: string): ServerWanted {
-  const { values, mistakes } = parseStackFile(readStackFile(root, stack).config);
+  const { config } = readStackFile(root, stack);
+  const mistakes = findMistakes(config);
   // `up` would refuse them too, but only after the cluster was copied.
   if (mistakes.length > 0) throw mistake(describeMistakes(stack, mistakes));
-  const { version, base } = values.postgres;
+  const { version, base } = readStackFacts(config);
   return { major: version.split(".")[0] as string, base };
 }
 

@@ -222,10 +222,10 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
     const server = createServer();
 
     this.database = pulumi.output(database);
-    this.url = url("app", HOST, PORT);
-    this.migratorUrl = url("migrator", HOST, PORT);
-    this.readonlyUrl = url("readonly", HOST, PORT);
-    this.hostUrl = hostUrl();
+    this.url = createUrl("app", HOST, PORT);
+    this.migratorUrl = createUrl("migrator", HOST, PORT);
+    this.readonlyUrl = createUrl("readonly", HOST, PORT);
+    this.hostUrl = createHostUrl();
     this.network = server.network;
     this.image = guard.image;
     this.postgresVersion = image.postgresVersion;
@@ -358,7 +358,8 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
           files: {
             settings,
             passwords: passwords.of,
-            migratorUrl: args.migratorScheme && url("migrator", HOST, PORT, args.migratorScheme),
+            migratorUrl:
+              args.migratorScheme && createUrl("migrator", HOST, PORT, args.migratorScheme),
             more: { ...args.files, [SEAL_KEY_FILE]: createSealKey() },
           },
           tls: tls && { certificate: tls.certificate, key: tls.key, required: args.tls?.required },
@@ -382,17 +383,17 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
       return pulumi.secret(stash.output);
     }
 
-    function url(role: LoginRole, host: string, port: number, scheme = "postgresql") {
+    function createUrl(role: LoginRole, host: string, port: number, scheme = "postgresql") {
       return pulumi.secret(
         pulumi.interpolate`${scheme}://${role}:${passwords.of[role]}@${host}:${port}/${database}${args.tls?.required ? "?sslmode=require" : ""}`,
       );
     }
 
-    function hostUrl(): pulumi.Output<string | null> {
+    function createHostUrl(): pulumi.Output<string | null> {
       // A port on the loopback of another machine cannot be reached from here.
       const isHere = !dockerHost || dockerHost.startsWith("unix:");
       return args.publishedPort && isHere
-        ? url("app", "127.0.0.1", args.publishedPort)
+        ? createUrl("app", "127.0.0.1", args.publishedPort)
         : pulumi.output(null);
     }
   }

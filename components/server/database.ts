@@ -11,9 +11,9 @@ import { coverImageVolume, describeDataPathChange, VOLUME_FOLDER } from "./data-
 import {
   FILES_FOLDER,
   fingerprint,
+  listServerFiles,
   MIGRATOR_FOLDER,
   type ServerFilesArgs,
-  serverFiles,
   TLS_FOLDER,
   type TlsFiles,
 } from "./files.ts";
@@ -177,7 +177,7 @@ export class PostgresDatabase extends pulumi.ComponentResource {
             ...(migrator ? [{ volumeName: migrator.name, containerPath: MIGRATOR_FOLDER }] : []),
             ...(tls ? [{ volumeName: tls.name, containerPath: TLS_FOLDER }] : []),
           ],
-          uploads: serverFiles(args.files, renderSettings(sized), args.tls),
+          uploads: listServerFiles(args.files, renderSettings(sized), args.tls),
           labels: stackLabels(),
         },
         { parent, deleteBeforeReplace: true, hooks: guarded("writer", `${prefix}-files`) },

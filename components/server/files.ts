@@ -36,7 +36,7 @@ export interface TlsFiles {
 }
 
 /** The uploads of the writer: settings, passwords and keys, by path in the volumes. */
-export function serverFiles(
+export function listServerFiles(
   args: ServerFilesArgs,
   serverSettings: string,
   tls: TlsFiles | undefined,

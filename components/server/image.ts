@@ -87,7 +87,6 @@ export interface PgvectorArgs {
   allowBelowFloor?: string | undefined;
 }
 
-const defaults = DEFAULTS.postgres;
 const DEFAULT_PGVECTOR = {
   version: "0.8.6",
   sha256: "10bf9938906e5d643bbc4a7eea104b6f57ba4898e5b76b20e60484ea1d5a7f8f",
@@ -120,15 +119,15 @@ export class PostgresImage extends pulumi.ComponentResource {
 
     const parent = this;
     const source = args.source ?? {};
-    const { base = defaults.base, version = defaults.version } = source;
+    const { base = DEFAULTS.postgres.base, version = DEFAULTS.postgres.version } = source;
     const pgvector = normalizePgvector(name, base, source.pgvector);
     const server = createServer();
-    const runs = args.pinnedImage ?? server.repoDigest;
+    const serverId = args.pinnedImage ?? server.repoDigest;
     const pinnedTag = `${args.prefix}-postgres:pinned`;
     const agent = createAgent();
     const versions = createVersions();
 
-    this.server = pulumi.output(runs);
+    this.server = pulumi.output(serverId);
     this.agent = agent.repoDigest;
     const found = versions.stdout.apply((json) => readVersions(json, source.pgvector));
     this.postgresVersion = found.apply(({ postgres }) => postgres);
@@ -141,9 +140,9 @@ export class PostgresImage extends pulumi.ComponentResource {
         imageName: `${args.prefix}-postgres:${version}-${base}`,
         skipPush: true,
         build: {
-          context: fromHere(imageFolder),
-          dockerfile: fromHere(join(imageFolder, `Dockerfile.${base}`)),
-          args: { BASE_IMAGE: source.baseImage ?? baseImage(version, base), ...pgvector },
+          context: relativeToHere(imageFolder),
+          dockerfile: relativeToHere(join(imageFolder, `Dockerfile.${base}`)),
+          args: { BASE_IMAGE: source.baseImage ?? nameBaseImage(version, base), ...pgvector },
           platform: PLATFORM,
           ...(source.buildNetwork && { network: source.buildNetwork }),
         },
@@ -163,10 +162,13 @@ export class PostgresImage extends pulumi.ComponentResource {
         imageName: `${args.prefix}-agent:${version}-${base}`,
         skipPush: true,
         build: {
-          context: fromHere(dirname(bundle)),
-          dockerfile: fromHere(join(imageFolder, "Dockerfile.agent")),
+          context: relativeToHere(dirname(bundle)),
+          dockerfile: relativeToHere(join(imageFolder, "Dockerfile.agent")),
           // The tag stays when the server's image changes; the id makes this a new build.
-          args: { SERVER_IMAGE: args.pinnedImage ? pinnedTag : server.imageName, SERVER_ID: runs },
+          args: {
+            SERVER_IMAGE: args.pinnedImage ? pinnedTag : server.imageName,
+            SERVER_ID: serverId,
+          },
           platform: PLATFORM,
           ...(source.buildNetwork && { network: source.buildNetwork }),
         },
@@ -181,7 +183,7 @@ export class PostgresImage extends pulumi.ComponentResource {
     function createVersions() {
       // The image itself is asked, because a tag or a package can name another version.
       const environment = {
-        PGSTEAD_IMAGE: runs,
+        PGSTEAD_IMAGE: serverId,
         ...(args.dockerHost && { DOCKER_HOST: args.dockerHost }),
       };
       const create =
@@ -195,9 +197,10 @@ export class PostgresImage extends pulumi.ComponentResource {
 const PLATFORM = `linux/${process.arch === "arm64" ? "arm64" : "amd64"}`;
 
 /** Relative, so that the state is the same whichever machine runs the program. */
-const fromHere = (path: string) => relative(process.cwd(), path) || ".";
+const relativeToHere = (path: string) => relative(process.cwd(), path) || ".";
 
-export const baseImage = (version: string, base: Base) =>
+/** The official image. */
+export const nameBaseImage = (version: string, base: Base) =>
   `postgres:${version}-${base === "alpine" ? "alpine" : "trixie"}`;
 
 /** The build arguments of the Dockerfile. */

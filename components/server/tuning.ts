@@ -66,7 +66,7 @@ export function sizeServer(
   const jobs = size.restoreJobs ?? clamp(cpus, 2, 4);
   const sharedMb = clamp(memoryMb / 4, 64, 16_384);
   const maintenanceMb =
-    megabytesOf(overrides.maintenance_work_mem) ??
+    readMegabytes(overrides.maintenance_work_mem) ??
     size.maintenanceWorkMemMb ??
     clamp(Math.min(memoryMb / 8, (memoryMb - sharedMb - 64) / (jobs * 1.25)), 16, 2048);
   // S4: shared memory for the index builds of all restore jobs at once. Docker's default of 64 MB breaks
@@ -293,7 +293,7 @@ function assertAllowed(name: string, given: string[]): void {
 }
 
 /** Reads a size as in postgresql.conf, where a bare number is kB. */
-function megabytesOf(value: SettingValue | undefined): number | undefined {
+function readMegabytes(value: SettingValue | undefined): number | undefined {
   const parts = /^(\d+)\s*(kB|MB|GB|TB)?$/.exec(String(value ?? "").trim());
   if (!parts) return undefined;
   const unit = { kB: 1 / 1024, MB: 1, GB: 1024, TB: 1024 ** 2 }[parts[2] ?? "kB"] as number;

@@ -3,12 +3,11 @@ import { migrationFields } from "../agent-fields.ts";
 import { RUN_ON } from "../choices.ts";
 import { DEFAULTS } from "../defaults.ts";
 import { text } from "../fields.ts";
+import { folder } from "../verb-fields.ts";
 
 export const migrations = z
   .strictObject({
-    folder: text
-      .default(DEFAULTS.migrations.folder)
-      .describe("Folder of the SQL files, relative to the project."),
+    folder,
     ...migrationFields,
     runOn: z
       .enum(RUN_ON)

@@ -1,7 +1,8 @@
 import * as z from "zod";
-import { BASES, MAJORS, PGVECTOR_ORIGINS } from "../choices.ts";
+import { PGVECTOR_ORIGINS } from "../choices.ts";
 import { DEFAULTS } from "../defaults.ts";
-import { identifier, text, url } from "../fields.ts";
+import { text, url } from "../fields.ts";
+import { serverFields } from "../verb-fields.ts";
 
 const defaults = DEFAULTS.postgres;
 
@@ -60,17 +61,8 @@ const tls = z
 
 export const postgres = z
   .strictObject({
-    version: z.coerce
-      .string()
-      .regex(new RegExp(`^(${MAJORS.join("|")})(\\.\\d+)?$`), {
-        error: `${MAJORS.join(", ")}, or a minor of theirs, like 18.1`,
-      })
-      .default(defaults.version)
-      .describe(`Major version, ${MAJORS.join(" or ")}, or major and minor, like 18.1.`),
-    base: z
-      .enum(BASES)
-      .default(defaults.base)
-      .describe("Distribution of the image. It cannot change once the cluster exists."),
+    version: serverFields.version,
+    base: serverFields.base,
     baseImage: text
       .optional()
       .describe("Image to build on instead of the official one, for closed networks."),
@@ -78,9 +70,7 @@ export const postgres = z
       .optional()
       .describe("Docker network of the build; `host` where a mirror listens on loopback."),
     pgvector,
-    superuser: identifier
-      .default(defaults.superuser)
-      .describe("Name of the superuser. It has no password."),
+    superuser: serverFields.superuser,
     passwords,
     passwordRotation: text
       .optional()

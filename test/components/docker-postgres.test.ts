@@ -9,6 +9,7 @@ import {
 } from "../support/recorder.ts";
 
 let recorded: Recorded[];
+let DockerPostgres: typeof import("../../components/engines/docker.ts").DockerPostgres;
 let postgres: import("../../components/engines/docker.ts").DockerPostgres;
 let migrations: import("../../components/migrations/migrations.ts").Migrations;
 
@@ -20,6 +21,7 @@ beforeAll(async () => {
     "pgstead:index:DataVolumes": component,
     "pgstead:index:Passwords": component,
     "pgstead:index:PostgresDatabase": component,
+    "pgstead:index:ServerTls": component,
     "pgstead:index:Migrations": component,
     "docker:index/image:Image": (_inputs, name) => ({ repoDigest: `sha256:${name}` }),
     "docker:index/volume:Volume": component,
@@ -39,10 +41,12 @@ beforeAll(async () => {
         migrator: "m-pass",
         app: "a-pass",
         readonly: "r-pass",
+        certificate: "PEM",
+        key: "KEY",
       },
     }),
   });
-  const { DockerPostgres } = await import("../../components/engines/docker.ts");
+  ({ DockerPostgres } = await import("../../components/engines/docker.ts"));
   const { Migrations } = await import("../../components/migrations/migrations.ts");
   postgres = new DockerPostgres("postgres", {
     image: { base: "debian" },
@@ -118,6 +122,63 @@ describe("DockerPostgres", () => {
     expect(environment).toEqual({ PGSTEAD_PENDING: "0004_x", PGSTEAD_RUN: expect.any(String) });
     expect(create).toBe("node dist/pgstead.cjs step migrate");
     expect(triggers).toBeUndefined();
+  });
+});
+
+test("each group of arguments reaches the resources it is for", async () => {
+  const pinnedImage = `sha256:${"a".repeat(64)}`;
+  const other = new DockerPostgres("other", {
+    prefix: "shop",
+    database: "orders",
+    superuser: "root",
+    image: { version: "18.1", base: "debian", baseImage: "x/y", buildNetwork: "host" },
+    pinnedImage,
+    size: { memoryMb: 4096, cpus: 3, maintenanceWorkMemMb: 128 },
+    serverSettings: { work_mem: "9MB" },
+    tls: { names: ["db.example.com"], required: true, renewal: "2" },
+    passwords: { fixed: { app: "given" }, rotation: "3" },
+    guards: { accept: ["release debian-x"], provenWithinHours: 5 },
+    protect: false,
+    stopSeconds: 66,
+    migratorScheme: "postgresql+psycopg",
+    migrations: { files: "*.up.sql", outOfOrder: "skip" },
+    files: { "/run/pgstead/extra": "text" },
+  });
+  await urnOf(other.nodes.server.nodes.container);
+  expect(only("other-image-server")).toMatchObject({
+    imageName: "shop-postgres:18.1-debian",
+    build: { args: { BASE_IMAGE: "x/y" }, network: "host" },
+  });
+  expect(only("other-image-agent")).toMatchObject({
+    build: { args: { SERVER_IMAGE: "shop-postgres:pinned", SERVER_ID: pinnedImage } },
+  });
+  const { stdin, environment } = only("other-change-check");
+  expect(environment).toMatchObject({ PGSTEAD_IMAGE: pinnedImage });
+  expect(JSON.parse(stdin as string)).toEqual({
+    ...{ prefix: "shop", superuser: "root", protect: false, pinned: true },
+    ...{ provenWithinHours: 5, accept: ["release debian-x"] },
+  });
+  expect(only("other-server-container")).toMatchObject({
+    ...{ name: "shop-postgres", image: pinnedImage, memory: 4096, memorySwap: 4096, cpus: "3.0" },
+    ...{ stopTimeout: 66, destroyGraceSeconds: 66, shmSize: 480 },
+    envs: [
+      ...["POSTGRES_USER=root", "POSTGRES_DB=orders", "PGSTEAD_ACCEPT=release debian-x"],
+      expect.stringMatching(/^PGSTEAD_TLS=[0-9a-f]{16}$/),
+    ],
+    command: expect.arrayContaining(["hba_file=/etc/pgstead/pg_hba_tls.conf", "work_mem=9MB"]),
+  });
+  // A secret, so the recorder has it in a wrapper.
+  const { value } = only("other-server-writer").uploads as { value: Record<string, string>[] };
+  const content = Object.fromEntries(value.map((upload) => [upload.file, upload.content]));
+  expect(JSON.parse(content["/run/pgstead/settings.json"]!)).toMatchObject({
+    database: { name: "orders", superuser: "root" },
+    migrations: { files: "*.up.sql", outOfOrder: "skip", folder: "/var/lib/pgstead/migrations" },
+  });
+  expect(content).toMatchObject({
+    "/run/pgstead/passwords/app": "given",
+    "/run/pgstead/extra": "text",
+    "/run/pgstead-migrator/url":
+      "postgresql+psycopg://migrator:m-pass@postgres:5432/orders?sslmode=require",
   });
 });
 

@@ -1,7 +1,10 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { parseConfig, parseStackFile } from "../../config/parse.ts";
+import { readServerWanted } from "../../cli/adopt-volume/server-wanted.ts";
+import { findMistakes, parseConfig } from "../../config/parse.ts";
+import { readStackFacts } from "../../config/stack-facts.ts";
 
 type Raw = Record<string, unknown>;
 
@@ -88,38 +91,48 @@ describe("fails", () => {
 describe("a stack's file, which verbs read without Pulumi", () => {
   const secure = { secure: "AAABACQ=" };
 
-  test("has the values of its YAML, and the same defaults", () => {
+  test("has the values of its YAML, and the defaults of the schema", () => {
     const config = {
       "docker:host": "ssh://elsewhere",
-      "pgstead:port": 5500,
+      "pgstead:engine": "docker",
       "pgstead:protect": false,
       "pgstead:postgres": { version: 17, superuser: "root" },
+      "pgstead:migrations": '{"folder":"sql"}',
     };
-    const { values, mistakes } = parseStackFile(config);
-    expect(mistakes).toEqual([]);
-    expect(values).toMatchObject({
-      ...{ port: 5500, protect: false, database: "app" },
-      postgres: { version: "17", base: "alpine", superuser: "root" },
+    expect(findMistakes(config)).toEqual([]);
+    expect(readStackFacts(config)).toEqual({
+      ...{ engine: "docker", isProtected: false, database: "app" },
+      ...{ version: "17", base: "alpine", superuser: "root", migrations: "sql" },
     });
-    expect(parseStackFile().values).toEqual(parse({}).values);
+    const { engine, protect, database, postgres, migrations } = parse({}).values!;
+    expect(readStackFacts()).toEqual({
+      ...{ engine, database, isProtected: protect, migrations: migrations.folder },
+      ...{ version: postgres.version, base: postgres.base, superuser: postgres.superuser },
+    });
+  });
+
+  test.each(["no", "0", "False"])("is not protected by %s, as in the program", (text) => {
+    expect(readStackFacts({ "pgstead:protect": text }).isProtected).toBe(false);
+    expect(parse({ protect: text }).values?.protect).toBe(false);
   });
 
   test("has the default in place of a wrong value, and keeps the values beside it", () => {
-    const { values, mistakes } = parseStackFile({
+    const config = {
       "pgstead:engine": "docker",
       "pgstead:port": "x",
+      "pgstead:protect": "perhaps",
       "pgstead:database": "shop",
       "pgstead:postgres": { version: 3, superuser: "root", color: "red" },
       "pgstead:migrations": { folder: "sql", command: "alembic upgrade head" },
       "pgstead:bucket": "oops",
+    };
+    expect(readStackFacts(config)).toEqual({
+      ...{ engine: "docker", isProtected: true, database: "shop" },
+      ...{ version: "18", base: "alpine", superuser: "root", migrations: "sql" },
     });
-    expect(values).toMatchObject({
-      ...{ engine: "docker", port: 5433, database: "shop", bucket: undefined },
-      postgres: { version: "18", superuser: "root" },
-      migrations: { folder: "sql" },
-    });
-    expect(mistakes.map((line) => line.split(": ")[0])).toEqual([
+    expect(findMistakes(config).map((line) => line.split(": ")[0])).toEqual([
       "pgstead:bucket",
+      "pgstead:protect",
       "pgstead:port",
       "pgstead:postgres.version",
       "pgstead:postgres.color",
@@ -128,34 +141,50 @@ describe("a stack's file, which verbs read without Pulumi", () => {
   });
 
   test("an encrypted value is no mistake, and a mistake beside it is found", () => {
-    const { values, mistakes } = parseStackFile({
+    const config = {
       "pgstead:engine": "docker",
+      "pgstead:database": secure,
       "pgstead:postgres": { superuser: "root", tls: { certificate: "PEM", key: secure } },
       "pgstead:bucket": { accessKey: { id: "A", secret: secure }, retentionDays: 0 },
       "pgstead:backups": { webhook: secure, keepDay: 3 },
       "pgstead:migrations": secure,
+    };
+    expect(readStackFacts(config)).toMatchObject({
+      ...{ database: "app", superuser: "root", migrations: "migrations" },
     });
-    expect(values).toMatchObject({
-      postgres: { superuser: "root" },
-      bucket: { retentionDays: 30 },
-      migrations: { folder: "migrations" },
-    });
-    expect(mistakes).toEqual([
+    expect(findMistakes(config)).toEqual([
       'pgstead:backups.keepDay: unknown key; did you mean "pgstead:backups.keepDays"?',
       "pgstead:bucket.retentionDays: got 0, allowed: 1 or more",
     ]);
   });
 });
 
+test("adopt-volume takes version and base from the file, and refuses one with a mistake", () => {
+  const root = mkdtempSync(join(tmpdir(), "pgstead-wanted-"));
+  try {
+    const declare = (postgres: string) =>
+      writeFileSync(join(root, "Pulumi.prod.yaml"), `config:\n  pgstead:postgres: ${postgres}\n`);
+    declare("{ version: 17.4, base: debian }");
+    expect(readServerWanted(root, "prod")).toEqual({ major: "17", base: "debian" });
+    declare("{}");
+    expect(readServerWanted(root, "prod")).toEqual({ major: "18", base: "alpine" });
+    declare("{ verson: 17 }");
+    expect(() => readServerWanted(root, "prod")).toThrow(
+      'the configuration of stack "prod" has a mistake:\n  pgstead:postgres.verson: unknown key; did you mean "pgstead:postgres.version"?',
+    );
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+});
+
 test("only the reader for Pulumi imports a package of Pulumi, and plain data imports nothing", () => {
   const folder = join(import.meta.dirname, "..", "..", "config");
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
-  const importing = (what: string) =>
-    files.filter(
-      (name) => name.endsWith(".ts") && readFileSync(join(folder, name), "utf8").includes(what),
+  const matching = (names: string[], text: RegExp) =>
+    names.filter(
+      (name) => name.endsWith(".ts") && text.test(readFileSync(join(folder, name), "utf8")),
     );
-  expect(importing('from "@pulumi/')).toEqual(["read.ts"]);
+  expect(matching(files, /"@pulumi\//)).toEqual(["read.ts"]);
   // A component that is imported alone has no zod.
-  const data = ["choices.ts", "defaults.ts"];
-  expect(importing(' from "').filter((name) => data.includes(name))).toEqual([]);
+  expect(matching(["choices.ts", "defaults.ts"], /^import |from "/m)).toEqual([]);
 });

@@ -13,6 +13,7 @@ const ROOMS: Record<string, { imports: string[]; shelves: string[] }> = {
       "config/choices.ts",
       "config/defaults.ts",
       "config/fields.ts",
+      "config/verb-fields.ts",
       "config/agent-fields.ts",
       "config/sections",
       "config",

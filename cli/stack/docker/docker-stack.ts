@@ -1,4 +1,4 @@
-import { parseStackFile } from "../../../config/parse.ts";
+import { readStackFacts } from "../../../config/stack-facts.ts";
 import { type ExpectedError, unreachable } from "../../../operate/error.ts";
 import { Settings } from "../../../operate/settings.ts";
 import { readStackFile } from "../stack-file.ts";
@@ -22,17 +22,17 @@ export interface DockerStack {
 
 export function readDockerStack(root: string, stack: string): DockerStack | undefined {
   const { config } = readStackFile(root, stack);
-  const { values } = parseStackFile(config);
-  if (values.engine !== "docker") return undefined;
+  const { engine, database, superuser, isProtected, migrations } = readStackFacts(config);
+  if (engine !== "docker") return undefined;
   const host = config?.["docker:host"] as string | undefined;
   return {
     stack,
     postgres: `${stack}-postgres`,
     agent: `${stack}-agent`,
-    database: values.database,
-    superuser: values.postgres.superuser,
-    isProtected: values.protect,
-    migrations: values.migrations.folder,
+    database,
+    superuser,
+    isProtected,
+    migrations,
     env: { ...process.env, ...(host && { DOCKER_HOST: host }) },
   };
 }
