@@ -24,7 +24,7 @@ export async function findBucket(root: string, stack: string): Promise<Finding |
 }
 
 function noBucket(isProtected: boolean): Finding {
-  const detail = "none; all backups are on one machine, and are lost with it";
+  const detail = "none; all backups are on the machine of the database";
   if (!isProtected) return { name, state: "ok", detail };
   return { name, state: "note", detail, fix: `set pgstead:bucket; "{}" makes one` };
 }
