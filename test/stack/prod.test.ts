@@ -26,9 +26,7 @@ describe("stack prod", () => {
     });
     expect([noPassphrase.code, noPassphrase.all]).toEqual([
       1,
-      expect.stringContaining(
-        "has no key for its secrets: set PULUMI_CONFIG_PASSPHRASE",
-      ),
+      expect.stringContaining("has no key for its secrets: set PULUMI_CONFIG_PASSPHRASE"),
     ]);
   });
 
