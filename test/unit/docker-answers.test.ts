@@ -46,7 +46,9 @@ test.each([
 test.each([
   ["Error response from daemon: remove dev-data: volume is in use - [3f2a]"],
   ["Error response from daemon: 404 page not found"],
-  ['Error response from daemon: Get "https://registry/v2/": dial tcp: lookup registry: no such host'],
+  [
+    'Error response from daemon: Get "https://registry/v2/": dial tcp: lookup registry: no such host',
+  ],
 ])("%s is refused, for the engine has answered", (stderr) => {
   const answer = answerOf(LOOK, 1, stderr);
   expect(answer.kind).toBe("refused");

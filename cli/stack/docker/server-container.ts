@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CHANGE_MS, runDocker } from "../../../docker/run-docker.ts";
 import { type ExpectedError, mistake, refused, unreachable } from "../../../operate/error.ts";
-import { askEngine, engineError } from "./ask-engine.ts";
+import { askEngine, createEngineError } from "./ask-engine.ts";
 import { containerState, type DockerStack, notRunning } from "./docker-stack.ts";
 import { inherit } from "./inherit.ts";
 
@@ -13,7 +13,11 @@ export async function psqlInContainer(stack: DockerStack, args: string[]): Promi
   if ((await containerState(stack.env, stack.postgres)) !== "running") {
     throw await notRunning(stack, stack.postgres);
   }
-  const variables = { PGDATABASE: stack.database, PGUSER: stack.superuser, ...given(process.env) };
+  const variables = {
+    PGDATABASE: stack.database,
+    PGUSER: stack.superuser,
+    ...pickVariables(process.env),
+  };
   const env = Object.entries(variables).flatMap(([name, value]) => ["-e", `${name}=${value}`]);
   const terminal = process.stdin.isTTY && process.stdout.isTTY ? ["-t"] : [];
   const user = ["-u", "postgres"];
@@ -21,7 +25,7 @@ export async function psqlInContainer(stack: DockerStack, args: string[]): Promi
   return inherit(stack.env, exec);
 }
 
-const given = ({ PGDATABASE, PGUSER, PGOPTIONS, PGAPPNAME }: NodeJS.ProcessEnv) =>
+const pickVariables = ({ PGDATABASE, PGUSER, PGOPTIONS, PGAPPNAME }: NodeJS.ProcessEnv) =>
   Object.fromEntries(
     Object.entries({ PGDATABASE, PGUSER, PGOPTIONS, PGAPPNAME }).filter(([, value]) => value),
   );
@@ -62,7 +66,7 @@ export async function deleteVolumes(stack: DockerStack, note: (line: string) => 
       timeoutMs: CHANGE_MS,
     });
     if (answer.kind === "found") note(`deleted volume ${volume}`);
-    if (answer.kind === "unreachable") throw engineError(stack.env, answer);
+    if (answer.kind === "unreachable") throw createEngineError(stack.env, answer);
     if (answer.kind === "refused") throw mistake(`volume ${volume}: ${answer.reason}`);
   }
 }
