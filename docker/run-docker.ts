@@ -100,13 +100,13 @@ export function classifyExit(args: string[], exit: DockerExit): DockerAnswer {
   const error = ENGINE_ERROR.exec(stderr) ?? (isProgram ? null : SHORT_NOT_FOUND.exec(stderr));
   const reason = error?.[1]?.trim() ?? firstLine(stderr);
   if (error) return { ...exit, kind: NOT_FOUND.test(reason) ? "not found" : "refused", reason };
-  if (NOT_CONNECTED.test(stderr)) return { ...exit, ...unreachable(stderr), reason };
+  if (NOT_CONNECTED.test(stderr)) return { ...exit, ...classifyConnection(stderr), reason };
   // `run` keeps 125 for failures of docker itself.
   const isOwnCode = typeof code === "number" && !(args[0] === "run" && code === 125);
   return { ...exit, kind: isProgram && isOwnCode ? "failed" : "unreachable", reason };
 }
 
-function unreachable(stderr: string): Pick<DockerAnswer, "kind" | "cause"> {
+function classifyConnection(stderr: string): Pick<DockerAnswer, "kind" | "cause"> {
   const kind = "unreachable";
   if (NO_PERMISSION.test(stderr)) return { kind, cause: "no permission" };
   return NOTHING_LISTENS.test(stderr) ? { kind, cause: "nothing listens" } : { kind };

@@ -15,7 +15,7 @@ import {
   removeTarget,
 } from "./copy-cluster.ts";
 import { loadCluster } from "./load-cluster.ts";
-import { findCluster, type OldCluster, whyUnreadable } from "./old-cluster.ts";
+import { explainUnreadable, findCluster, type OldCluster } from "./old-cluster.ts";
 import { findOldVolume, type OldVolume } from "./old-volume.ts";
 import { saveDump } from "./save-dump.ts";
 import type { ServerWanted } from "./server-wanted.ts";
@@ -60,12 +60,12 @@ export async function adoptVolume(adoption: Adoption): Promise<Adopted> {
   const oldImage = adoption.image ?? old.image;
   const image = oldImage ?? (await buildStackImage(root, stack, note));
   const cluster = await findCluster(stack.env, image, old.name, adoption.cluster);
-  const loaded = whyUnreadable(cluster, wanted) ?? null;
+  const loaded = explainUnreadable(cluster, wanted) ?? null;
   const size = bytes(cluster.kilobytes * 1024);
   note(`volume "${old.name}": PostgreSQL ${cluster.major} at "${cluster.path}", ${size}`);
   if (loaded) {
     note(`${loaded}: its own server dumps it, and the dump is loaded into a new cluster`);
-    if (!oldImage) throw noServerFor(old, cluster);
+    if (!oldImage) throw createNoServerError(old, cluster);
   }
   const adopted = { from: old.name, cluster, to, loaded };
   if (adoption.dryRun) return { ...adopted, dump: null };
@@ -91,7 +91,7 @@ export async function adoptVolume(adoption: Adoption): Promise<Adopted> {
   return { ...adopted, dump };
 }
 
-function noServerFor({ name }: OldVolume, { major }: OldCluster) {
+function createNoServerError({ name }: OldVolume, { major }: OldCluster) {
   return mistake(
     `no container shows which image served volume "${name}"; name one that can: --image pgvector/pgvector:pg${major}`,
   );
@@ -161,8 +161,8 @@ async function assertNames(
   const names = "select datname from pg_database where datallowconn and not datistemplate";
   const databases = await askCopy(copy, owner, names);
   const problems = [
-    ...wrongName("pgstead:postgres.superuser", stack.superuser, supers),
-    ...wrongName("pgstead:database", stack.database, databases),
+    ...describeWrongName("pgstead:postgres.superuser", stack.superuser, supers),
+    ...describeWrongName("pgstead:database", stack.database, databases),
   ];
   if (problems.length === 0) return;
   await removeTarget(copy);
@@ -172,7 +172,7 @@ async function assertNames(
   );
 }
 
-const wrongName = (key: string, configured: string, found: string[]) =>
+const describeWrongName = (key: string, configured: string, found: string[]) =>
   found.includes(configured)
     ? []
     : [`${key} is "${configured}", and there is ${found.map((name) => `"${name}"`).join(", ")}`];

@@ -2,7 +2,7 @@ import { CHANGE_MS } from "../../docker/run-docker.ts";
 import { mistake, refused } from "../../operate/error.ts";
 import { bytes } from "../../operate/human-units.ts";
 import { askEngine, findOnEngine, runInContainer } from "../stack/docker/ask-engine.ts";
-import { containerFailure } from "./container-failure.ts";
+import { createContainerError } from "./container-error.ts";
 import type { OldCluster } from "./old-cluster.ts";
 
 /**
@@ -75,7 +75,7 @@ export async function askCopy(copy: Copy, owner: number, sql: string): Promise<s
   const server = `printf '%s\\n' "$1" | postgres --single -D /new/${UNFINISHED} template1`;
   const args = [...run, "--entrypoint", "sh", copy.image, "-c", server, "sh", sql];
   const answer = await runInContainer(copy.env, args, 3_600_000);
-  if (answer.kind !== "found") throw containerFailure(copy.env, answer);
+  if (answer.kind !== "found") throw createContainerError(copy.env, answer);
   return [...answer.stdout.matchAll(/^\t *1: \w+ = "(.*?)"\t/gm)].map(
     ([, value]) => value as string,
   );
@@ -100,6 +100,6 @@ async function inVolumes({ env, image, to }: Copy, mounts: string[], script: str
   const run = ["run", "--rm", "--network", "none", "--user", "0", "-v", `${to}:/new`, ...mounts];
   const line = [...run, "--entrypoint", "sh", image, "-c", script];
   const answer = await runInContainer(env, line, 24 * 3_600_000);
-  if (answer.kind !== "found") throw containerFailure(env, answer);
+  if (answer.kind !== "found") throw createContainerError(env, answer);
   return answer.stdout.trim();
 }

@@ -1,6 +1,6 @@
 import { mistake, refused } from "../../operate/error.ts";
 import { runInContainer } from "../stack/docker/ask-engine.ts";
-import { containerFailure } from "./container-failure.ts";
+import { createContainerError } from "./container-error.ts";
 import type { ServerWanted } from "./server-wanted.ts";
 
 export interface OldCluster {
@@ -28,7 +28,7 @@ export async function findCluster(
   const args = ["run", "--rm", "--network", "none", "--user", "0", "-v", `${volume}:/old:ro`];
   const look = [...args, "--entrypoint", "sh", image, "-c", LOOK];
   const answer = await runInContainer(env, look, 600_000);
-  if (answer.kind !== "found") throw containerFailure(env, answer);
+  if (answer.kind !== "found") throw createContainerError(env, answer);
   const found = answer.stdout.split("\n").filter(Boolean).map(parseLine);
   const wanted = chosen ? found.filter(({ path }) => path === chosen) : found;
   const names = found.map(({ path, major }) => `${path} (PostgreSQL ${major})`).join(", ");
@@ -65,7 +65,7 @@ function parseLine(line: string): OldCluster & { links: number } {
 const USERS: Record<number, string> = { 70: "alpine", 999: "debian" };
 
 /** Why a server of the stack's image cannot serve these files; undefined if it can. */
-export function whyUnreadable(
+export function explainUnreadable(
   { major, owner }: OldCluster,
   wanted: ServerWanted,
 ): string | undefined {

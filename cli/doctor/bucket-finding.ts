@@ -2,7 +2,7 @@ import type { ExpectedError } from "../../operate/error.ts";
 import { readDockerStack } from "../stack/docker/docker-stack.ts";
 import { pulumiEnvironment } from "../stack/pulumi/environment.ts";
 import { findPulumi } from "../stack/pulumi/find-pulumi.ts";
-import { captured } from "../stack/pulumi/run-pulumi.ts";
+import { runCaptured } from "../stack/pulumi/run-pulumi.ts";
 import { stackExists } from "../stack/pulumi/state-folder.ts";
 import { readStackFile } from "../stack/stack-file.ts";
 import type { Finding } from "./finding.ts";
@@ -13,7 +13,8 @@ const name = "bucket";
 export async function findBucket(root: string, stack: string): Promise<Finding | undefined> {
   const declared = readDockerStack(root, stack);
   if (!declared) return undefined;
-  if (!readStackFile(root, stack).config?.["pgstead:bucket"]) return noBucket(declared.isProtected);
+  if (!readStackFile(root, stack).config?.["pgstead:bucket"])
+    return describeNoBucket(declared.isProtected);
   try {
     return await compareWithState(root, stack);
   } catch (error) {
@@ -23,8 +24,8 @@ export async function findBucket(root: string, stack: string): Promise<Finding |
   }
 }
 
-function noBucket(isProtected: boolean): Finding {
-  const detail = "none; all backups are on one machine, and are lost with it";
+function describeNoBucket(isProtected: boolean): Finding {
+  const detail = "none; all backups are on the machine of the database";
   if (!isProtected) return { name, state: "ok", detail };
   return { name, state: "note", detail, fix: `set pgstead:bucket; "{}" makes one` };
 }
@@ -37,7 +38,7 @@ async function compareWithState(root: string, stack: string): Promise<Finding> {
     return { name, state: "note", detail: `stack "${stack}" has not been brought up` };
   }
   const target = `urn:pulumi:${stack}::*::pgstead:index:BackupBucket$**`;
-  const { code, stdout, stderr } = await captured({ program: cli.program, env, root, stack }, [
+  const { code, stdout, stderr } = await runCaptured({ program: cli.program, env, root, stack }, [
     ...["refresh", "--preview-only", "--json", "--stack", stack, "--target", target],
   ]);
   const answer = parse(stdout);

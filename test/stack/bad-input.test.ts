@@ -28,7 +28,9 @@ describe("a stack that cannot come up", () => {
     const { code, all } = await up();
     const status = await project.pgstead(["status"]);
     project.configure("docker:host", undefined);
-    const message = expect.stringContaining("no Docker engine answers at tcp://127.0.0.1:1");
+    const message = expect.stringContaining(
+      "the Docker engine at tcp://127.0.0.1:1 is out of reach: nothing answers there; start it",
+    );
     expect([code, all]).toEqual([3, message]);
     expect([status.code, status.all]).toEqual([3, message]);
   });

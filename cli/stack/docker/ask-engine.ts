@@ -10,7 +10,7 @@ export async function findOnEngine(
 ): Promise<string | undefined> {
   const answer = await runDocker(args, { env, timeoutMs });
   if (answer.kind === "not found") return undefined;
-  if (answer.kind !== "found") throw engineError(env, answer);
+  if (answer.kind !== "found") throw createEngineError(env, answer);
   return answer.stdout.trim();
 }
 
@@ -21,7 +21,7 @@ export async function askEngine(
   timeoutMs = LOOK_MS,
 ): Promise<string> {
   const answer = await runDocker(args, { env, timeoutMs });
-  if (answer.kind !== "found") throw engineError(env, answer);
+  if (answer.kind !== "found") throw createEngineError(env, answer);
   return answer.stdout.trim();
 }
 
@@ -32,7 +32,7 @@ export async function runInContainer(
   timeoutMs = CHANGE_MS,
 ): Promise<DockerAnswer> {
   const answer = await runDocker(args, { env, timeoutMs });
-  if (answer.kind === "unreachable") throw engineError(env, answer);
+  if (answer.kind === "unreachable") throw createEngineError(env, answer);
   return answer;
 }
 
@@ -40,5 +40,5 @@ export async function runInContainer(
 export const assertEngineAnswers = ({ env }: { env: NodeJS.ProcessEnv }): Promise<string> =>
   askEngine(env, ["version", "--format", "{{.Server.Version}}"]);
 
-export const engineError = (env: NodeJS.ProcessEnv, answer: DockerAnswer): ExpectedError =>
+export const createEngineError = (env: NodeJS.ProcessEnv, answer: DockerAnswer): ExpectedError =>
   unreachable(describeFailure(answer, env.DOCKER_HOST));

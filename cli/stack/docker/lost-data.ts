@@ -17,7 +17,7 @@ interface Backup {
 export async function describeLost(prefix: string): Promise<string> {
   const volume = `${prefix}-backups`;
   const backups = await readBackups(prefix, volume);
-  const elsewhere = "copies may lie in the stack's bucket";
+  const elsewhere = "copies may be in the stack's bucket";
   if (!backups) return `backups in volume "${volume}" could not be read; ${elsewhere}`;
   const newest = newestOf(backups.filter(({ isProven }) => isProven)) ?? newestOf(backups);
   if (!newest) return `volume "${volume}" holds no backup of it; ${elsewhere}`;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CHANGE_MS, runDocker } from "../../../docker/run-docker.ts";
 import { type ExpectedError, mistake, refused, unreachable } from "../../../operate/error.ts";
-import { askEngine, engineError } from "./ask-engine.ts";
+import { askEngine, createEngineError } from "./ask-engine.ts";
 import { containerState, type DockerStack, notRunning } from "./docker-stack.ts";
 import { inherit } from "./inherit.ts";
 
@@ -44,7 +44,7 @@ export async function deleteVolumes(stack: DockerStack, note: (line: string) => 
       timeoutMs: CHANGE_MS,
     });
     if (answer.kind === "found") note(`deleted volume ${volume}`);
-    if (answer.kind === "unreachable") throw engineError(stack.env, answer);
+    if (answer.kind === "unreachable") throw createEngineError(stack.env, answer);
     if (answer.kind === "refused") throw mistake(`volume ${volume}: ${answer.reason}`);
   }
 }

@@ -1,6 +1,6 @@
 import { unreachable } from "../../../operate/error.ts";
 import { age, bytes } from "../../../operate/human-units.ts";
-import { engineError, runInContainer } from "./ask-engine.ts";
+import { createEngineError, runInContainer } from "./ask-engine.ts";
 import { newestProvenIn } from "./proven-backup.ts";
 
 export interface ServerFacts {
@@ -21,11 +21,11 @@ export async function askServer(
   const exec = ["exec", "-u", "postgres", container, ...psql];
   const answer = await runInContainer(process.env, exec);
   if (answer.kind === "found") return answer.stdout.trim();
-  if (answer.kind !== "failed") throw engineError(process.env, answer);
+  if (answer.kind !== "failed") throw createEngineError(process.env, answer);
   throw unreachable(`could not ask database "${database}": ${answer.stderr.trim()}`);
 }
 
-export async function serverFacts(
+export async function readServerFacts(
   { superuser }: { superuser: string },
   container: string,
 ): Promise<ServerFacts> {

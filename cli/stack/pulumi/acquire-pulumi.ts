@@ -4,8 +4,8 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { mistake } from "../../../operate/error.ts";
 import {
-  acquiredBefore,
   cacheFolder,
+  findAcquired,
   findPulumi,
   PULUMI_VERSION,
   type PulumiCli,
@@ -35,7 +35,7 @@ async function download(
   const { code, stderr } = await run(process.execPath, [script, "version"], root, {
     PULUMI_VERSION,
   });
-  const cli = code === 0 ? acquiredBefore() : undefined;
+  const cli = code === 0 ? findAcquired() : undefined;
   if (cli) return { ...cli, source: "the official download" };
   const reason = `official download: ${lastLine(stderr)}`;
   note(reason);

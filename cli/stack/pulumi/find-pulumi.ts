@@ -30,7 +30,7 @@ export function downloadFolder(): string {
 
 /** A CLI that is installed already; `note` gets the reason if one is too old. */
 export function findPulumi(note: (line: string) => void = () => {}): PulumiCli | undefined {
-  return onPath(note) ?? acquiredBefore();
+  return onPath(note) ?? findAcquired();
 }
 
 function onPath(note: (line: string) => void): PulumiCli | undefined {
@@ -48,7 +48,7 @@ function onPath(note: (line: string) => void): PulumiCli | undefined {
   return undefined;
 }
 
-export function acquiredBefore(): PulumiCli | undefined {
+export function findAcquired(): PulumiCli | undefined {
   const folder = [downloadFolder(), cacheFolder()].find((candidate) =>
     isExecutable(join(candidate, "pulumi")),
   );

@@ -1,11 +1,18 @@
 import { mistake } from "../../../operate/error.ts";
-import { captured, type PulumiRun } from "./run-pulumi.ts";
+import { type PulumiRun, runCaptured } from "./run-pulumi.ts";
 
 export type Outputs = Record<string, string | number | null>;
 
 export async function readOutputs(run: PulumiRun, showSecrets: boolean): Promise<Outputs> {
   const flags = showSecrets ? ["--show-secrets"] : [];
-  const answer = await captured(run, ["stack", "output", "--json", ...flags, "--stack", run.stack]);
+  const answer = await runCaptured(run, [
+    "stack",
+    "output",
+    "--json",
+    ...flags,
+    "--stack",
+    run.stack,
+  ]);
   if (answer.code !== 0) throw mistake(answer.stderr.trim().replace(/^error: /, ""));
   const outputs = JSON.parse(answer.stdout) as Outputs;
   if (Object.keys(outputs).length > 0) return outputs;

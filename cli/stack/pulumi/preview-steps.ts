@@ -1,5 +1,5 @@
 import { mistake } from "../../../operate/error.ts";
-import { captured, type PulumiRun } from "./run-pulumi.ts";
+import { type PulumiRun, runCaptured } from "./run-pulumi.ts";
 
 export interface PreviewStep {
   op: string;
@@ -15,7 +15,7 @@ interface Preview {
 /** The steps of a preview, with their inputs. */
 export async function previewSteps(run: PulumiRun, args: string[]): Promise<PreviewStep[]> {
   const line = ["preview", "--json", "--stack", run.stack, ...args];
-  const { code, stdout, stderr } = await captured(run, line);
+  const { code, stdout, stderr } = await runCaptured(run, line);
   const preview = parse(stdout);
   if (code === 0 && preview) return preview.steps ?? [];
   const error = preview?.diagnostics?.find(({ severity }) => severity === "error");

@@ -8,7 +8,7 @@ export function reportExitCode(code: number): void {
 }
 
 /** Runs a step of `up`; `up` ends with the exit code of the step's error. */
-export async function reportingExitCode<T>(step: () => Promise<T>): Promise<T> {
+export async function withReportedExitCode<T>(step: () => Promise<T>): Promise<T> {
   try {
     return await step();
   } catch (error) {

@@ -46,7 +46,7 @@ export async function prepareDeployment(
 }
 
 async function initStack(run: PulumiRun): Promise<void> {
-  const { code, stderr } = await captured(run, ["stack", "init", run.stack, "--no-select"]);
+  const { code, stderr } = await runCaptured(run, ["stack", "init", run.stack, "--no-select"]);
   if (code === 0 || /already exists/.test(stderr)) return;
   throw mistake(`could not create stack "${run.stack}": ${stderr.trim().replace(/^error: /, "")}`);
 }
@@ -83,7 +83,7 @@ export async function runPulumi(run: PulumiRun, args: string[]): Promise<ExitCod
 }
 
 /** Runs Pulumi and collects its output. */
-export function captured(
+export function runCaptured(
   run: PulumiRun,
   args: string[],
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {

@@ -2,7 +2,7 @@ import { DEFAULTS } from "../../../config/defaults.ts";
 import { askEngine, runInContainer } from "../docker/ask-engine.ts";
 import { containerState } from "../docker/docker-stack.ts";
 import { describeLost } from "../docker/lost-data.ts";
-import { describeLoss, serverFacts } from "../docker/server-facts.ts";
+import { describeLoss, readServerFacts } from "../docker/server-facts.ts";
 
 /** What a refusal of `pulumi up` asks about; the components' `refusal` writes it. */
 export interface Stake {
@@ -24,7 +24,7 @@ export async function describeStake(stake: Stake): Promise<string> {
       return `what is at stake could not be asked: ${container} is not running`;
     }
     const superuser = await readSuperuser(container);
-    return await describeLoss(prefix, await serverFacts({ superuser }, container));
+    return await describeLoss(prefix, await readServerFacts({ superuser }, container));
   } catch (error) {
     return `what is at stake could not be asked: ${(error as Error).message}`;
   }

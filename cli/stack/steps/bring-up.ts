@@ -13,9 +13,10 @@ export async function bringUp(
 ): Promise<ExitCode> {
   const stack = readDockerStack(run.root, run.stack);
   const before = stack && (await imageOf(stack.env, stack.postgres));
-  const server = stack && (await containerId(stack));
+  const server = stack && (await readContainerId(stack));
   const code = await runPulumi(run, ["up", ...args]);
-  if (stack && server && (await containerId(stack)) !== server) await noteForcedStop(stack, note);
+  if (stack && server && (await readContainerId(stack)) !== server)
+    await noteForcedStop(stack, note);
   if (code !== ExitCode.fine || !stack || !before) return code;
   if ((await imageOf(stack.env, stack.postgres)) === before) return code;
   note("another image serves the data now; its checks:");
@@ -24,7 +25,7 @@ export async function bringUp(
   return checked;
 }
 
-const containerId = ({ env, postgres }: DockerStack): Promise<string | undefined> =>
+const readContainerId = ({ env, postgres }: DockerStack): Promise<string | undefined> =>
   findOnEngine(env, ["container", "inspect", "--format", "{{.Id}}", postgres]);
 
 /** Only the log of the new server shows how the old one ended. */

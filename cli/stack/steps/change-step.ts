@@ -1,11 +1,16 @@
 import { isOlderVersion } from "../../../config/version-order.ts";
 import { CHANGE_MS } from "../../../docker/run-docker.ts";
 import { ExitCode, ExpectedError, refused, unreachable } from "../../../operate/error.ts";
-import { askEngine, engineError, runInContainer } from "../docker/ask-engine.ts";
+import { askEngine, createEngineError, runInContainer } from "../docker/ask-engine.ts";
 import { containerState, imageOf } from "../docker/docker-stack.ts";
 import { ensureProvenBackup } from "../docker/proven-backup.ts";
-import { askServer, describeLoss, type ServerFacts, serverFacts } from "../docker/server-facts.ts";
-import { reportingExitCode } from "../pulumi/report-exit-code.ts";
+import {
+  askServer,
+  describeLoss,
+  readServerFacts,
+  type ServerFacts,
+} from "../docker/server-facts.ts";
+import { withReportedExitCode } from "../pulumi/report-exit-code.ts";
 import { describeStake } from "./at-stake.ts";
 import {
   assertPgvector,
@@ -35,7 +40,7 @@ export const previousTag = (prefix: string) => `${prefix}-postgres:previous`;
  * and tags the image that runs now.
  */
 export function runChangeStep(step: ChangeStep, note: Note): Promise<void> {
-  return reportingExitCode(() => prepareChange(step, note));
+  return withReportedExitCode(() => prepareChange(step, note));
 }
 
 async function prepareChange(step: ChangeStep, note: Note): Promise<void> {
@@ -47,8 +52,8 @@ async function prepareChange(step: ChangeStep, note: Note): Promise<void> {
   if ((await containerState(process.env, container)) !== "running") {
     return note(`${container} is not running: its databases were not asked before the change`);
   }
-  const facts = await serverFacts(step, container);
-  const wanted = await pgvectorOf(step.image);
+  const facts = await readServerFacts(step, container);
+  const wanted = await readPgvector(step.image);
   const renumbered = step.pinned ? await findEqualSql(step, facts, wanted) : [];
   await assertPgvectorChange(step, facts, wanted, renumbered);
   if (step.protect && step.provenWithinHours > 0) await ensureProvenBackup(step, note);
@@ -65,7 +70,7 @@ async function assertImageAcceptsVolume(step: ChangeStep, container: string): Pr
   const env = ["-e", `PGSTEAD_ACCEPT=${step.accept.join("\n")}`];
   const answer = await runInContainer(process.env, [...run, ...env, step.image, "check"]);
   if (answer.kind === "found") return;
-  if (answer.kind !== "failed") throw engineError(process.env, answer);
+  if (answer.kind !== "failed") throw createEngineError(process.env, answer);
   const refusal = /^pgstead: refused: (.*)$/m.exec(answer.stderr)?.[1];
   if (refusal) throw refused(`${refusal}. ${await describeStake({ prefix: step.prefix })}`);
   throw unreachable(
@@ -88,7 +93,7 @@ async function assertPgvectorChange(
   }
 }
 
-async function pgvectorOf(image: string): Promise<string> {
+async function readPgvector(image: string): Promise<string> {
   const run = ["run", "--rm", "--network", "none", "--entrypoint", "pgstead-versions", image];
   return JSON.parse(await askEngine(process.env, run, CHANGE_MS)).pgvector;
 }

@@ -2,7 +2,7 @@ import type { ExitCode } from "../../../operate/error.ts";
 import { inherit } from "../docker/inherit.ts";
 import { waitForServer } from "../docker/server-container.ts";
 import { packFolder } from "../docker/tar.ts";
-import { reportExitCode, reportingExitCode } from "../pulumi/report-exit-code.ts";
+import { reportExitCode, withReportedExitCode } from "../pulumi/report-exit-code.ts";
 
 /** What the declared step hands over; the components' `Migrations` writes it. */
 export interface MigrationStep {
@@ -30,7 +30,7 @@ const UNPACK = `rm -rf ${NEW} && mkdir ${NEW} && tar -xf - -C ${NEW} && rm -rf $
 
 /** Waits for the server, then runs bootstrap and the migrations in a one-off container. */
 export function runMigrationStep(step: MigrationStep): Promise<ExitCode> {
-  return reportingExitCode(async () => {
+  return withReportedExitCode(async () => {
     const code = await migrate(step);
     reportExitCode(code);
     return code as ExitCode;
@@ -42,12 +42,12 @@ async function migrate(step: MigrationStep): Promise<number> {
   const verbs = step.tool ? ["bootstrap"] : ["bootstrap", "migrate up"];
   const script = [UNPACK, ...verbs.map((verb) => `pgstead ${verb}`)].join(" && ");
   const archive = packFolder(step.folder);
-  const run = [...oneOff(step), step.image, "sh", "-c", script];
+  const run = [...createRunArgs(step), step.image, "sh", "-c", script];
   const code = await inherit(process.env, run, archive);
   return code === 0 && step.tool ? runTool(step, step.tool) : code;
 }
 
-function oneOff({ network, volumes }: MigrationStep): string[] {
+function createRunArgs({ network, volumes }: MigrationStep): string[] {
   const mounts = Object.entries(volumes).flatMap(([path, volume]) => ["-v", `${volume}:${path}`]);
   // The image declares a volume for a cluster; without this each run would leave an empty volume.
   const noCluster = ["--tmpfs", "/var/lib/postgresql"];
