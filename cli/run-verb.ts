@@ -17,7 +17,15 @@ export async function runVerb(verb: Verb, context: Context, call: Call): Promise
 async function runAgentVerb(verb: AgentVerb, context: Context, call: Call) {
   const stack = await findAgent(context, call);
   if (!stack) return verb.run(context, call);
-  return (await ask(stack, verb, context, call)).exitCode;
+  try {
+    return (await ask(stack, verb, context, call)).exitCode;
+  } catch (error) {
+    // So that `up` can replace an agent of another version.
+    const { NoAnswer } = await import("./stack/docker/ask-agent.ts");
+    if (!call.options.allowUnreachable || !(error instanceof NoAnswer)) throw error;
+    await context.goOnWithoutDatabase();
+    return verb.run(context, call);
+  }
 }
 
 const runSplitVerb = (verb: SplitVerb, context: Context, call: Call) =>

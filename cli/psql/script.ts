@@ -34,37 +34,37 @@ const IS_RELATIVE = /^\s*\\(?:ir|include_relative)\b/;
 async function* expand(
   path: string,
   stdin: Readable,
-  lines: ScriptLines,
+  state: ScriptLines,
   parents: string[],
 ): AsyncGenerator<Buffer> {
   const file = path === "-" ? "-" : resolve(path);
   if (parents.includes(file)) throw mistake(`${file} includes itself`);
   let number = 0;
-  let kept = "";
-  for await (const line of linesOf(path === "-" ? stdin : open(file))) {
-    number++;
-    const where = `${path === "-" ? "stdin" : path}:${number}`;
-    const command = lines.commandIn(line);
-    if (command !== undefined) refuseFiles(command, where);
-    const include = command === undefined ? null : INCLUDE.exec(command);
-    kept += include ? line.slice(0, line.length - command!.length) : line;
-    if (include || kept.length > PIECE) {
-      yield Buffer.from(kept, "latin1");
+  for await (const lines of linesOf(path === "-" ? stdin : open(file))) {
+    let kept = "";
+    for (const line of lines) {
+      number++;
+      const where = `${path === "-" ? "stdin" : path}:${number}`;
+      const command = state.commandIn(line);
+      const include = command === undefined ? null : INCLUDE.exec(command);
+      if (command !== undefined) refuseFiles(command, where);
+      if (command === undefined || !include) {
+        kept += line;
+        continue;
+      }
+      if (!state.isBetweenStatements) {
+        throw mistake(`${where}: ${line.trim()} stands inside a statement; end it with ; first`);
+      }
+      yield Buffer.from(kept + line.slice(0, line.length - command.length), "latin1");
       kept = "";
+      const base = IS_RELATIVE.test(command) && path !== "-" ? dirname(file) : ".";
+      yield* expand(includedFile(include[1], base, where), stdin, state, [...parents, file]);
+      // A file may end without a line break.
+      yield Buffer.from("\n");
     }
-    if (!include) continue;
-    if (!lines.isBetweenStatements) {
-      throw mistake(`${where}: ${line.trim()} stands inside a statement; end it with ; first`);
-    }
-    const base = IS_RELATIVE.test(command!) && path !== "-" ? dirname(file) : ".";
-    yield* expand(includedFile(include[1], base, where), stdin, lines, [...parents, file]);
-    // A file may end without a line break.
-    yield Buffer.from("\n");
+    if (kept !== "") yield Buffer.from(kept, "latin1");
   }
-  if (kept !== "") yield Buffer.from(kept, "latin1");
 }
-
-const PIECE = 64 * 1024;
 
 function open(path: string): Readable {
   if (existsSync(path)) return createReadStream(path);
@@ -116,18 +116,20 @@ function copiesFile(command: string): boolean {
   return source !== undefined && !/^p?std(?:in|out)\b/i.test(source);
 }
 
-async function* linesOf(stream: Readable): AsyncGenerator<string> {
-  let rest = "";
+/** The complete lines of each chunk: a promise for each line would cost more than to read it. */
+async function* linesOf(stream: Readable): AsyncGenerator<string[]> {
+  // Parts of one line, which may be much longer than a chunk.
+  let begun: string[] = [];
   for await (const chunk of stream) {
-    rest += Buffer.from(chunk).toString("latin1");
-    let start = 0;
-    for (let end = rest.indexOf("\n"); end !== -1; end = rest.indexOf("\n", start)) {
-      yield rest.slice(start, end + 1);
-      start = end + 1;
+    const text = Buffer.from(chunk).toString("latin1");
+    const end = text.lastIndexOf("\n") + 1;
+    if (end > 0) {
+      yield (begun.join("") + text.slice(0, end)).split(/(?<=\n)/);
+      begun = [];
     }
-    rest = rest.slice(start);
+    if (end < text.length) begun.push(text.slice(end));
   }
-  if (rest !== "") yield rest;
+  if (begun.length > 0) yield [begun.join("")];
 }
 
 /** Where a backslash begins another state, or a statement ends. */

@@ -6,16 +6,20 @@ export const adoptVolume: Verb = {
   name: "adopt-volume",
   where: "here",
   group: "stack",
-  summary: "bring the cluster of another volume into this stack before its first up; dumps it too",
+  summary:
+    "take over the cluster of another volume before the first `up` of this stack; dumps it too",
   args: "[name]",
   options: [
-    { flags: "--from-container <name>", description: "the volume in which its cluster lies" },
-    { flags: "--cluster <path>", description: "which one, where a volume holds more than one" },
+    {
+      flags: "--from-container <name>",
+      description: "take the volume that holds this container's cluster",
+    },
+    { flags: "--cluster <path>", description: "which cluster, if the volume holds more than one" },
     {
       flags: "--image <image>",
-      description: "one that can serve the old volume, where its container is gone",
+      description: "an image that can serve the old volume, if its container is gone",
     },
-    { flags: "--dry-run", description: "look, and say what would be done" },
+    { flags: "--dry-run", description: "only say what would be done" },
   ],
   examples: [
     "pgstead adopt-volume myapp_postgres_data --stack prod",
@@ -39,11 +43,11 @@ export const adoptVolume: Verb = {
       mayStop: context.yes,
       note: (line) => context.note(line),
     });
-    context.print(adopted, () => said(adopted, name));
+    context.print(adopted, () => describe(adopted, name));
   },
 };
 
-function said({ from, to, dump, cluster, loaded }: Adopted, stack: string): string {
+function describe({ from, to, dump, cluster, loaded }: Adopted, stack: string): string {
   if (!dump) {
     return loaded
       ? `would copy "${cluster.path}" of "${from}", dump the copy, and load the dump into a new cluster on "${to}"`

@@ -8,8 +8,7 @@ export const backupList: Verb = {
   name: "backup list",
   where: "agent",
   group: "backup",
-  summary:
-    "backups with age, size, where copies lie, and which are proven; exit 2 if there is no good one",
+  summary: "backups with age, size, copies and proof; exit 2 if there is no good one",
   examples: ["pgstead backup list", "pgstead backup list --json"],
   async run(context) {
     const { listBackups } = await import("../../operate/backup/store/list-backups.ts");
@@ -24,10 +23,10 @@ export function describe(result: ListResult, now: Date): string {
   const width = Math.max(2, ...result.backups.map(({ id }) => id.length));
   const lines = result.backups.map((backup) => line(backup, width, now));
   if (lines.length === 0) lines.push(`no backups in ${result.folder}`);
-  if (!result.bucket) lines.push("no bucket is configured: all copies lie on one machine");
-  if (result.bucketError) lines.push(`the bucket could not be asked: ${result.bucketError}`);
+  if (!result.bucket) lines.push("no bucket is configured: all copies are on one machine");
+  if (result.bucketError) lines.push(`the bucket does not answer: ${result.bucketError}`);
   if (result.strays.length > 0) {
-    lines.push(`not backups, for they have no manifest: ${result.strays.join(", ")}`);
+    lines.push(`no backups, because they have no manifest: ${result.strays.join(", ")}`);
   }
   return lines.join("\n");
 }
@@ -41,10 +40,10 @@ function line(backup: ListedBackup, width: number, now: Date): string {
     proofOf(backup, now).padEnd("proven 59 min ago".length),
     backup.schemaVersion ?? "-",
   ];
-  if (isAhead(backup.startedAt, now)) columns.push("DATED IN THE FUTURE: counts as no fresh one");
-  // Allowed, for a database begins so; and what a wrong name of the database looks like.
+  if (isAhead(backup.startedAt, now)) columns.push("DATED IN THE FUTURE: does not count as fresh");
+  // A new database has none; so has a database whose name is wrong.
   if (backup.tables === 0) columns.push("NO TABLES");
-  if (!backup.good && backup.standing !== "broken") columns.push("NOT WHOLE");
+  if (!backup.good && backup.standing !== "broken") columns.push("INCOMPLETE");
   if (backup.bucketProof?.state === "failed" && backup.proof?.state !== "failed") {
     columns.push("THE BUCKET'S COPY FAILED TO RESTORE");
   }
@@ -61,6 +60,6 @@ export function proofOf({ proof }: Pick<ListedBackup, "proof">, now: Date): stri
   if (!proof) return "not proven";
   if (proof.state === "proven") return `proven ${age(proof.verifiedAt, now)} ago`;
   const [problem = ""] = proof.problems;
-  const told = proof.state === "failed" ? "FAILED TO RESTORE" : "could not verify";
-  return `${told}: ${problem.split("\n")[0]}`;
+  const outcome = proof.state === "failed" ? "FAILED TO RESTORE" : "could not verify";
+  return `${outcome}: ${problem.split("\n")[0]}`;
 }

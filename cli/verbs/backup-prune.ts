@@ -6,8 +6,11 @@ export const backupPrune: Verb = {
   name: "backup prune",
   where: "agent",
   group: "backup",
-  summary: "remove the local copies that are due, as each backup does; never touches the bucket",
-  options: [{ flags: "--dry-run", description: "only say what happens to each copy, and why" }],
+  summary:
+    "remove the local copies that are too old, as each backup does; never touches the bucket",
+  options: [
+    { flags: "--dry-run", description: "only say what would happen to each copy, and why" },
+  ],
   examples: ["pgstead backup prune --dry-run", "pgstead backup prune"],
   writes: true,
   async run(context, { options }) {

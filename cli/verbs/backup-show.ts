@@ -25,7 +25,7 @@ function describe({ manifest, where }: Found): string {
     `  schema     ${manifest.schemaVersion ?? "no migration applied"}`,
     `  dump       ${manifest.dump.file}, ${bytes(manifest.dump.size)}, ${manifest.format}, read from: ${where}`,
     `  sha256     ${manifest.dump.sha256}`,
-    `  whole      ${manifest.complete ? "yes" : `no: ${manifest.warnings.join("; ")}`}`,
+    `  complete   ${manifest.complete ? "yes" : `no: ${manifest.warnings.join("; ")}`}`,
     `  tables     ${rows.length}`,
     ...rows.map(([table, count]) => `    ${table}: ${count} rows`),
   ].join("\n");

@@ -7,7 +7,7 @@ export const backupUpload: Verb = {
   name: "backup upload",
   where: "agent",
   group: "backup",
-  summary: "bring the good local backups to the bucket that it lacks",
+  summary: "upload the good local backups that the bucket lacks",
   examples: ["pgstead backup upload"],
   writes: true,
   async run(context) {
@@ -25,5 +25,5 @@ function describe({ uploaded, error }: Uploaded, hasBucket: boolean): string {
   if (!hasBucket) return "no bucket is configured";
   const lines = uploaded.length > 0 ? [`uploaded ${uploaded.join(", ")}`] : [];
   if (error) lines.push(`NOT UPLOADED: ${error}`);
-  return lines.length > 0 ? lines.join("\n") : "the bucket has them all";
+  return lines.length > 0 ? lines.join("\n") : "the bucket has all of them";
 }

@@ -10,11 +10,15 @@ export const backupVerify: Verb = {
   where: "agent",
   group: "backup",
   summary:
-    "restore a backup into a scratch server and compare it; exit 2 if it fails, 4 if it could not be tried",
+    "restore a backup into a scratch server and compare it; exit 2 if it fails, 4 if the restore could not be tried",
   args: "[id]",
   options: [
-    { flags: "--from-bucket", description: "read the bucket's copy though there is a local one" },
-    { flags: "--wait <seconds>", description: "wait so long for another one", default: "600" },
+    { flags: "--from-bucket", description: "read the bucket's copy, even if there is a local one" },
+    {
+      flags: "--wait <seconds>",
+      description: "how long to wait for another verification",
+      default: "600",
+    },
   ],
   examples: ["pgstead backup verify", "pgstead backup verify app-20260507T020000Z --from-bucket"],
   writes: true,
@@ -49,15 +53,15 @@ function describe(proof: Proof, uploadError: string | null): string {
     proven: [
       `${id}: proven, from ${copy}`,
       `  compared     ${compared.join(", ")}`,
-      `  restored in  ${restoreSeconds} s (RTO), all of it in ${totalSeconds} s`,
+      `  restored in  ${restoreSeconds} s (RTO), verified in ${totalSeconds} s`,
       `  brings back  ${proof.restorableTo} (RPO)`,
     ],
     failed: [`${id}: FAILED, from ${copy}`, ...problems.map((line) => `  ${line}`)],
     unverified: [
-      `${id}: COULD NOT BE VERIFIED, which says nothing of it`,
+      `${id}: COULD NOT BE VERIFIED, so it is neither proven nor failed`,
       ...problems.map((line) => `  ${line}`),
     ],
   };
-  const told = uploadError ? [`the bucket was not told: ${uploadError}`] : [];
-  return [...lines[state], ...told].join("\n");
+  const uploadLines = uploadError ? [`not uploaded to the bucket: ${uploadError}`] : [];
+  return [...lines[state], ...uploadLines].join("\n");
 }

@@ -5,7 +5,7 @@ export const doctor: Verb = {
   name: "doctor",
   where: "here",
   group: "look",
-  summary: "what this machine and checkout have, and what is missing; exit 2 if something is",
+  summary: "what this machine and checkout have and lack; exit 2 if something is missing",
   examples: ["pgstead doctor", "pgstead doctor --stack prod --json"],
   async run(context) {
     const { examine } = await import("../doctor/examine.ts");

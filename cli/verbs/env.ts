@@ -13,7 +13,7 @@ export const env: Verb = {
   name: "env",
   where: "here",
   group: "stack",
-  summary: "shell lines after which `pulumi` typed as such works on the stack",
+  summary: "shell lines that set the environment for `pulumi`; then type pulumi itself",
   examples: ['eval "$(pgstead env)" && pulumi preview --stack local'],
   async run(context) {
     const { preparePulumi } = await import("../stack/pulumi/run-pulumi.ts");

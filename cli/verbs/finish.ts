@@ -4,7 +4,7 @@ export const finish: Verb = {
   name: "finish",
   where: "here",
   group: "change with a way back",
-  summary: "let go of the image that ran before the last change; undo ends with it",
+  summary: "end the last change: forget the image that ran before it, so undo is over",
   options: [{ flags: "--dry-run", description: "say what would be done" }],
   examples: ["pgstead finish --stack prod", "pgstead finish --stack prod --dry-run"],
   writes: true,
@@ -13,8 +13,8 @@ export const finish: Verb = {
     const stack = await context.dockerStack();
     if (!stack) throw images.notInContainers(await context.stack());
     const image = await images.previousImage(stack);
-    if (options.dryRun) return context.print({ image, dryRun: true }, `would let go of ${image}`);
+    if (options.dryRun) return context.print({ image, dryRun: true }, `would forget ${image}`);
     await images.releasePrevious(stack);
-    context.print({ image }, `let go of ${image}`);
+    context.print({ image }, `forgot ${image}`);
   },
 };

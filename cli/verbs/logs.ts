@@ -10,7 +10,7 @@ export const logs: Verb = {
   summary: "the server's log",
   options: [
     { flags: "-n, --lines <count>", description: "how many lines from the end", default: "100" },
-    { flags: "-f, --follow", description: "go on as lines come in" },
+    { flags: "-f, --follow", description: "print new lines as they come" },
   ],
   examples: ["pgstead logs", "pgstead logs -n 20 --follow"],
   async run(context, { options }) {

@@ -5,7 +5,7 @@ export const migrateDown: Verb = {
   name: "migrate down",
   where: "agent",
   group: "migrate",
-  summary: "undo what was applied last, by the down parts of the files",
+  summary: "undo the newest migrations, by the down parts of their files",
   args: "[count]",
   options: [
     { flags: "--to <version>", description: "undo what came after this version; `base`: all" },

@@ -12,7 +12,7 @@ export const migrateList: AgentVerb = {
     { flags: "--pending", description: "only what `up` would apply" },
     {
       flags: "--allow-unreachable",
-      description: "count a database out of reach as one that has nothing yet",
+      description: "treat a database that cannot be reached as empty",
     },
   ],
   examples: ["pgstead migrate list", "pgstead migrate list --pending --json"],
@@ -33,7 +33,7 @@ export const migratePending: AgentVerb = {
   name: "migrate pending",
   where: "agent",
   group: "migrate",
-  summary: "what `up` would apply; exit 2 if there is something",
+  summary: "what `up` would apply; exit 2 if something is pending",
   examples: ["pgstead migrate pending"],
   run: (context, call) =>
     migrateList.run(context, { ...call, options: { ...call.options, pending: true } }),
@@ -43,7 +43,7 @@ export const migrateCurrent: AgentVerb = {
   name: "migrate current",
   where: "agent",
   group: "migrate",
-  summary: "the newest version that is applied",
+  summary: "the newest applied version",
   examples: ["pgstead migrate current"],
   async run(context) {
     const { list } = await import("../../operate/migrate/run/list.ts");

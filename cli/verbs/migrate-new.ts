@@ -14,7 +14,7 @@ export const migrateNew: Verb = {
     {
       flags: "--from <schema>",
       description:
-        "fill it with what leads to this schema: a SQL file, or a postgres:// address (its password in PGPASSWORD)",
+        "fill it with the changes that lead to this schema: a SQL file, or a postgres:// address (password in PGPASSWORD)",
     },
   ],
   examples: [
@@ -30,7 +30,7 @@ export const migrateNew: Verb = {
       const { createFromSchema } = await import("../../operate/migrate/schema/new-from.ts");
       const result = await createFromSchema(settings, name, String(options.from));
       context.print(result, result.paths.join("\n"));
-      for (const line of result.left) context.note(`left to you: ${line}`);
+      for (const line of result.left) context.note(`write by hand: ${line}`);
       return;
     }
     const { createMigration } = await import("../../operate/migrate/files/new.ts");

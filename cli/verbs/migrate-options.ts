@@ -7,17 +7,21 @@ import type { Call, VerbOption } from "../verb.ts";
 import { version } from "../version.ts";
 
 export const waitOptions: VerbOption[] = [
-  { flags: "--wait <seconds>", description: "wait so long for another operation", default: "600" },
+  {
+    flags: "--wait <seconds>",
+    description: "how long to wait for another operation",
+    default: "600",
+  },
   {
     flags: "--lock-wait <seconds>",
-    description: "go on trying so long for a lock that others hold",
+    description: "how long to retry for a lock that another session holds",
     default: "60",
   },
-  { flags: "--preempt", description: "end a dump that it would wait for; the dump is lost" },
+  { flags: "--preempt", description: "end a dump instead of waiting for it; the dump is lost" },
 ];
 
 export const approvalOptions: VerbOption[] = [
-  { flags: "--approved-by <name>", description: "who decided; asked for on a protected stack" },
+  { flags: "--approved-by <name>", description: "who decided; needed on a protected stack" },
   { flags: "--reason <text>", description: "why; recorded in the history" },
   {
     flags: "--accept-loss",
@@ -26,11 +30,11 @@ export const approvalOptions: VerbOption[] = [
 ];
 
 const resolutionOptions: VerbOption[] = [
-  { flags: "--retry", description: "run the statement again of which nobody knows whether it ran" },
-  { flags: "--skip", description: "count that statement as done" },
+  { flags: "--retry", description: "run the statement again whose end was not recorded" },
+  { flags: "--skip", description: "record that statement as done" },
 ];
 
-/** What `up` and `down` share: how far, how long to wait, and a person's word. */
+/** Shared by `up` and `down`. */
 export const moveOptions: VerbOption[] = [...resolutionOptions, ...waitOptions];
 
 export const moveOf = (context: Context, call: Call) => ({

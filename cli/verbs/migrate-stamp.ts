@@ -6,10 +6,10 @@ export const migrateStamp: Verb = {
   where: "agent",
   aliases: ["baseline"],
   group: "migrate",
-  summary: "record what is applied without running anything",
+  summary: "record migrations as applied without running them",
   args: "<version>",
   options: [
-    { flags: "--only", description: "this version alone: accepts an edited file as it is" },
+    { flags: "--only", description: "only this version; accepts an edited file as it is" },
     { flags: "--forget", description: "take this version out of the history" },
     ...waitOptions,
   ],

@@ -13,9 +13,12 @@ export const migrateUp: Verb = {
     { flags: "--to <version>", description: "stop after this version" },
     {
       flags: "--out-of-order <mode>",
-      description: "files older than the newest applied one: refuse, apply or skip",
+      description: "files older than the newest applied one: refuse, apply or skip them",
     },
-    { flags: "--release-hold", description: "go on after a restore put migrations on hold" },
+    {
+      flags: "--release-hold",
+      description: "apply, although a restore has put migrations on hold",
+    },
     ...moveOptions,
   ],
   examples: [

@@ -33,6 +33,6 @@ function describe({ what, kind, name, files, live }: Difference): string {
   ].join("\n");
 }
 
-/** A column followed by another or not is the same column. */
+/** The last column of a table has no comma after it. */
 const linesOf = (sql: string | null) =>
   new Set(sql?.split("\n").map((line) => line.replace(/,$/, "")));

@@ -4,7 +4,7 @@ export const outputs: Verb = {
   name: "outputs",
   where: "here",
   group: "stack",
-  summary: "what application deploys consume: host, URLs, versions",
+  summary: "what an application needs: host, URLs, versions",
   options: [
     { flags: "--show-secrets", description: "print secrets in clear" },
     { flags: "--env", description: "as lines for a .env file, secrets in clear" },

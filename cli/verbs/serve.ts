@@ -5,7 +5,7 @@ export const serve: Verb = {
   name: "serve",
   where: "here",
   group: "started by the stack itself",
-  summary: "run the stack's background work here: the agent's schedules, or the embedded server",
+  summary: "run the background work: the agent's schedule, or the embedded server",
   options: [
     { flags: "--detach", description: "in a process of its own; returns once it is healthy" },
     {

@@ -5,7 +5,7 @@ export const stepAtStake: Verb = {
   name: "step at-stake",
   where: "here",
   group: "started by the stack itself",
-  summary: "what a refusal of `pulumi up` says of the data; reads its parameters from stdin",
+  summary: "says what data a refused change would lose; reads its parameters from stdin",
   examples: ["pulumi up --stack prod"],
   async run() {
     const { describeStake } = await import("../stack/steps/at-stake.ts");

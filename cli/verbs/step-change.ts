@@ -5,7 +5,7 @@ export const stepChange: Verb = {
   name: "step change",
   where: "here",
   group: "started by the stack itself",
-  summary: "what `pulumi up` runs before a server's image changes; reads its parameters from stdin",
+  summary: "runs before a server's image changes; reads its parameters from stdin",
   examples: ["pulumi up --stack prod"],
   async run(context) {
     const { runChangeStep } = await import("../stack/steps/change-step.ts");

@@ -5,7 +5,7 @@ export const stepMigrate: Verb = {
   name: "step migrate",
   where: "here",
   group: "started by the stack itself",
-  summary: "what `pulumi up` runs for a stack in containers; reads its parameters from stdin",
+  summary: "migrates a stack of containers; reads its parameters from stdin",
   examples: ["pulumi up --stack dev"],
   async run() {
     const { runMigrationStep } = await import("../stack/steps/migration-step.ts");

@@ -5,7 +5,7 @@ export const undo: Verb = {
   name: "undo",
   where: "here",
   group: "change with a way back",
-  summary: "run the image again that ran before the last change; data stays as it is",
+  summary: "run the image from before the last change again; data stays as it is",
   options: [{ flags: "--dry-run", description: "say what would be done" }],
   examples: ["pgstead undo --stack prod", "pgstead undo --stack prod --dry-run"],
   writes: true,
@@ -26,7 +26,7 @@ export const undo: Verb = {
     await pinImage(stack, image);
     const { writeStackFile } = await import("../stack/stack-file.ts");
     writeStackFile(root, name, ["pgstead:postgres", "image"], image);
-    context.note(`${said} stands in ${file} now: commit this`);
+    context.note(`${said} is now in ${file}: commit it`);
     const { prepareDeployment } = await import("../stack/pulumi/run-pulumi.ts");
     const { bringUp } = await import("../stack/steps/bring-up.ts");
     const note = (line: string) => context.note(line);
@@ -35,7 +35,7 @@ export const undo: Verb = {
     const code = await bringUp(run, yes, note);
     if (code !== ExitCode.fine) return code;
     context.note(
-      `to go on later: mend what was wrong, remove postgres.image from ${file}, and "pgstead up"`,
+      `to change the image later: repair what was wrong, remove postgres.image from ${file}, and "pgstead up"`,
     );
   },
 };

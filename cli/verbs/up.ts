@@ -17,9 +17,9 @@ export const up: Verb = {
     const [root, stack] = [await context.root(), await context.stack()];
     const note = (line: string) => context.note(line);
     const run = await prepareDeployment(root, stack, note);
-    // The embedded server is this checkout's own and keeps its data: nothing there needs a question.
+    // The embedded server belongs to this checkout and keeps its data, so no question is needed.
     const agreed = context.yes || isEmbedded(readStackFile(root, stack));
-    // Whoever answers yes beforehand does not read the preview either.
+    // Who answers yes beforehand does not read the preview.
     const yes = agreed ? ["--yes", "--skip-preview"] : [];
     const code = await bringUp(run, [...yes, ...args], note);
     if (code === ExitCode.fine) {

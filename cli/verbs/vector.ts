@@ -9,13 +9,12 @@ export const vector: Verb = {
   name: "vector",
   where: "agent",
   group: "look",
-  summary:
-    "vector columns, indexes, memory, recall, and what to review; exit 2 if something is amiss",
+  summary: "vector columns, indexes, memory, recall, and advice; exit 2 if something is wrong",
   options: [
-    { flags: "--no-recall", description: "do not search: only look at what is there" },
-    { flags: "--samples <count>", description: "rows that are looked for again", default: "20" },
-    { flags: "--neighbours <count>", description: "nearest rows of each", default: "10" },
-    { flags: "--seconds <count>", description: "time for one index at most", default: "20" },
+    { flags: "--no-recall", description: "do not measure recall" },
+    { flags: "--samples <count>", description: "rows to search for", default: "20" },
+    { flags: "--neighbours <count>", description: "nearest rows of each of them", default: "10" },
+    { flags: "--seconds <count>", description: "limit for one index", default: "20" },
   ],
   examples: ["pgstead vector", "pgstead vector --stack prod --json", "pgstead vector --no-recall"],
   async run(context, { options }) {

@@ -71,7 +71,7 @@ describe.runIf(canRun)("S34: a clock that was two years ahead, and has been put 
       [expect.stringContaining("no backup is proven yet")],
     ]);
     const list = await stage.pgstead("backup", "list");
-    expect(list.stdout).toContain("DATED IN THE FUTURE: counts as no fresh one");
+    expect(list.stdout).toContain("DATED IN THE FUTURE: does not count as fresh");
   });
 
   test("keeps no later backup from being the latest, from being proven and from counting", async () => {

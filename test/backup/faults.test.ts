@@ -94,8 +94,10 @@ describe.runIf(canRun)("fails", () => {
 
   test("when told to stop: pg_dump ends, its file goes, the lock is free", async () => {
     const { code, stdout } = await whileDumping(() => kill("TERM", "^node .*backup now"));
-    expect(code).toBe(1);
-    expect(JSON.parse(stdout).error).toBe("stopped; nothing half-done was left");
+    expect(code).toBe(143);
+    expect(JSON.parse(stdout).error).toBe(
+      "stopped by SIGTERM; the running statement was cancelled and unfinished files were removed",
+    );
     expect(readdirSync(stage.backups)).toEqual([]);
     expect(await waiters("LOCK TABLE")).toBe(0);
   });

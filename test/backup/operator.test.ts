@@ -41,7 +41,7 @@ describe.runIf(canRun)("from the operator's machine", () => {
   test("get and --out write here, checked, and compressed as the name says", () => {
     const { status, stdout } = pgstead("backup", "get", "latest");
     expect(status).toBe(0);
-    expect(stdout).toMatch(/^app-.*\.dump: checksum right\n$/);
+    expect(stdout).toMatch(/^app-\S*\.dump: .* kB, from the folder, checksum right\n$/);
     const [file] = readdirSync(project).filter((name) => name.endsWith(".dump"));
     const stored = readFileSync(join(stage.backups, file!));
     expect(readFileSync(join(project, file!)).equals(stored)).toBe(true);

@@ -216,7 +216,7 @@ describe.runIf(canRun)("a backup", () => {
     expect((await listed())[0]).toMatchObject({ id, standing: "sound" });
     await stage.inAgent("rm", `/backups/${id}.json`);
     const { stdout } = await stage.pgstead("backup", "list");
-    expect(stdout).toContain(`not backups, for they have no manifest: ${id}`);
+    expect(stdout).toContain(`no backups, because they have no manifest: ${id}`);
     await stage.inAgent("sh", "-c", `rm /backups/${id}*`);
   });
 

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import type { Writable } from "node:stream";
-import { unreachable } from "../../../operate/error.ts";
+import { ExitCode, ExpectedError } from "../../../operate/error.ts";
 import { type Stopped, stopSignal } from "../../../operate/stop.ts";
 import { encodeFrame, readFrames } from "../../frames.ts";
 import { type Answered, type Ended, errorFrom, type Request } from "../../request.ts";
@@ -41,14 +41,21 @@ export async function askAgent(
       if (kind === "answer") return endedWith(JSON.parse(payload.toString()));
       if (!out.write(payload)) await once(out, "drain");
     }
-    const [code] = await ended;
-    throw unreachable(
-      `${stack.agent} ended before it had answered (exit code ${code}); if it is of another version of pgstead, "pgstead up --stack ${stack.stack}" replaces it`,
-    );
+    throw new NoAnswer(stack, (await ended)[0]);
   } finally {
     stopSignal.removeEventListener("abort", passOn);
     child.stdin.end();
     child.unref();
+  }
+}
+
+/** The agent was killed, or is of a version that does not know the question. */
+export class NoAnswer extends ExpectedError {
+  constructor({ agent, stack }: DockerStack, code: number | null) {
+    super(
+      ExitCode.unreachable,
+      `${agent} ended before it had answered (exit code ${code}); if it is of another version of pgstead, "pgstead up --stack ${stack}" replaces it`,
+    );
   }
 }
 

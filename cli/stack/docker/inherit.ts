@@ -10,12 +10,12 @@ export function inherit(env: NodeJS.ProcessEnv, args: string[], stdin?: Buffer):
     // The other side may end without having read everything.
     child.stdin?.on("error", () => {});
     child.stdin?.end(stdin);
-    // Ctrl-C is for the program inside, which docker passes it to.
-    const ignore = () => {};
-    process.on("SIGINT", ignore);
+    // The terminal sends Ctrl-C to docker as well, so we wait for docker's end.
+    const wait = () => {};
+    process.on("SIGINT", wait);
     child.once("error", reject);
     child.once("close", (code) => {
-      process.off("SIGINT", ignore);
+      process.off("SIGINT", wait);
       resolve(code ?? 1);
     });
   });
