@@ -1,5 +1,5 @@
 import { ExitCode } from "../../operate/error.ts";
-import type { ListResult } from "../../operate/migrate/run/list.ts";
+import type { ListResult } from "../../operate/migrate/run/list-migrations.ts";
 import type { Verb } from "../verb.ts";
 
 export const migrateList: Verb = {
@@ -16,8 +16,8 @@ export const migrateList: Verb = {
   ],
   examples: ["pgstead migrate list", "pgstead migrate list --pending --json"],
   async run(context, { options }) {
-    const { list } = await import("../../operate/migrate/run/list.ts");
-    const result = await list(await context.settings(), {
+    const { listMigrations } = await import("../../operate/migrate/run/list-migrations.ts");
+    const result = await listMigrations(await context.settings(), {
       allowUnreachable: Boolean(options.allowUnreachable),
     });
     if (options.pending) {
@@ -43,8 +43,8 @@ export const migrateCurrent: Verb = {
   summary: "the newest version that is applied",
   examples: ["pgstead migrate current"],
   async run(context) {
-    const { list } = await import("../../operate/migrate/run/list.ts");
-    const { database, schemaVersion } = await list(await context.settings());
+    const { listMigrations } = await import("../../operate/migrate/run/list-migrations.ts");
+    const { database, schemaVersion } = await listMigrations(await context.settings());
     context.print({ database, schemaVersion }, schemaVersion ?? "base");
   },
 };

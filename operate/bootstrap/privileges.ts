@@ -3,10 +3,10 @@ import { OWNER } from "./roles.ts";
 import { takeOver } from "./take-over.ts";
 
 /**
- * Privileges in the stack's database. Default privileges stop at the schema `public`: in every other
- * schema, as of the history or an audit log, applications may do what a migration grants and no more.
+ * Privileges in the stack's database. Default privileges cover the schema `public` only. In any other
+ * schema, such as that of the history or of an audit log, applications have what migrations grant.
  */
-const WANTED = `
+const GRANTS = `
 grant connect, temporary on database %DB% to migrator, app;
 grant connect on database %DB% to readonly;
 grant usage on schema public to app, readonly;
@@ -33,6 +33,6 @@ export async function setPrivileges(client: Client, superuser: string): Promise<
     changed.push(`owner of database ${name}`);
     changed.push(...(await takeOver(client, [...new Set([owner, superuser])])));
   }
-  await client.query(WANTED.replaceAll("%DB%", () => database));
+  await client.query(GRANTS.replaceAll("%DB%", () => database));
   return changed;
 }

@@ -1,13 +1,15 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { list } from "../../operate/migrate/run/list.ts";
-import { up } from "../../operate/migrate/run/up.ts";
+import { applyPending } from "../../operate/migrate/run/apply-pending.ts";
+import { listMigrations } from "../../operate/migrate/run/list-migrations.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
 
 let db: TestDatabase;
 const options = { toolVersion: "test", lockWaitMs: 3_000, waitMs: 20_000 };
-const run = (more = {}) => up(db.settings, { ...options, ...more });
+const run = (more = {}) => applyPending(db.settings, { ...options, ...more });
 const states = async () =>
-  Object.fromEntries((await list(db.settings)).migrations.map((m) => [m.version, m.state]));
+  Object.fromEntries(
+    (await listMigrations(db.settings)).migrations.map((m) => [m.version, m.state]),
+  );
 const scalar = async (sql: string) => Object.values((await db.query(sql))[0] ?? {})[0];
 const isValid = (name: string) =>
   scalar(`select indisvalid from pg_index where indexrelid = to_regclass('${name}')`);

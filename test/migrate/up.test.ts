@@ -1,13 +1,15 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { list } from "../../operate/migrate/run/list.ts";
-import { up } from "../../operate/migrate/run/up.ts";
+import { applyPending } from "../../operate/migrate/run/apply-pending.ts";
+import { listMigrations } from "../../operate/migrate/run/list-migrations.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
 
 let db: TestDatabase;
 const options = { toolVersion: "test", lockWaitMs: 3_000, waitMs: 20_000 };
-const run = (more = {}) => up(db.settings, { ...options, ...more });
+const run = (more = {}) => applyPending(db.settings, { ...options, ...more });
 const states = async () =>
-  Object.fromEntries((await list(db.settings)).migrations.map((m) => [m.version, m.state]));
+  Object.fromEntries(
+    (await listMigrations(db.settings)).migrations.map((m) => [m.version, m.state]),
+  );
 
 beforeEach(async () => {
   db = await createDatabase();
@@ -96,7 +98,7 @@ describe("fails", () => {
     [
       "COPY data",
       "create table a (x int);\ncopy a from stdin;\n1\n\\.\n",
-      /0001_a.sql:3: data after COPY/,
+      /0001_a.sql:3: only psql reads data after COPY/,
     ],
     [
       "CONCURRENTLY among others",
@@ -106,7 +108,7 @@ describe("fails", () => {
     [
       "an unknown directive",
       "-- migrate:no-transactions\nselect 1",
-      /0001_a.sql:1: "migrate:no-transactions" is none of/,
+      /0001_a.sql:1: "migrate:no-transactions" is not a directive/,
     ],
   ];
   test.each(cases)("on %s, before anything has run", async (_name, content, message) => {

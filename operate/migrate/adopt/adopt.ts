@@ -4,11 +4,11 @@ import type { Client } from "pg";
 import { withSession } from "../../connect/session.ts";
 import { refused } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
-import { checksums } from "../files/checksum.ts";
-import { findFiles, type MigrationFile } from "../files/files.ts";
-import { readHistory, recordRow } from "../history/history.ts";
+import { computeChecksums } from "../files/checksum.ts";
+import { findFiles, type MigrationFile } from "../files/find-files.ts";
+import { buildRecordSql, readHistory } from "../history/history.ts";
 import { readSchema, toSql } from "../schema/snapshot.ts";
-import { type RunOptions, setRole, withRunner } from "../session/runner.ts";
+import { buildSetRole, type RunOptions, withRunner } from "../session/runner.ts";
 import {
   type CustomTable,
   type ForeignHistory,
@@ -36,7 +36,7 @@ export interface AdoptPlan {
   pending: string[];
 }
 
-interface Prepared {
+interface Adoption {
   plan: AdoptPlan;
   files: MigrationFile[];
   baseline?: { path: string; sql: string };
@@ -47,34 +47,35 @@ const BASELINE = "0000_baseline";
 /** What `adopt` will record. Reads only. */
 export async function planAdoption(settings: Settings, options: AdoptOptions): Promise<AdoptPlan> {
   const purpose = { purpose: "migrate adopt" };
-  return (await withSession(settings, purpose, (client) => prepare(client, settings, options)))
-    .plan;
+  return (
+    await withSession(settings, purpose, (client) => prepareAdoption(client, settings, options))
+  ).plan;
 }
 
 /** Takes over from another tool without running anything. */
 export async function adopt(settings: Settings, options: AdoptOptions): Promise<AdoptPlan> {
   return withRunner(settings, "migrate adopt", options, async ({ client, toolVersion }) => {
-    const { plan, files, baseline } = await prepare(client, settings, options);
+    const { plan, files, baseline } = await prepareAdoption(client, settings, options);
     const recorded = [...files];
     if (baseline) {
       mkdirSync(settings.migrations.folder, { recursive: true });
       writeFileSync(baseline.path, baseline.sql, { flag: "wx" });
-      const sums = checksums(Buffer.from(baseline.sql));
+      const sums = computeChecksums(Buffer.from(baseline.sql));
       const { path } = baseline;
       recorded.push({ version: BASELINE, repeatable: false, path, size: 0, ...sums });
     }
     const note = { action: "adopt", from: plan.from, table: plan.table, at: plan.at };
-    const rows = recorded.map((file) => recordRow(client, file, "adopt", toolVersion, note));
-    await client.query(["begin", ...setRole(client, settings), ...rows, "commit"].join(";\n"));
+    const rows = recorded.map((file) => buildRecordSql(client, file, "adopt", toolVersion, note));
+    await client.query(["begin", ...buildSetRole(client, settings), ...rows, "commit"].join(";\n"));
     return plan;
   });
 }
 
-async function prepare(
+async function prepareAdoption(
   client: Client,
   settings: Settings,
   options: AdoptOptions,
-): Promise<Prepared> {
+): Promise<Adoption> {
   const { rows } = await readHistory(client);
   const recorded = [...rows.values()].filter(({ state }) => state !== "undone");
   if (recorded.length > 0) {
@@ -90,22 +91,22 @@ async function prepare(
     table: history.table,
     at: history.entries.map(({ version }) => version).slice(-3),
   };
-  if (options.from === "alembic") return withBaseline(client, settings, base, history, all);
+  if (options.from === "alembic") return prepareBaseline(client, settings, base, history, all);
   const { files, unmatched, edited } = matchFiles(options.from, all, history);
-  refuse(unmatched, edited, options);
+  assertAdoptable(unmatched, edited, options);
   const record = files.map(({ version }) => version);
   const pending = all.filter((file) => !files.includes(file)).map(({ version }) => version);
   return { plan: { ...base, record, baseline: null, pending }, files };
 }
 
 /** Its revisions are programs; from here on the schema they made is the first file. */
-async function withBaseline(
+async function prepareBaseline(
   client: Client,
   settings: Settings,
   base: Pick<AdoptPlan, "database" | "from" | "table" | "at">,
   history: ForeignHistory,
   all: MigrationFile[],
-): Promise<Prepared> {
+): Promise<Adoption> {
   const [first] = all;
   if (first && first.version <= BASELINE) {
     throw refused(`"${first.version}" stands where the baseline "${BASELINE}" has to: first`);
@@ -127,7 +128,11 @@ async function withBaseline(
   };
 }
 
-function refuse(unmatched: string[], edited: string[], { from, acceptEdited }: AdoptOptions): void {
+function assertAdoptable(
+  unmatched: string[],
+  edited: string[],
+  { from, acceptEdited }: AdoptOptions,
+): void {
   const lines: string[] = [];
   if (unmatched.length > 0) {
     lines.push(

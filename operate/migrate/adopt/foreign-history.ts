@@ -17,7 +17,7 @@ export interface ForeignHistory {
   entries: { version: string; checksum: string | null }[];
 }
 
-const known: Record<Exclude<Tool, "custom">, { table: string; column: string }> = {
+const KNOWN_TABLES: Record<Exclude<Tool, "custom">, { table: string; column: string }> = {
   alembic: { table: "alembic_version", column: "version_num" },
   "golang-migrate": { table: "schema_migrations", column: "version" },
   dbmate: { table: "schema_migrations", column: "version" },
@@ -28,7 +28,7 @@ export async function readForeignHistory(
   tool: Tool,
   custom: CustomTable,
 ): Promise<ForeignHistory> {
-  const place = tool === "custom" ? customPlace(custom) : known[tool];
+  const place = tool === "custom" ? requireCustomTable(custom) : KNOWN_TABLES[tool];
   const asked = custom.table ?? place.table;
   const { rows: found } = await client.query(
     `select format('%I.%I', n.nspname, c.relname) as name from pg_class c
@@ -51,7 +51,7 @@ export async function readForeignHistory(
   return { table, entries: rows };
 }
 
-function customPlace({ table, versionColumn }: CustomTable) {
+function requireCustomTable({ table, versionColumn }: CustomTable) {
   if (table && versionColumn) return { table, column: versionColumn };
   throw mistake("--from custom needs --table NAME and --version-column NAME");
 }

@@ -1,8 +1,8 @@
 import type { Client } from "pg";
-import type { MigrationFile } from "../files/files.ts";
+import type { MigrationFile } from "../files/find-files.ts";
 import { readLayout } from "./history-table.ts";
 
-export interface Recorded {
+export interface HistoryRow {
   version: string;
   repeatable: boolean;
   state: "applying" | "applied" | "undone";
@@ -21,34 +21,34 @@ export interface Recorded {
 
 export interface History {
   layout: number;
-  rows: Map<string, Recorded>;
+  rows: Map<string, HistoryRow>;
 }
 
-const utc = (column: string) =>
+const formatUtc = (column: string) =>
   `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`;
 
-const columns = `
+const COLUMNS = `
   version, repeatable, state, checksum_raw as "checksumRaw", checksum,
-  statements_done as "statementsDone", ${utc("started_at")} as "startedAt",
-  ${utc("finished_at")} as "finishedAt", duration_ms as "durationMs",
+  statements_done as "statementsDone", ${formatUtc("started_at")} as "startedAt",
+  ${formatUtc("finished_at")} as "finishedAt", duration_ms as "durationMs",
   applied_by as "appliedBy", tool_version as "toolVersion", origin,
   position::float8 as "position", progress`;
 
 export async function readHistory(client: Client): Promise<History> {
   const layout = await readLayout(client);
   if (layout === 0) return { layout, rows: new Map() };
-  const { rows } = await client.query<Recorded>(
-    `select ${columns} from pgstead.schema_migrations order by position`,
+  const { rows } = await client.query<HistoryRow>(
+    `select ${COLUMNS} from pgstead.schema_migrations order by position`,
   );
   return { layout, rows: new Map(rows.map((row) => [row.version, row])) };
 }
 
-interface Writer {
+interface Escaper {
   escapeLiteral(text: string): string;
 }
 
 /** The row before the SQL, so that of two runners the later one stops before it has done anything. */
-export function startRow(client: Writer, file: MigrationFile, toolVersion: string): string {
+export function buildStartSql(client: Escaper, file: MigrationFile, toolVersion: string): string {
   const values = [file.version, file.raw, file.normalised, toolVersion].map((value) =>
     client.escapeLiteral(value),
   );
@@ -67,8 +67,8 @@ on conflict (version) do update set state = 'applying', checksum_raw = excluded.
  * the history is inserted only: should another runner have come first, the key refuses both its row
  * and all that the file did.
  */
-export function appliedRow(
-  client: Writer,
+export function buildAppliedSql(
+  client: Escaper,
   file: MigrationFile,
   toolVersion: string,
   { statements, known, approval }: { statements: number; known: boolean; approval?: Approval },
@@ -77,7 +77,7 @@ export function appliedRow(
     client.escapeLiteral(value),
   );
   const [version, raw, normalised, tool] = values;
-  const approvals = approval ? `jsonb_build_array(${noted(client, approval)})` : "'[]'";
+  const approvals = approval ? `jsonb_build_array(${buildNoteSql(client, approval)})` : "'[]'";
   return `insert into pgstead.schema_migrations (version, repeatable, state, checksum_raw, checksum,
   tool_version, statements_done, started_at, finished_at, duration_ms, approvals)
 values (${version}, ${file.repeatable}, 'applied', ${raw}, ${normalised}, ${tool}, ${statements}, now(),
@@ -93,15 +93,15 @@ on conflict (version) do update set state = 'applied', checksum_raw = excluded.c
   }`;
 }
 
-export function finishRow(client: Writer, version: string, approval?: Approval): string {
+export function buildFinishSql(client: Escaper, version: string, approval?: Approval): string {
   return `update pgstead.schema_migrations set state = 'applied', finished_at = clock_timestamp(),
   duration_ms = 1000 * extract(epoch from clock_timestamp() - started_at),
-  progress = null${appended(client, approval)}
+  progress = null${buildApprovalSql(client, approval)}
 where version = ${client.escapeLiteral(version)}`;
 }
 
-const appended = (client: Writer, approval?: Approval) =>
-  approval ? `, approvals = approvals || jsonb_build_array(${noted(client, approval)})` : "";
+const buildApprovalSql = (client: Escaper, approval?: Approval) =>
+  approval ? `, approvals = approvals || jsonb_build_array(${buildNoteSql(client, approval)})` : "";
 
 export interface Approval {
   action: "down" | "run";
@@ -114,14 +114,14 @@ export interface Approval {
 }
 
 /** The row stays, so that who undid it, when and why is kept with it. */
-export function undoneRow(client: Writer, version: string, approval?: Approval): string {
+export function buildUndoneSql(client: Escaper, version: string, approval?: Approval): string {
   return `update pgstead.schema_migrations set state = 'undone', finished_at = clock_timestamp(),
-  progress = null${appended(client, approval)} where version = ${client.escapeLiteral(version)}`;
+  progress = null${buildApprovalSql(client, approval)} where version = ${client.escapeLiteral(version)}`;
 }
 
 /** Recorded as applied without having run here. */
-export function recordRow(
-  client: Writer,
+export function buildRecordSql(
+  client: Escaper,
   file: Pick<MigrationFile, "version" | "repeatable" | "raw" | "normalised">,
   origin: "stamp" | "adopt",
   toolVersion: string,
@@ -136,7 +136,7 @@ export function recordRow(
   return `insert into pgstead.schema_migrations
   (version, repeatable, state, checksum_raw, checksum, tool_version, origin, finished_at, approvals)
 values (${version}, ${file.repeatable}, 'applied', ${raw}, ${normalised}, ${tool}, '${origin}',
-  clock_timestamp(), jsonb_build_array(${noted(client, note)}))
+  clock_timestamp(), jsonb_build_array(${buildNoteSql(client, note)}))
 on conflict (version) do update set state = 'applied', checksum_raw = excluded.checksum_raw,
   checksum = excluded.checksum, tool_version = excluded.tool_version, origin = excluded.origin,
   finished_at = excluded.finished_at, progress = null, position = default,
@@ -144,13 +144,13 @@ on conflict (version) do update set state = 'applied', checksum_raw = excluded.c
 }
 
 /** What a person did to the history by hand, with the server's word on when and as whom. */
-const noted = (client: Writer, note: object) =>
+const buildNoteSql = (client: Escaper, note: object) =>
   `${client.escapeLiteral(JSON.stringify(note))}::jsonb
     || jsonb_build_object('at', clock_timestamp(), 'role', session_user)`;
 
 /** Where a file without one transaction stands; each change is committed with what it tells of. */
-export function progressRow(
-  client: Writer,
+export function buildProgressSql(
+  client: Escaper,
   version: string,
   statementsDone: number,
   progress: object,

@@ -1,12 +1,12 @@
 import { readSource } from "../files/source.ts";
-import type { Compared } from "../history/compare-files.ts";
-import { type Approval, appliedRow } from "../history/history.ts";
-import { inspect, type Runnable } from "../history/inspect.ts";
-import { type Runner, setRole } from "../session/runner.ts";
+import type { ComparedFile } from "../history/compare-files.ts";
+import { type Approval, buildAppliedSql } from "../history/history.ts";
+import { inspectPart, type Runnable } from "../history/inspect-part.ts";
+import { buildSetRole, type Runner } from "../session/runner.ts";
 import { runBackfill } from "./backfill.ts";
-import { runLarge } from "./large-file.ts";
+import { runLargeFile } from "./large-file.ts";
 import { type Resolution, runStepwise } from "./no-transaction.ts";
-import { cleanStart, runInTransaction } from "./transaction.ts";
+import { buildCleanStart, runInTransaction } from "./transaction.ts";
 
 export interface AppliedFile {
   version: string;
@@ -15,7 +15,7 @@ export interface AppliedFile {
 }
 
 /** What a person said that the file alone does not. */
-export interface Word {
+export interface OperatorDecision {
   resolution?: Resolution | undefined;
   approval?: Approval | undefined;
 }
@@ -23,12 +23,12 @@ export interface Word {
 /** Runs one file up, in the way it asks for, and records it. */
 export async function applyFile(
   runner: Runner,
-  { file, row, known = Boolean(row) }: Compared & { known?: boolean },
-  { resolution, approval }: Word = {},
+  { file, row, known = Boolean(row) }: ComparedFile & { known?: boolean },
+  { resolution, approval }: OperatorDecision = {},
 ): Promise<AppliedFile> {
   const { client, settings, toolVersion, note } = runner;
   const started = performance.now();
-  const { part, sql, mode, statements } = await inspect(readSource(file).up);
+  const { part, sql, mode, statements } = await inspectPart(readSource(file).up);
   const done = await runAs(mode);
   const durationMs = Math.round(performance.now() - started);
   note(`applied ${file.version} (${durationMs} ms)`);
@@ -40,18 +40,18 @@ export async function applyFile(
       return runStepwise({ runner, file, part, direction: "up", row, resolution });
     }
     const record = (count: number) =>
-      appliedRow(client, file, toolVersion, {
+      buildAppliedSql(client, file, toolVersion, {
         ...{ statements: count, known },
         ...(approval && { approval }),
       });
-    if (how === "large") return runLarge(runner, part, record);
+    if (how === "large") return runLargeFile(runner, part, record);
     return runInTransaction(runner, {
       part,
-      before: cleanStart(client, settings, part),
+      before: buildCleanStart(client, settings, part),
       sql,
       start: 0,
       // The file may have switched roles, and the history is the owner's.
-      after: ["reset role", ...setRole(client, settings), record(statements)],
+      after: ["reset role", ...buildSetRole(client, settings), record(statements)],
     });
   }
 }

@@ -13,7 +13,7 @@ export interface GivenApproval {
 export const FRESH_HOURS = 25;
 
 /** What a protected stack asks for before anything that loses data: a person, a reason, a way back. */
-export async function approve(
+export async function requireApproval(
   settings: Settings,
   action: Approval["action"],
   { by, reason, acceptLoss }: GivenApproval,
@@ -29,23 +29,23 @@ export async function approve(
     );
   }
   if (acceptLoss) return { action, by, reason, acceptedLoss: true };
-  const { backup, lack } = await freshBackup(settings);
+  const { backup, lack } = await findFreshBackup(settings);
   if (backup) return { action, by, reason, backup };
   throw refused(
     `stack "${stack}" is protected: ${action} can lose data, and ${lack}; "pgstead backup now" makes one and "pgstead backup verify" proves it, or --accept-loss goes without, which is recorded`,
   );
 }
 
-async function freshBackup(settings: Settings): Promise<{ backup?: string; lack?: string }> {
+async function findFreshBackup(settings: Settings): Promise<{ backup?: string; lack?: string }> {
   if (!settings.backups) return { lack: "it has no backups" };
   const { newestProven } = await import("../../backup/store/proven.ts");
   const proven = await newestProven(settings);
   if (!proven) return { lack: "no backup of it has been proven" };
-  const hours = hoursSince(proven.takenAt);
+  const hours = countHoursSince(proven.takenAt);
   if (hours <= FRESH_HOURS) return { backup: proven.id };
   return {
     lack: `its newest proven backup, ${proven.id}, is ${Math.round(hours)} h old (at most ${FRESH_HOURS})`,
   };
 }
 
-const hoursSince = (time: string) => (Date.now() - Date.parse(time)) / 3_600_000;
+const countHoursSince = (time: string) => (Date.now() - Date.parse(time)) / 3_600_000;

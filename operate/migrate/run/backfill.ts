@@ -2,11 +2,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ExitCode, ExpectedError, mistake } from "../../error.ts";
 import { sha256 } from "../files/checksum.ts";
 import type { Backfill } from "../files/directives.ts";
-import type { MigrationFile } from "../files/files.ts";
+import type { MigrationFile } from "../files/find-files.ts";
 import type { Part } from "../files/source.ts";
-import { finishRow, progressRow, type Recorded, startRow } from "../history/history.ts";
-import { type Runner, setRole } from "../session/runner.ts";
-import { runInTransaction, timeouts } from "./transaction.ts";
+import {
+  buildFinishSql,
+  buildProgressSql,
+  buildStartSql,
+  type HistoryRow,
+} from "../history/history.ts";
+import { buildSetRole, type Runner } from "../session/runner.ts";
+import { buildTimeouts, runInTransaction } from "./transaction.ts";
 
 export interface BackfillProgress {
   direction: "up";
@@ -20,40 +25,42 @@ export interface BackfillProgress {
 }
 
 /** Stands in the statement for "the rows of this batch". */
-const RANGE = /:batch\b/;
-const TELL_EVERY_MS = 2_000;
+const BATCH_PLACEHOLDER = /:batch\b/;
+const REPORT_EVERY_MS = 2_000;
 
 /** One statement over a large table, a batch of keys at a time, each batch a transaction of its own. */
 export async function runBackfill(
   runner: Runner,
   file: MigrationFile,
   part: Part,
-  row?: Recorded,
+  row?: HistoryRow,
 ): Promise<number> {
   const { client, settings } = runner;
   const backfill = part.directives.backfill as Backfill;
-  if (!RANGE.test(part.sql)) {
+  if (!BATCH_PLACEHOLDER.test(part.sql)) {
     throw mistake(
       `${part.path}: the statement must say WHERE :batch, which becomes "${backfill.key} > ... AND ${backfill.key} <= ..."`,
     );
   }
-  await client.query(["reset all", "reset role", ...setRole(client, settings, false)].join(";"));
+  await client.query(
+    ["reset all", "reset role", ...buildSetRole(client, settings, false)].join(";"),
+  );
   try {
-    const progress = await start(runner, file, part, backfill, row);
+    const progress = await startOrResume(runner, file, part, backfill, row);
     await runBatches(runner, file, part, backfill, progress);
-    await client.query(finishRow(client, file.version));
+    await client.query(buildFinishSql(client, file.version));
     return 1;
   } finally {
     await client.query("reset all; reset role").catch(() => {});
   }
 }
 
-async function start(
+async function startOrResume(
   { client, toolVersion, note }: Runner,
   file: MigrationFile,
   part: Part,
   { table, key }: Backfill,
-  row?: Recorded,
+  row?: HistoryRow,
 ): Promise<BackfillProgress> {
   const doneHash = sha256(part.sql);
   if (row?.state === "applying") {
@@ -67,7 +74,7 @@ async function start(
     note(`  carrying on with ${file.version} after ${progress.rows} rows`);
     return progress;
   }
-  const column = columnOf(key);
+  const column = removeAlias(key);
   const { rows } = await client.query(
     `select (select k::text from (
        select ${column} as k from ${table} order by ${column} desc limit 1) as newest) as end,
@@ -83,7 +90,7 @@ async function start(
     expected: rows[0].expected,
   };
   await client.query(
-    `begin; ${startRow(client, file, toolVersion)}; ${progressRow(client, file.version, 0, progress)}; commit`,
+    `begin; ${buildStartSql(client, file, toolVersion)}; ${buildProgressSql(client, file.version, 0, progress)}; commit`,
   );
   return progress;
 }
@@ -100,19 +107,19 @@ async function runBatches(
   const before = progress.rows;
   let toldAt = started;
   while (progress.end !== null && progress.last !== progress.end) {
-    const { range, last, rows } = await nextBatch(runner, { table, key, batch }, progress);
+    const { range, last, rows } = await findNextBatch(runner, { table, key, batch }, progress);
     if (last === null) return;
     const next = { ...progress, last, rows: progress.rows + rows };
     await runInTransaction(runner, {
       part,
-      before: timeouts(client, part),
+      before: buildTimeouts(client, part),
       sql: part.sql.replaceAll(":batch", range).replace(/;\s*$/, ""),
       start: 0,
-      after: [progressRow(client, file.version, 0, next)],
+      after: [buildProgressSql(client, file.version, 0, next)],
     });
     Object.assign(progress, next);
-    if (Date.now() - toldAt > TELL_EVERY_MS) {
-      note(`  ${describe(progress, before, Date.now() - started)}`);
+    if (Date.now() - toldAt > REPORT_EVERY_MS) {
+      note(`  ${describeProgress(progress, before, Date.now() - started)}`);
       toldAt = Date.now();
     }
     if (pauseMs > 0) await sleep(pauseMs);
@@ -120,13 +127,13 @@ async function runBatches(
 }
 
 /** The bounds come from the key's own order, so any sortable type will do. */
-async function nextBatch(
+async function findNextBatch(
   { client }: Runner,
   { table, key, batch }: Pick<Backfill, "table" | "key" | "batch">,
   { last, end }: BackfillProgress,
 ) {
   const literal = (value: string) => client.escapeLiteral(value);
-  const column = columnOf(key);
+  const column = removeAlias(key);
   const after = last === null ? "" : `${column} > ${literal(last)} and `;
   const { rows } = await client.query(
     `select count(*)::float8 as rows, (array_agg(k::text order by k desc))[1] as last from (
@@ -139,9 +146,13 @@ async function nextBatch(
 }
 
 /** `key=d.id` names the alias of the statement; the batches are counted on the table alone. */
-const columnOf = (key: string) => key.split(".").at(-1) as string;
+const removeAlias = (key: string) => key.split(".").at(-1) as string;
 
-function describe({ rows, expected }: BackfillProgress, before: number, ms: number): string {
+function describeProgress(
+  { rows, expected }: BackfillProgress,
+  before: number,
+  ms: number,
+): string {
   const rate = Math.round(((rows - before) * 1000) / Math.max(ms, 1));
   const rest =
     expected > rows && rate > 0 ? `, about ${Math.ceil((expected - rows) / rate)} s left` : "";

@@ -1,5 +1,5 @@
 import { refused } from "../../error.ts";
-import { type Runner, setRole } from "../session/runner.ts";
+import { buildSetRole, type Runner } from "../session/runner.ts";
 
 /**
  * A setting of the database, not a row in it: a restore brings back yesterday's rows, and with them
@@ -29,5 +29,5 @@ correct or remove what must not, and then: "pgstead migrate up --release-hold"`,
     );
   }
   const insert = `insert into pgstead.released_holds values (${client.escapeLiteral(reason)})`;
-  await client.query(["begin", ...setRole(client, settings), insert, "commit"].join(";"));
+  await client.query(["begin", ...buildSetRole(client, settings), insert, "commit"].join(";"));
 }

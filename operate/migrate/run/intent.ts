@@ -27,7 +27,7 @@ export interface IndexIntent {
 }
 
 /** SHA-256 of the first none, one, two, ... of `texts`, joined by NUL; each is hashed once. */
-export function hashesOfHeads(texts: string[]): string[] {
+export function hashPrefixes(texts: string[]): string[] {
   const hash = createHash("sha256");
   const heads = [hash.copy().digest("hex")];
   texts.forEach((text, i) => {

@@ -4,11 +4,11 @@ import { isRetryable } from "../../connect/sqlstate.ts";
 import { mistake } from "../../error.ts";
 import { runScript, ScriptError } from "../files/script.ts";
 import type { Part } from "../files/source.ts";
-import { type Runner, setRole } from "../session/runner.ts";
-import { watched } from "../session/watch.ts";
+import { buildSetRole, type Runner } from "../session/runner.ts";
+import { withWatcher } from "../session/watch.ts";
 import { type Piece, StatementScanner } from "../sql/scanner.ts";
 import { explainSqlError } from "../sql/sql-error.ts";
-import { cleanStart } from "./transaction.ts";
+import { buildCleanStart } from "./transaction.ts";
 
 const PIECE = 1024 * 1024;
 const BATCH = 256 * 1024;
@@ -18,7 +18,7 @@ const FORBIDDEN =
 const DOWN = /^--[ \t]*migrate:down\b/m;
 
 /** One transaction, as for a small file, sent in batches of whole statements. */
-export async function runLarge(
+export async function runLargeFile(
   runner: Runner,
   part: Part,
   record: (statements: number) => string,
@@ -27,10 +27,10 @@ export async function runLarge(
   const deadline = Date.now() + runner.lockWaitMs;
   for (;;) {
     try {
-      await client.query(["begin", ...cleanStart(client, settings, part)].join(";\n"));
-      const count = await watched(settings, client, { note }, () => sendAll(runner, part));
+      await client.query(["begin", ...buildCleanStart(client, settings, part)].join(";\n"));
+      const count = await withWatcher(settings, client, { note }, () => sendAll(runner, part));
       await client.query(
-        ["reset role", ...setRole(client, settings), record(count), "commit"].join(";\n"),
+        ["reset role", ...buildSetRole(client, settings), record(count), "commit"].join(";\n"),
       );
       return count;
     } catch (error) {
@@ -45,7 +45,7 @@ export async function runLarge(
 
 async function sendAll({ client }: Runner, part: Part): Promise<number> {
   let count = 0;
-  for (const batch of batches(part.path)) {
+  for (const batch of readBatches(part.path)) {
     try {
       count += await runScript(client, batch.sql);
     } catch (error) {
@@ -58,11 +58,11 @@ async function sendAll({ client }: Runner, part: Part): Promise<number> {
   return count;
 }
 
-function* batches(path: string): Generator<{ sql: string; line: number }> {
+function* readBatches(path: string): Generator<{ sql: string; line: number }> {
   let [sql, line, next] = ["", 1, 1];
-  for (const statement of statements(path)) {
+  for (const statement of readStatements(path)) {
     const { text } = statement;
-    refuseForbidden(path, next, statement);
+    assertAllowed(path, next, statement);
     if (sql === "") line = next;
     sql += text;
     for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) next++;
@@ -73,7 +73,7 @@ function* batches(path: string): Generator<{ sql: string; line: number }> {
   if (sql !== "") yield { sql, line };
 }
 
-function refuseForbidden(path: string, line: number, { text, words }: Piece): void {
+function assertAllowed(path: string, line: number, { text, words }: Piece): void {
   FORBIDDEN.lastIndex = words;
   const word = FORBIDDEN.exec(text)?.[0];
   if (!word) return;
@@ -83,9 +83,9 @@ function refuseForbidden(path: string, line: number, { text, words }: Piece): vo
 }
 
 /** Up to the down part, if there is one. */
-function* statements(path: string): Generator<Piece> {
+function* readStatements(path: string): Generator<Piece> {
   const scanner = new StatementScanner();
-  for (const statement of scanned(path, scanner)) {
+  for (const statement of scanFile(path, scanner)) {
     const down = DOWN.exec(statement.text)?.index;
     if (down === undefined) yield statement;
     else {
@@ -96,12 +96,12 @@ function* statements(path: string): Generator<Piece> {
   }
 }
 
-function* scanned(path: string, scanner: StatementScanner): Generator<Piece> {
-  for (const text of pieces(path)) yield* scanner.push(text);
+function* scanFile(path: string, scanner: StatementScanner): Generator<Piece> {
+  for (const text of readPieces(path)) yield* scanner.push(text);
   yield* scanner.push("", true);
 }
 
-function* pieces(path: string): Generator<string> {
+function* readPieces(path: string): Generator<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   const file = openSync(path, "r");
   const buffer = Buffer.alloc(PIECE);

@@ -1,30 +1,36 @@
 import { isConnectionLost } from "../../connect/sqlstate.ts";
 import { ExitCode, ExpectedError, refused } from "../../error.ts";
-import { type MigrationFile, nameOf } from "../files/files.ts";
+import { type MigrationFile, shortenPath } from "../files/find-files.ts";
 import { runScript, ScriptError } from "../files/script.ts";
 import type { Part } from "../files/source.ts";
-import { finishRow, progressRow, type Recorded, startRow, undoneRow } from "../history/history.ts";
-import { where } from "../history/inspect.ts";
-import { tellOldTransactions } from "../session/old-transactions.ts";
-import { type Runner, setRole } from "../session/runner.ts";
-import { watched } from "../session/watch.ts";
+import {
+  buildFinishSql,
+  buildProgressSql,
+  buildStartSql,
+  buildUndoneSql,
+  type HistoryRow,
+} from "../history/history.ts";
+import { formatPlace } from "../history/inspect-part.ts";
+import { reportOldTransactions } from "../session/old-transactions.ts";
+import { buildSetRole, type Runner } from "../session/runner.ts";
+import { withWatcher } from "../session/watch.ts";
 import { explainSqlError, MigrationError } from "../sql/sql-error.ts";
-import { fateOf } from "./fate.ts";
 import { assertValid, clearFailedBuild, indexIntent } from "./index-build.ts";
-import { type Direction, hashesOfHeads, type Intent, type Progress } from "./intent.ts";
+import { type Direction, hashPrefixes, type Intent, type Progress } from "./intent.ts";
 import { splitUnits, type Unit } from "./split-units.ts";
-import { runInTransaction, timeouts } from "./transaction.ts";
+import { fateOf } from "./statement-outcome.ts";
+import { buildTimeouts, runInTransaction } from "./transaction.ts";
 
 /** A person's word on a statement of which nobody can tell whether it ran. */
 export type Resolution = "retry" | "skip";
 
-export interface Steps {
+export interface StepwiseRun {
   runner: Runner;
   file: MigrationFile;
   part: Part;
   direction: Direction;
   /** The row of an earlier run that did not come to its end. */
-  row?: Recorded | undefined;
+  row?: HistoryRow | undefined;
   resolution?: Resolution | undefined;
   /** Recorded with the last step. */
   finish?: string;
@@ -35,18 +41,22 @@ const ACTIVE_TRANSACTION = "25001";
 const DUPLICATE_TABLE = "42P07";
 
 /** Runs a file statement by statement, each one recorded, and carries on where an earlier run ended. */
-export async function runStepwise(steps: Steps): Promise<number> {
+export async function runStepwise(steps: StepwiseRun): Promise<number> {
   const { runner, file, part, direction, row } = steps;
   const { client, settings } = runner;
   const units = await splitUnits(part);
-  const session = new Session(steps, units);
-  await client.query(["reset all", "reset role", ...setRole(client, settings, false)].join(";"));
+  const session = new StepwiseRunner(steps, units);
+  await client.query(
+    ["reset all", "reset role", ...buildSetRole(client, settings, false)].join(";"),
+  );
   try {
     if (row?.state === "applying") await session.resume(row);
     else await session.begin();
     while (session.done < units.length) await session.step();
     const last =
-      direction === "up" ? finishRow(client, file.version) : undoneRow(client, file.version);
+      direction === "up"
+        ? buildFinishSql(client, file.version)
+        : buildUndoneSql(client, file.version);
     await client.query(steps.finish ?? last);
     return units.length;
   } finally {
@@ -54,37 +64,37 @@ export async function runStepwise(steps: Steps): Promise<number> {
   }
 }
 
-class Session {
+class StepwiseRunner {
   done = 0;
-  private readonly steps: Steps;
+  private readonly steps: StepwiseRun;
   private readonly units: Unit[];
   /** Of the units before each, as `Progress` has them. */
   private readonly hashes: string[];
 
-  constructor(steps: Steps, units: Unit[]) {
+  constructor(steps: StepwiseRun, units: Unit[]) {
     this.steps = steps;
     this.units = units;
-    this.hashes = hashesOfHeads(units.map(({ sql }) => sql));
+    this.hashes = hashPrefixes(units.map(({ sql }) => sql));
   }
 
   async begin(): Promise<void> {
     const { runner, file, direction } = this.steps;
     const start =
       direction === "up"
-        ? startRow(runner.client, file, runner.toolVersion)
+        ? buildStartSql(runner.client, file, runner.toolVersion)
         : `update pgstead.schema_migrations set state = 'applying'
            where version = ${runner.client.escapeLiteral(file.version)}`;
     await runner.client.query(`begin; ${start}; ${this.progress(0)}; commit`);
   }
 
-  async resume(row: Recorded): Promise<void> {
+  async resume(row: HistoryRow): Promise<void> {
     const { runner, file, part, resolution } = this.steps;
     const { client } = runner;
     const progress = row.progress as Progress;
     this.done = row.statementsDone;
     if (this.hashes[this.done] !== progress.doneHash) {
       throw refused(
-        `${nameOf(part.path)} was edited in the ${this.done} statements of it that have run; bring those back, the rest may change`,
+        `${shortenPath(part.path)} was edited in the ${this.done} statements of it that have run; bring those back, the rest may change`,
       );
     }
     runner.note(`  carrying on with ${file.version} after ${this.done} statements`);
@@ -121,7 +131,7 @@ class Session {
     const { client } = runner;
     await runInTransaction(runner, {
       part,
-      before: this.hasOwnTimeouts() ? [] : timeouts(client, part),
+      before: this.hasOwnTimeouts() ? [] : buildTimeouts(client, part),
       sql: unit.sql,
       start: unit.start,
       after: [this.progress(this.done + 1)],
@@ -157,7 +167,7 @@ class Session {
     if (unit.statement.type === "IndexStmt")
       intent.index = await indexIntent(client, unit.statement);
     await client.query(this.progress(this.done, intent));
-    await tellOldTransactions(runner);
+    await reportOldTransactions(runner);
     await client.query("set lock_timeout = 0");
     await client.query("set statement_timeout = 0");
     try {
@@ -181,11 +191,11 @@ class Session {
       if (!intent?.index) return;
       intent.index.oid = oid;
       await other.query(
-        [...setRole(client, settings, false), this.progress(this.done, intent)].join(";"),
+        [...buildSetRole(client, settings, false), this.progress(this.done, intent)].join(";"),
       );
     };
     try {
-      await watched(settings, client, { note, eager: Boolean(intent?.index), onBuilding }, () =>
+      await withWatcher(settings, client, { note, eager: Boolean(intent?.index), onBuilding }, () =>
         runScript(client, sql),
       );
     } catch (error) {
@@ -210,14 +220,14 @@ class Session {
       doneHash: this.hashes[done] as string,
       ...(intent && { intent }),
     };
-    return progressRow(runner.client, file.version, done, progress);
+    return buildProgressSql(runner.client, file.version, done, progress);
   }
 
   private unclear({ start, sql }: Unit, { since }: Intent): ExpectedError {
     const { part, direction } = this.steps;
     return new ExpectedError(
       ExitCode.pending,
-      `${where(part, start)}: this statement was begun at ${since} and its end was not recorded; nobody but you can tell whether it took effect
+      `${formatPlace(part, start)}: this statement was begun at ${since} and its end was not recorded; nobody but you can tell whether it took effect
   ${sql.split("\n").join("\n  ")}
 look, and then: "pgstead migrate ${direction} --retry" runs it again, "pgstead migrate ${direction} --skip" counts it as done`,
     );

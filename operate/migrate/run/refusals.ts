@@ -1,10 +1,10 @@
 import { type ExpectedError, refused } from "../../error.ts";
-import { nameOf } from "../files/files.ts";
-import type { Compared, Comparison } from "../history/compare-files.ts";
+import { shortenPath } from "../files/find-files.ts";
+import type { ComparedFile, Comparison } from "../history/compare-files.ts";
 
 /** Everything that forbids going on, told at once. Nothing was changed. */
-export function assertNothingAmiss({ files, missing }: Comparison): void {
-  const lines = [...files.filter(({ state }) => state === "edited").map(edited)];
+export function assertFilesMatchHistory({ files, missing }: Comparison): void {
+  const lines = [...files.filter(({ state }) => state === "edited").map(describeEdited)];
   for (const { row, renamedTo } of missing.filter(({ ahead }) => !ahead)) {
     lines.push(
       renamedTo
@@ -21,15 +21,15 @@ export function assertNothingAmiss({ files, missing }: Comparison): void {
   if (lines.length > 0) throw refused(lines.join("\n"));
 }
 
-function edited({ file, row }: Compared): string {
-  return `${nameOf(file.path)} was edited after it was applied on ${row?.startedAt}
+function describeEdited({ file, row }: ComparedFile): string {
+  return `${shortenPath(file.path)} was edited after it was applied on ${row?.startedAt}
   applied: ${row?.checksumRaw}
   now:     ${file.raw}
   bring it back and write the change as a new file, or accept it as it is with "pgstead migrate stamp ${file.version} --only"`;
 }
 
-export function outOfOrder(late: Compared[]): ExpectedError {
-  const names = late.map(({ file }) => nameOf(file.path)).join(", ");
+export function outOfOrder(late: ComparedFile[]): ExpectedError {
+  const names = late.map(({ file }) => shortenPath(file.path)).join(", ");
   return refused(
     `${names} would run after later files have been applied; rename to run last, or choose --out-of-order apply (or skip)`,
   );

@@ -1,8 +1,8 @@
 import { mistake } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
-import { findFiles } from "../files/files.ts";
-import { readHistory, recordRow } from "../history/history.ts";
-import { type RunOptions, setRole, withRunner } from "../session/runner.ts";
+import { findFiles } from "../files/find-files.ts";
+import { buildRecordSql, readHistory } from "../history/history.ts";
+import { buildSetRole, type RunOptions, withRunner } from "../session/runner.ts";
 
 export interface StampOptions extends RunOptions {
   /** That version alone: accepts an edited file as it is. */
@@ -47,9 +47,9 @@ export async function stamp(
     await client.query(
       [
         "begin",
-        ...setRole(client, settings),
+        ...buildSetRole(client, settings),
         ...recorded.map((file) =>
-          recordRow(client, file, "stamp", toolVersion, { action: "stamp", to: version }),
+          buildRecordSql(client, file, "stamp", toolVersion, { action: "stamp", to: version }),
         ),
         ...forgotten.map(
           (row) =>

@@ -4,15 +4,15 @@ import { isRetryable, LOCK_NOT_AVAILABLE } from "../../connect/sqlstate.ts";
 import type { Settings } from "../../settings.ts";
 import { runScript, ScriptError } from "../files/script.ts";
 import type { Part } from "../files/source.ts";
-import { type Runner, setRole } from "../session/runner.ts";
-import { watched } from "../session/watch.ts";
+import { buildSetRole, type Runner } from "../session/runner.ts";
+import { withWatcher } from "../session/watch.ts";
 import { explainSqlError } from "../sql/sql-error.ts";
 
 /** Short, so that nobody queues behind an ALTER TABLE that itself waits for a long transaction. */
 export const LOCK_TIMEOUT = "1s";
 
 /** A part's SQL, or one statement of it, with our own statements around. */
-export interface Wrapped {
+export interface TransactionScript {
   part: Part;
   before: string[];
   sql: string;
@@ -28,13 +28,16 @@ export interface Wrapped {
  * transaction that changes the schema. Locks are tried for again and again, each time from the start.
  * Returns the number of statements that were not ours.
  */
-export async function runInTransaction(runner: Runner, wrapped: Wrapped): Promise<number> {
+export async function runInTransaction(
+  runner: Runner,
+  wrapped: TransactionScript,
+): Promise<number> {
   const { client, settings, note } = runner;
   const deadline = Date.now() + runner.lockWaitMs;
   for (;;) {
-    const { text, offset } = textOf(wrapped);
+    const { text, offset } = buildText(wrapped);
     try {
-      return await watched(settings, client, { note }, async (seen) => {
+      return await withWatcher(settings, client, { note }, async (seen) => {
         try {
           return (await runScript(client, text)) - wrapped.before.length - wrapped.after.length - 2;
         } catch (error) {
@@ -47,7 +50,7 @@ export async function runInTransaction(runner: Runner, wrapped: Wrapped): Promis
       const { error, completed, blockers } = failure;
       await client.query("rollback").catch(() => {});
       if (isRetryable(error) && Date.now() < deadline) {
-        note(`  ${error.message}${heldBy(blockers)}; trying again`);
+        note(`  ${error.message}${describeBlockers(blockers)}; trying again`);
         await sleep(100 + Math.random() * 900);
         continue;
       }
@@ -59,7 +62,7 @@ export async function runInTransaction(runner: Runner, wrapped: Wrapped): Promis
           ? { at: wrapped.start }
           : { completed: completed - wrapped.before.length - 1 }),
       };
-      const held = heldBy(error.code === LOCK_NOT_AVAILABLE ? blockers : []);
+      const held = describeBlockers(error.code === LOCK_NOT_AVAILABLE ? blockers : []);
       throw await explainSqlError(
         error,
         sent,
@@ -69,10 +72,10 @@ export async function runInTransaction(runner: Runner, wrapped: Wrapped): Promis
   }
 }
 
-const heldBy = (blockers: string[]) =>
+const describeBlockers = (blockers: string[]) =>
   blockers.length > 0 ? `; held by ${blockers.join("; ")}` : "";
 
-function textOf({ before, sql, after }: Wrapped): { text: string; offset: number } {
+function buildText({ before, sql, after }: TransactionScript): { text: string; offset: number } {
   const prefix = `begin;\n${before.map((line) => `${line};\n`).join("")}`;
   // The line break ends a comment on the last line of the file.
   const suffix = `\n;${after.map((line) => `${line};\n`).join("")}commit;`;
@@ -80,11 +83,16 @@ function textOf({ before, sql, after }: Wrapped): { text: string; offset: number
 }
 
 /** What files SET must not reach the next one: a dump sets an empty search_path for its session. */
-export function cleanStart(client: Client, settings: Settings, part: Part): string[] {
-  return ["reset all", "reset role", ...timeouts(client, part), ...setRole(client, settings)];
+export function buildCleanStart(client: Client, settings: Settings, part: Part): string[] {
+  return [
+    "reset all",
+    "reset role",
+    ...buildTimeouts(client, part),
+    ...buildSetRole(client, settings),
+  ];
 }
 
-export function timeouts(client: Client, { directives }: Part): string[] {
+export function buildTimeouts(client: Client, { directives }: Part): string[] {
   const { lockTimeout = LOCK_TIMEOUT, statementTimeout = "0" } = directives;
   return [
     `set local lock_timeout = ${client.escapeLiteral(lockTimeout)}`,

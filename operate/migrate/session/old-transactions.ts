@@ -1,7 +1,7 @@
 import type { Runner } from "./runner.ts";
 
 /** What a CONCURRENTLY will wait for, told before it waits. */
-export async function tellOldTransactions({ client, settings, note }: Runner): Promise<void> {
+export async function reportOldTransactions({ client, settings, note }: Runner): Promise<void> {
   if (settings.engine === "embedded") return;
   // Whose state a plain role may not see still shows that it is in a transaction by its locks.
   const { rows } = await client.query(`

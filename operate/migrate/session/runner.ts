@@ -9,7 +9,7 @@ import { withSession } from "../../connect/session.ts";
 import { NO_ACTIVE_TRANSACTION } from "../../connect/sqlstate.ts";
 import type { Settings } from "../../settings.ts";
 import { readHistory } from "../history/history.ts";
-import { bootstrapHistory } from "../history/history-table.ts";
+import { upgradeHistory } from "../history/history-table.ts";
 import { endDump } from "./preempt.ts";
 
 export interface RunOptions {
@@ -59,7 +59,7 @@ export async function withRunner<T>(
       });
       if (settings.engine !== "embedded") {
         await waitUntilFree(lock, () => tryAdvisoryLock(client, [OPERATION_LOCK[0], 2]));
-        await endWhenAbandoned(client);
+        await enableConnectionCheck(client);
       }
       const runner = { client, settings, toolVersion, lockWaitMs, note };
       await prepareHistory(runner);
@@ -69,15 +69,15 @@ export async function withRunner<T>(
 }
 
 /** Without it a server goes on for hours with the statement of a process that was killed. */
-async function endWhenAbandoned(client: Client): Promise<void> {
+async function enableConnectionCheck(client: Client): Promise<void> {
   await client.query("set client_connection_check_interval = '2s'").catch(() => {});
 }
 
 async function prepareHistory({ client, settings }: Runner): Promise<void> {
   const { layout } = await readHistory(client);
-  await client.query(["begin", ...setRole(client, settings)].join(";"));
+  await client.query(["begin", ...buildSetRole(client, settings)].join(";"));
   try {
-    await bootstrapHistory(client, layout);
+    await upgradeHistory(client, layout);
     await client.query("commit");
   } catch (error) {
     await client.query("rollback").catch(() => {});
@@ -86,6 +86,10 @@ async function prepareHistory({ client, settings }: Runner): Promise<void> {
 }
 
 /** Objects and the history belong to the owner, whoever logs in. */
-export function setRole(client: Client, { database: { owner } }: Settings, local = true): string[] {
+export function buildSetRole(
+  client: Client,
+  { database: { owner } }: Settings,
+  local = true,
+): string[] {
   return owner ? [`set ${local ? "local " : ""}role ${client.escapeIdentifier(owner)}`] : [];
 }

@@ -2,7 +2,7 @@ import type { Client } from "pg";
 import { withSession } from "../../connect/session.ts";
 import type { Settings } from "../../settings.ts";
 
-export interface Seen {
+export interface Observed {
   /** Who held the lock when last looked, ready to be shown. */
   blockers: string[];
   /** The index that a CREATE INDEX of ours is building. */
@@ -16,25 +16,25 @@ export interface Watcher {
   eager?: boolean;
 }
 
-const FIRST_LOOK_MS = 600;
-const LOOK_EVERY_MS = 400;
-const TELL_EVERY_MS = 5_000;
+const FIRST_QUERY_MS = 600;
+const QUERY_EVERY_MS = 400;
+const REPORT_EVERY_MS = 5_000;
 
 /**
  * Looks at the running session from a second connection: who blocks it, and how far a long statement
  * has come. Opened only for what takes longer than a moment.
  */
-export async function watched<T>(
+export async function withWatcher<T>(
   settings: Settings,
   client: Client,
   watcher: Watcher,
-  run: (seen: Seen) => Promise<T>,
+  run: (seen: Observed) => Promise<T>,
 ): Promise<T> {
-  const seen: Seen = { blockers: [] };
+  const seen: Observed = { blockers: [] };
   // PGlite has one session, so there is nobody to look and nobody to block.
   if (settings.engine === "embedded") return run(seen);
   const stop = new AbortController();
-  const watching = look(settings, pidOf(client), watcher, seen, stop.signal);
+  const watching = watchSession(settings, readBackendPid(client), watcher, seen, stop.signal);
   try {
     return await run(seen);
   } finally {
@@ -43,22 +43,22 @@ export async function watched<T>(
   }
 }
 
-const pidOf = (client: Client) => (client as unknown as { processID: number }).processID;
+const readBackendPid = (client: Client) => (client as unknown as { processID: number }).processID;
 
-async function look(
+async function watchSession(
   settings: Settings,
   pid: number,
   { note, onBuilding, eager }: Watcher,
-  seen: Seen,
+  seen: Observed,
   stop: AbortSignal,
 ): Promise<void> {
-  if (!eager) await pause(FIRST_LOOK_MS, stop);
+  if (!eager) await pause(FIRST_QUERY_MS, stop);
   if (stop.aborted) return;
   await withSession(settings, { purpose: "migrate watch" }, async (client) => {
     let toldAt = Date.now();
     let told = "";
     while (!stop.aborted) {
-      const { rows } = await client.query(LOOK, [pid]);
+      const { rows } = await client.query(WATCH_QUERY, [pid]);
       const [row] = rows;
       if (!row) return;
       if (row.blockers.length > 0) seen.blockers = row.blockers;
@@ -67,13 +67,13 @@ async function look(
         await onBuilding?.(client, row.building);
       }
       const line = row.blockers.length > 0 ? `blocked by ${row.blockers.join("; ")}` : row.progress;
-      const due = Date.now() - toldAt > TELL_EVERY_MS;
+      const due = Date.now() - toldAt > REPORT_EVERY_MS;
       if (line && line !== told && (row.blockers.length > 0 || due)) {
         note?.(`  ${line}`);
         told = line;
         toldAt = Date.now();
       }
-      await pause(eager && !seen.building ? 20 : LOOK_EVERY_MS, stop);
+      await pause(eager && !seen.building ? 20 : QUERY_EVERY_MS, stop);
     }
   });
 }
@@ -90,7 +90,7 @@ function pause(ms: number, stop: AbortSignal): Promise<void> {
   });
 }
 
-const LOOK = `
+const WATCH_QUERY = `
 select
   (select coalesce(array_agg(format('pid %s (%s%s%s)%s', b.pid, b.usename,
       ', ' || nullif(b.application_name, ''),

@@ -1,8 +1,8 @@
 import { withSession } from "../../connect/session.ts";
 import { ExitCode, ExpectedError } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
-import { findFiles } from "../files/files.ts";
-import { compare, type FileState } from "../history/compare-files.ts";
+import { findFiles } from "../files/find-files.ts";
+import { compareFiles, type FileState } from "../history/compare-files.ts";
 import { type History, readHistory } from "../history/history.ts";
 
 export interface ListedMigration {
@@ -32,7 +32,10 @@ export interface ListOptions {
 }
 
 /** What is applied and what is not, from one read of the history. */
-export async function list(settings: Settings, options: ListOptions = {}): Promise<ListResult> {
+export async function listMigrations(
+  settings: Settings,
+  options: ListOptions = {},
+): Promise<ListResult> {
   const files = findFiles(settings.migrations);
   const history = await withSession(settings, { purpose: "migrate list" }, readHistory).catch(
     (error) => {
@@ -41,10 +44,10 @@ export async function list(settings: Settings, options: ListOptions = {}): Promi
       throw error;
     },
   );
-  const { files: compared, missing } = compare(files, history);
+  const { files: compared, missing } = compareFiles(files, history);
   const migrations: ListedMigration[] = [
-    ...compared.map(({ file, state, row }) => listed(file, state, row)),
-    ...missing.map(({ row }) => listed(row, "missing" as const, row)),
+    ...compared.map(({ file, state, row }) => describeMigration(file, state, row)),
+    ...missing.map(({ row }) => describeMigration(row, "missing" as const, row)),
   ];
   const count = (...states: ListedMigration["state"][]) =>
     migrations.filter(({ state }) => states.includes(state)).length;
@@ -58,7 +61,7 @@ export async function list(settings: Settings, options: ListOptions = {}): Promi
   };
 }
 
-function listed(
+function describeMigration(
   { version, repeatable }: { version: string; repeatable: boolean },
   state: ListedMigration["state"],
   row?: { finishedAt: string | null; durationMs: number | null; appliedBy: string; origin: string },

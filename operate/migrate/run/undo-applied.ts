@@ -1,21 +1,21 @@
 import { withSession } from "../../connect/session.ts";
 import { mistake, refused } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
-import { findFiles, type MigrationFile, nameOf } from "../files/files.ts";
+import { findFiles, type MigrationFile, shortenPath } from "../files/find-files.ts";
 import { type Part, readSource } from "../files/source.ts";
 import {
   type Approval,
+  buildUndoneSql,
   type History,
-  type Recorded,
+  type HistoryRow,
   readHistory,
-  undoneRow,
 } from "../history/history.ts";
-import { inspect } from "../history/inspect.ts";
-import { type Runner, type RunOptions, setRole, withRunner } from "../session/runner.ts";
-import { approve, type GivenApproval } from "./approval.ts";
+import { inspectPart } from "../history/inspect-part.ts";
+import { buildSetRole, type Runner, type RunOptions, withRunner } from "../session/runner.ts";
+import { type GivenApproval, requireApproval } from "./approval.ts";
 import type { Progress } from "./intent.ts";
 import { type Resolution, runStepwise } from "./no-transaction.ts";
-import { cleanStart, runInTransaction } from "./transaction.ts";
+import { buildCleanStart, runInTransaction } from "./transaction.ts";
 
 export interface DownOptions extends RunOptions {
   /** So many of those applied last. */
@@ -32,19 +32,19 @@ export interface DownResult {
   schemaVersion: string | null;
 }
 
-interface Step {
+interface UndoStep {
   file: MigrationFile;
-  row: Recorded;
+  row: HistoryRow;
   part: Part;
 }
 
 /** Undoes what was applied last, newest first; nothing at all when one of them cannot be undone. */
-export async function down(settings: Settings, options: DownOptions): Promise<DownResult> {
-  const approval = await approve(settings, "down", options.approval ?? {});
+export async function undoApplied(settings: Settings, options: DownOptions): Promise<DownResult> {
+  const approval = await requireApproval(settings, "down", options.approval ?? {});
   const files = findFiles(settings.migrations);
   const plan = async (history: History) => {
-    const steps = choose(files, history, options).map((row) => stepFor(row, files));
-    for (const { part } of steps) await inspect(part);
+    const steps = chooseRows(files, history, options).map((row) => prepareStep(row, files));
+    for (const { part } of steps) await inspectPart(part);
     return steps;
   };
   const client = { purpose: "migrate down" };
@@ -53,7 +53,7 @@ export async function down(settings: Settings, options: DownOptions): Promise<Do
   if (seen.length > 0) {
     await withRunner(settings, "migrate down", options, async (runner) => {
       for (const step of await plan(await readHistory(runner.client))) {
-        undone.push(await undo(runner, step, approval, options.resolution));
+        undone.push(await runStep(runner, step, approval, options.resolution));
       }
     });
   }
@@ -65,7 +65,11 @@ export async function down(settings: Settings, options: DownOptions): Promise<Do
 }
 
 /** In the reverse of the order they were applied in, which is not always that of their names. */
-function choose(files: MigrationFile[], { rows }: History, { count, to }: DownOptions): Recorded[] {
+function chooseRows(
+  files: MigrationFile[],
+  { rows }: History,
+  { count, to }: DownOptions,
+): HistoryRow[] {
   const applied = [...rows.values()]
     .filter(({ state, repeatable }) => state !== "undone" && !repeatable)
     .reverse();
@@ -78,47 +82,47 @@ function choose(files: MigrationFile[], { rows }: History, { count, to }: DownOp
   return applied.filter(({ version }) => order.indexOf(version) > order.indexOf(to));
 }
 
-function stepFor(row: Recorded, files: MigrationFile[]): Step {
+function prepareStep(row: HistoryRow, files: MigrationFile[]): UndoStep {
   const file = files.find(({ version }) => version === row.version);
   if (!file) {
     throw refused(`"${row.version}" has no file here any more, so there is no down part to run`);
   }
   if (row.checksum !== file.normalised) {
-    throw refused(`${nameOf(file.path)} was edited after it was applied; bring it back first`);
+    throw refused(`${shortenPath(file.path)} was edited after it was applied; bring it back first`);
   }
   if (row.state === "applying" && (row.progress as Progress | null)?.direction !== "down") {
     throw refused(`"${row.version}" is half applied; finish it with "pgstead migrate up" first`);
   }
   const { up, down: part } = readSource(file);
   const reason = up.directives.irreversible ?? part?.directives.irreversible;
-  if (reason) throw refused(`${nameOf(file.path)} cannot be undone: ${reason}`);
+  if (reason) throw refused(`${shortenPath(file.path)} cannot be undone: ${reason}`);
   if (!part) {
     throw mistake(
-      `${nameOf(file.path)} has no down part; write one below a line "-- migrate:down", or go forward with a new file`,
+      `${shortenPath(file.path)} has no down part; write one below a line "-- migrate:down", or go forward with a new file`,
     );
   }
   return { file, row, part };
 }
 
-async function undo(
+async function runStep(
   runner: Runner,
-  { file, row, part }: Step,
+  { file, row, part }: UndoStep,
   approval: Approval | undefined,
   resolution: Resolution | undefined,
 ) {
   const { client, settings, note } = runner;
   const started = performance.now();
-  const { sql, mode } = await inspect(part);
-  const finish = undoneRow(client, file.version, approval);
+  const { sql, mode } = await inspectPart(part);
+  const finish = buildUndoneSql(client, file.version, approval);
   if (mode === "no-transaction") {
     await runStepwise({ runner, file, part, direction: "down", row, resolution, finish });
   } else {
     await runInTransaction(runner, {
       part,
-      before: cleanStart(client, settings, part),
+      before: buildCleanStart(client, settings, part),
       sql,
       start: 0,
-      after: ["reset role", ...setRole(client, settings), finish],
+      after: ["reset role", ...buildSetRole(client, settings), finish],
     });
   }
   const durationMs = Math.round(performance.now() - started);
