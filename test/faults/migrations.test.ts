@@ -245,7 +245,10 @@ test.each([
   server.lineOf.mend();
   await server.ready();
   expect(error).toEqual(
-    failure(3, /2 statements of 0002_b are done and stay; .* carries on|run it again to carry on/),
+    failure(
+      3,
+      /2 statements of 0002_b have run and stay; .* continues after them|run the command again to continue/,
+    ),
   );
   await server.up();
   expect(await server.states()).toEqual([

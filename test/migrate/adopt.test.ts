@@ -59,7 +59,7 @@ describe("adopt", () => {
     expect(await drift()).toEqual([]);
     expect((await applyPending(db.settings, options)).applied).toHaveLength(1);
     await expect(adopt(db.settings, { ...options, from: "dbmate" })).rejects.toThrow(
-      /has a history of pgstead already/,
+      /already has a history of pgstead/,
     );
   });
 
@@ -80,7 +80,9 @@ describe("adopt", () => {
     const from = { ...options, from: "golang-migrate" as const };
     await expect(adopt(db.settings, from)).rejects.toThrow(/left version 10 dirty/);
     migrate("force", "3");
-    await expect(adopt(db.settings, from)).rejects.toThrow(/has applied what has no file here: 3/);
+    await expect(adopt(db.settings, from)).rejects.toThrow(
+      /has applied versions that have no file here: 3/,
+    );
     migrate("force", "2");
     db.write("000010_c.up.sql", "create table c ();");
     expect((await adopt(db.settings, from)).pending).toEqual(["000010_c"]);
@@ -107,7 +109,7 @@ describe("adopt", () => {
     };
     db.write("migrate_2026_05_07_a.sql", "create table t0 (id int);");
     await expect(adopt(db.settings, from)).rejects.toThrow(
-      /edited since custom applied them: migrate_2026_05_07_a.sql/,
+      /edited after custom applied them: migrate_2026_05_07_a.sql/,
     );
     db.write("migrate_2026_05_07_a.sql", "create table t0 ();");
     expect((await adopt(db.settings, from)).record).toHaveLength(2);

@@ -55,14 +55,14 @@ reindex table concurrently a;`,
       `${HEAD}set search_path = pg_catalog;\ncreate table public.b ();\ncreate table public.b ();\n`,
     );
     await expect(run()).rejects.toThrow(
-      /0002_b.sql:4:1?.*already exists.*2 statements of 0002_b are done/s,
+      /0002_b.sql:4:1?.*already exists.*2 statements of 0002_b have run/s,
     );
     expect((await states())["0002_b"]).toBe("unfinished");
     db.write(
       "0002_b.sql",
       `${HEAD}set search_path = pg_catalog;\ncreate table public.c ();\ncreate table public.b ();\n`,
     );
-    await expect(run()).rejects.toThrow(/was edited in the 2 statements of it that have run/);
+    await expect(run()).rejects.toThrow(/was edited in its first 2 statements, which have run/);
     db.write(
       "0002_b.sql",
       `${HEAD}set search_path = pg_catalog;\ncreate table public.b ();\ncreate table public.c as select current_setting('search_path') as s;\n`,
@@ -112,7 +112,7 @@ reindex table concurrently a;`,
     await expect(run()).rejects.toThrow(/0002_b.sql.*no \(SQLSTATE P0001\)/s);
     await expect(run()).rejects.toMatchObject({
       exitCode: 2,
-      message: expect.stringMatching(/nobody but you.*--retry.*--skip/s),
+      message: expect.stringMatching(/cannot find out.*--retry.*--skip/s),
     });
     await expect(run({ resolution: "retry" })).rejects.toThrow(/P0001/);
     expect(await scalar("select count(*)::int from a where id = -1")).toBe(2);

@@ -152,9 +152,11 @@ describe("fails", () => {
       /0001_a.sql was edited.*\n.*applied: [0-9a-f]{64}\n.*now: +[0-9a-f]{64}/,
     );
     db.write("0001_a.sql", null);
-    await expect(run()).rejects.toThrow(/"0001_a" was applied on .* and has no file any more/);
+    await expect(run()).rejects.toThrow(/"0001_a" was applied on .* and its file is missing/);
     db.write("0001_z.sql", "create table a ();");
-    await expect(run()).rejects.toThrow(/"0001_a" was applied and is now called 0001_z.sql/);
+    await expect(run()).rejects.toThrow(
+      /"0001_a" was applied and its file is now called 0001_z.sql/,
+    );
     db.write("0001_z.sql", null);
     db.write("0001_a.sql", "create table a ();");
     db.write("0002_b.sql", null);

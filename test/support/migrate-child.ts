@@ -1,6 +1,6 @@
 import { ExpectedError } from "../../operate/error.ts";
 import { applyPending } from "../../operate/migrate/run/apply-pending.ts";
-import type { Resolution } from "../../operate/migrate/run/no-transaction.ts";
+import type { Resolution } from "../../operate/migrate/run/unit-run.ts";
 
 /** `migrate up` as a process of its own, for tests that kill it: settings as JSON, then a resolution. */
 const [settings = "", resolution] = process.argv.slice(2);

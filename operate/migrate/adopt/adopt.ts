@@ -6,7 +6,8 @@ import { refused } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
 import { computeChecksums } from "../files/checksum.ts";
 import { findFiles, type MigrationFile } from "../files/find-files.ts";
-import { buildRecordSql, readHistory } from "../history/history.ts";
+import { readHistory } from "../history/history.ts";
+import { buildRecordSql } from "../history/history-sql.ts";
 import { readSchema, toSql } from "../schema/snapshot.ts";
 import { buildSetRole, type RunOptions, withRunner } from "../session/runner.ts";
 import {
@@ -19,19 +20,19 @@ import { matchFiles } from "./match.ts";
 
 export interface AdoptOptions extends RunOptions, CustomTable {
   from: Tool;
-  /** Takes files whose content is not what the other tool recorded. */
+  /** Accept files whose content differs from what the other tool recorded. */
   acceptEdited?: boolean;
 }
 
 export interface AdoptPlan {
   database: string;
   from: Tool;
-  /** The other tool's table; read, and left as it is. */
+  /** The other tool's table. It is read and never changed. */
   table: string;
-  /** Its own word for where the database is. */
+  /** The newest versions in that table. */
   at: string[];
   record: string[];
-  /** Written first, from the live schema, where the other tool has no SQL files. */
+  /** A first file made from the live schema, where the other tool has no SQL files. */
   baseline: { path: string; left: string[] } | null;
   pending: string[];
 }
@@ -44,7 +45,7 @@ interface Adoption {
 
 const BASELINE = "0000_baseline";
 
-/** What `adopt` will record. Reads only. */
+/** Plans what `adopt` would record. Reads only. */
 export async function planAdoption(settings: Settings, options: AdoptOptions): Promise<AdoptPlan> {
   const purpose = { purpose: "migrate adopt" };
   return (
@@ -52,7 +53,7 @@ export async function planAdoption(settings: Settings, options: AdoptOptions): P
   ).plan;
 }
 
-/** Takes over from another tool without running anything. */
+/** Records as applied what another tool has applied. Runs no migration. */
 export async function adopt(settings: Settings, options: AdoptOptions): Promise<AdoptPlan> {
   return withRunner(settings, "migrate adopt", options, async ({ client, toolVersion }) => {
     const { plan, files, baseline } = await prepareAdoption(client, settings, options);
@@ -80,7 +81,7 @@ async function prepareAdoption(
   const recorded = [...rows.values()].filter(({ state }) => state !== "undone");
   if (recorded.length > 0) {
     throw refused(
-      `"${client.database}" has a history of pgstead already, up to ${recorded.at(-1)?.version}; there is nothing to adopt`,
+      `"${client.database}" already has a history of pgstead, up to ${recorded.at(-1)?.version}; there is nothing to adopt`,
     );
   }
   const history = await readForeignHistory(client, options.from, options);
@@ -99,7 +100,7 @@ async function prepareAdoption(
   return { plan: { ...base, record, baseline: null, pending }, files };
 }
 
-/** Its revisions are programs; from here on the schema they made is the first file. */
+/** Alembic's revisions are programs, so the schema that they made becomes the first file. */
 async function prepareBaseline(
   client: Client,
   settings: Settings,
@@ -109,12 +110,14 @@ async function prepareBaseline(
 ): Promise<Adoption> {
   const [first] = all;
   if (first && first.version <= BASELINE) {
-    throw refused(`"${first.version}" stands where the baseline "${BASELINE}" has to: first`);
+    throw refused(
+      `the baseline "${BASELINE}" must be the first file, but "${first.version}" sorts before it; rename that file`,
+    );
   }
   const objects = await readSchema(client, [history.table]);
   const path = join(settings.migrations.folder, `${BASELINE}.sql`);
-  const heading = `-- migrate:irreversible: this is the schema as ${base.from} had made it, at ${base.at.join(", ") || "no revision"}
--- Rows are not in it: reference data that ${base.from} inserted belongs into a file of its own.`;
+  const heading = `-- migrate:irreversible: this is the schema that ${base.from} made, at ${base.at.join(", ") || "no revision"}
+-- It contains no rows. Put reference data that ${base.from} inserted into a separate file.`;
   const left = objects.filter(({ sql }) => sql === null).map(({ name }) => name);
   return {
     plan: {
@@ -136,12 +139,12 @@ function assertAdoptable(
   const lines: string[] = [];
   if (unmatched.length > 0) {
     lines.push(
-      `${from} has applied what has no file here: ${unmatched.join(", ")}; bring these files`,
+      `${from} has applied versions that have no file here: ${unmatched.join(", ")}; add these files`,
     );
   }
   if (edited.length > 0 && !acceptEdited) {
     lines.push(
-      `edited since ${from} applied them: ${edited.join(", ")}; bring them back, or take them as they are with --accept-edited`,
+      `edited after ${from} applied them: ${edited.join(", ")}; restore their content, or accept them with --accept-edited`,
     );
   }
   if (lines.length > 0) throw refused(lines.join("\n"));

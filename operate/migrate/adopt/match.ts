@@ -6,13 +6,13 @@ import type { ForeignHistory, Tool } from "./foreign-history.ts";
 
 export interface FileMatch {
   files: MigrationFile[];
-  /** Applied by the other tool, and no file here is it. */
+  /** Versions that the other tool has applied and that have no file here. */
   unmatched: string[];
-  /** Files whose content is not what the other tool recorded. */
+  /** Files whose content differs from what the other tool recorded. */
   edited: string[];
 }
 
-/** Which files the other tool has applied. */
+/** Finds the files that the other tool has applied. */
 export function matchFiles(
   tool: Exclude<Tool, "alembic">,
   files: MigrationFile[],
@@ -32,7 +32,7 @@ export function matchFiles(
   return result;
 }
 
-/** It remembers the newest version only; all before it are applied. */
+/** golang-migrate records only the newest version. All files before it are applied. */
 function matchUpToVersion(files: MigrationFile[], version: string | undefined): FileMatch {
   if (version === undefined) return { files: [], unmatched: [], edited: [] };
   const applied = files.filter((file) => readNumber(file) <= BigInt(version));
@@ -49,7 +49,7 @@ function isRecordedAs({ version, path }: MigrationFile, recorded: string, tool: 
 
 const ALGORITHMS: Record<number, string> = { 32: "md5", 40: "sha1", 64: "sha256", 128: "sha512" };
 
-/** The length of a checksum in hex tells its algorithm. */
+/** The length of a hexadecimal checksum determines its algorithm. */
 function hasChecksum({ path }: MigrationFile, checksum: string): boolean {
   const hex = checksum.replace(/^\\x/, "").toLowerCase();
   const algorithm = ALGORITHMS[hex.length];

@@ -17,7 +17,7 @@ const FORBIDDEN =
   /(?:begin|start|commit|end|rollback|abort|prepare)\b(?!\s+(?:atomic|to\b))|\\\S+/iy;
 const DOWN = /^--[ \t]*migrate:down\b/m;
 
-/** One transaction, as for a small file, sent in batches of whole statements. */
+/** Runs the file in one transaction, like a small file, but sends it in batches of complete statements. */
 export async function runLargeFile(
   runner: Runner,
   part: Part,
@@ -37,7 +37,7 @@ export async function runLargeFile(
       await client.query("rollback").catch(() => {});
       const cause = (error as Error).cause;
       if (!isRetryable(cause) || Date.now() >= deadline) throw error;
-      note(`  ${(cause as Error).message}; trying again from the start of the file`);
+      note(`  ${(cause as Error).message}; trying again from the beginning of the file`);
       await sleep(100 + Math.random() * 900);
     }
   }
@@ -52,7 +52,7 @@ async function sendAll({ client }: Runner, part: Part): Promise<number> {
       if (!(error instanceof ScriptError)) throw error;
       const piece = { ...part, sql: batch.sql, firstLine: batch.line };
       const sent = { part: piece, text: batch.sql, offset: 0, completed: error.completed };
-      throw await explainSqlError(error.error, sent, "nothing of it was kept");
+      throw await explainSqlError(error.error, sent, "the file was rolled back completely");
     }
   }
   return count;
@@ -78,11 +78,11 @@ function assertAllowed(path: string, line: number, { text, words }: Piece): void
   const word = FORBIDDEN.exec(text)?.[0];
   if (!word) return;
   throw mistake(
-    `${path}, in the statement after line ${line}: "${word}" has no place in a file of this size; the file is one transaction as it is`,
+    `${path}, in the statement after line ${line}: "${word}" is not allowed in a file of more than 8 MB; the whole file is one transaction`,
   );
 }
 
-/** Up to the down part, if there is one. */
+/** The statements before the down part. */
 function* readStatements(path: string): Generator<Piece> {
   const scanner = new StatementScanner();
   for (const statement of scanFile(path, scanner)) {

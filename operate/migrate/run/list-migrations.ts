@@ -7,13 +7,13 @@ import { type History, readHistory } from "../history/history.ts";
 
 export interface ListedMigration {
   version: string;
-  /** Views and functions, run again when changed; they have no place in the order. */
+  /** Runs again whenever its file changes, after all others. Used for views and functions. */
   repeatable: boolean;
   state: FileState | "missing";
   appliedAt: string | null;
   durationMs: number | null;
   appliedBy: string | null;
-  /** How the row came to be: run from a file, stamped, or adopted from another tool. */
+  /** Why the row exists: run from a file, stamped, or adopted from another tool. */
   origin: string | null;
 }
 
@@ -21,17 +21,17 @@ export interface ListResult {
   database: string;
   schemaVersion: string | null;
   pending: number;
-  /** Edited, missing, unfinished or out of order: `up` would stop there. */
+  /** Edited, missing, unfinished or out of order: `up` stops at these. */
   amiss: number;
   migrations: ListedMigration[];
 }
 
 export interface ListOptions {
-  /** A database that cannot be asked counts as one that has nothing yet: for previews. */
+  /** For previews: a database that cannot be reached counts as empty. */
   allowUnreachable?: boolean;
 }
 
-/** What is applied and what is not, from one read of the history. */
+/** Lists applied and pending migrations from one read of the history. */
 export async function listMigrations(
   settings: Settings,
   options: ListOptions = {},

@@ -11,12 +11,12 @@ import { type AppliedFile, applyFile } from "./apply.ts";
 import { type GivenApproval, requireApproval } from "./approval.ts";
 
 export interface RunFileOptions extends RunOptions {
-  /** Run it again although it is recorded as applied. */
+  /** Run the file again although it is recorded as applied. */
   force?: boolean;
   approval?: GivenApproval;
 }
 
-/** Runs one file of the folder, whatever its place in the order. */
+/** Runs one file of the folder, even out of order. */
 export async function runFile(
   settings: Settings,
   name: string,
@@ -34,16 +34,16 @@ export async function runFile(
     if (!one) throw mistake(`there is no migration "${name}"`);
     if (["applied", "edited"].includes(one.state) && !options.force) {
       throw refused(
-        `${shortenPath(file.path)} was applied on ${one.row?.finishedAt}; --force runs it again, which is for a file whose half-done work you have cleaned up`,
+        `${shortenPath(file.path)} was applied on ${one.row?.finishedAt}; --force runs it again, after you have removed what it left in the database`,
       );
     }
     const { row, ...again } = one;
-    const resumed = one.state === "unfinished" ? one : { ...again, known: Boolean(row) };
+    const resumed = one.state === "unfinished" ? one : { ...again, hasRow: Boolean(row) };
     return applyFile(runner, resumed, { approval });
   });
 }
 
-/** By version, by file name, or by path. */
+/** `name` is a version, a file name or a path. */
 function findFile(files: MigrationFile[], name: string, folder: string): MigrationFile {
   const found = files.find(
     ({ version, path }) =>
@@ -52,5 +52,5 @@ function findFile(files: MigrationFile[], name: string, folder: string): Migrati
       [resolve(name), resolve(folder, name)].includes(path),
   );
   if (found) return found;
-  throw mistake(`"${name}" is no migration of ${folder}; give a file name or a version of it`);
+  throw mistake(`"${name}" is not a migration in ${folder}; give its file name or version`);
 }

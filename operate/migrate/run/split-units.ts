@@ -4,7 +4,7 @@ import { formatPlace } from "../history/inspect-part.ts";
 import { classifyStatement, type StatementKind } from "../sql/statement-kind.ts";
 import { type Statement, splitStatements } from "../sql/statements.ts";
 
-/** What runs and is recorded together: one statement, or those between BEGIN and COMMIT. */
+/** The statements that run and are recorded together: one, or those between BEGIN and COMMIT. */
 export interface Unit {
   kind: StatementKind;
   sql: string;
@@ -22,11 +22,13 @@ export async function splitUnits(part: Part): Promise<Unit[]> {
     const line = () => formatPlace(part, statement.start);
     if (isTemporary(statement)) {
       throw mistake(
-        `${line()}: a temporary table is gone when the file is resumed; use a real one, and drop it at the end`,
+        `${line()}: a temporary table does not exist when the file is resumed; use a normal table and drop it at the end`,
       );
     }
     if (kind === "rollback" || (kind === "commit" && !open) || (kind === "begin" && open)) {
-      throw mistake(`${line()}: "${statement.text}" has no place here`);
+      throw mistake(
+        `${line()}: "${statement.text}" is not allowed here; a BEGIN needs its COMMIT, and nothing else ends a transaction`,
+      );
     }
     if (kind === "begin") open = statement;
     else if (kind === "commit" && open) {
@@ -36,7 +38,10 @@ export async function splitUnits(part: Part): Promise<Unit[]> {
       units.push({ kind, sql: statement.text, start: statement.start, statement });
     }
   }
-  if (open) throw mistake(`${formatPlace(part, open.start)}: BEGIN without its COMMIT`);
+  if (open)
+    throw mistake(
+      `${formatPlace(part, open.start)}: BEGIN without its COMMIT; add the COMMIT, or remove the BEGIN`,
+    );
   return units;
 }
 

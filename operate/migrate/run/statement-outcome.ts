@@ -1,36 +1,64 @@
 import type { Client } from "pg";
 import type { Statement } from "../sql/statements.ts";
-import { type Fate, fateOfIndex } from "./index-build.ts";
-import type { Intent } from "./intent.ts";
+import { dropFailedBuild, findIndexOutcome } from "./index-build.ts";
+import type { IndexIntent, Intent, Outcome } from "./intent.ts";
 
 /**
- * Whether a statement that was about to run when the record breaks off did run, read from the catalog.
- * What is harmless to repeat (VACUUM, REINDEX) is repeated.
+ * S8: reads from the catalog whether a statement ran that was recorded before it started. Statements
+ * that are harmless to repeat (VACUUM, REINDEX) run again.
  */
-export async function fateOf(client: Client, intent: Intent, statement: Statement): Promise<Fate> {
+export async function findOutcome(
+  client: Client,
+  intent: Intent,
+  statement: Statement,
+): Promise<Outcome> {
   if (intent.kind === "unknowable") return "unclear";
-  if (intent.index) return fateOfIndex(client, intent.index);
-  if (statement.type === "DropStmt") return fateOfDrop(client, statement);
-  if (statement.type === "AlterTableStmt") return fateOfDetach(client, statement);
+  if (intent.index) return findIndexOutcome(client, intent.index);
+  if (statement.type === "DropStmt") return findDropOutcome(client, statement);
+  if (statement.type === "AlterTableStmt") return findDetachOutcome(client, statement);
   return "again";
+}
+
+/** Cleans up or completes what an interrupted statement left. */
+export async function repairOutcome(
+  client: Client,
+  outcome: Exclude<Outcome, "unclear">,
+  intent: Intent,
+  { text }: Statement,
+): Promise<"again" | "done"> {
+  switch (outcome) {
+    case "half-built":
+      await dropFailedBuild(client, intent.index as IndexIntent);
+      return "again";
+    case "half-detached":
+      await client.query(text.replace(/concurrently\s*;?\s*$/i, "finalize"));
+      return "done";
+    default:
+      return outcome;
+  }
 }
 
 interface Objects {
   objects: { List: { items: { String: { sval: string } }[] } }[];
 }
 
-async function fateOfDrop(client: Client, { node }: Statement): Promise<Fate> {
+async function findDropOutcome(client: Client, { node }: Statement): Promise<Outcome> {
   for (const { List } of (node as unknown as Objects).objects) {
     const name = List.items.map(({ String: { sval } }) => client.escapeIdentifier(sval)).join(".");
-    const { rows } = await client.query("select to_regclass($1) is not null as stands", [name]);
-    // A drop that was cut off leaves the index invalid but there, and may be repeated.
-    if (rows[0].stands) return "again";
+    const { rows } = await client.query("select to_regclass($1) is not null as found", [name]);
+    // An interrupted drop leaves the index invalid, and the drop can be repeated.
+    if (rows[0].found) return "again";
   }
   return "done";
 }
 
-/** A detach that was cut off in its second half refuses to be repeated: it wants to be finalized. */
-async function fateOfDetach(client: Client, { text, node }: Statement): Promise<Fate> {
+interface Range {
+  schemaname?: string;
+  relname: string;
+}
+
+/** A detach that was interrupted in its second phase cannot be repeated: it must be finalized. */
+async function findDetachOutcome(client: Client, { node }: Statement): Promise<Outcome> {
   const cmd = (node.cmds as { AlterTableCmd: { def: { PartitionCmd: { name: Range } } } }[])[0];
   const [parent, child] = [node.relation as Range, cmd?.AlterTableCmd.def.PartitionCmd.name].map(
     (range) =>
@@ -45,12 +73,5 @@ async function fateOfDetach(client: Client, { text, node }: Statement): Promise<
     [parent, child],
   );
   if (rows.length === 0) return "done";
-  if (!rows[0].pending) return "again";
-  await client.query(text.replace(/concurrently\s*;?\s*$/i, "finalize"));
-  return "done";
-}
-
-interface Range {
-  schemaname?: string;
-  relname: string;
+  return rows[0].pending ? "half-detached" : "again";
 }

@@ -8,10 +8,10 @@ import { buildSetRole, type Runner } from "../session/runner.ts";
 import { withWatcher } from "../session/watch.ts";
 import { explainSqlError } from "../sql/sql-error.ts";
 
-/** Short, so that nobody queues behind an ALTER TABLE that itself waits for a long transaction. */
+/** Short: other sessions queue behind an ALTER TABLE that waits for a long transaction (S7). */
 export const LOCK_TIMEOUT = "1s";
 
-/** A part's SQL, or one statement of it, with our own statements around. */
+/** A part's SQL or one statement of it, with our statements before and after. */
 export interface TransactionScript {
   part: Part;
   before: string[];
@@ -19,29 +19,26 @@ export interface TransactionScript {
   /** Where `sql` begins in the part. */
   start: number;
   after: string[];
-  /** What remains when it fails: told with the error. */
-  kept?: string;
+  /** The last line of the error when it fails: what stays in the database. */
+  consequence?: string;
 }
 
 /**
- * Everything in one message: one round trip and one commit, and the record is committed by the very
- * transaction that changes the schema. Locks are tried for again and again, each time from the start.
- * Returns the number of statements that were not ours.
+ * Sends everything in one message: one round trip and one commit. The record commits in the same
+ * transaction that changes the schema. If a lock is not free, the whole transaction is tried again.
+ * Returns the number of the file's own statements.
  */
-export async function runInTransaction(
-  runner: Runner,
-  wrapped: TransactionScript,
-): Promise<number> {
+export async function runInTransaction(runner: Runner, script: TransactionScript): Promise<number> {
   const { client, settings, note } = runner;
   const deadline = Date.now() + runner.lockWaitMs;
   for (;;) {
-    const { text, offset } = buildText(wrapped);
+    const { text, offset } = buildText(script);
     try {
-      return await withWatcher(settings, client, { note }, async (seen) => {
+      return await withWatcher(settings, client, { note }, async (observed) => {
         try {
-          return (await runScript(client, text)) - wrapped.before.length - wrapped.after.length - 2;
+          return (await runScript(client, text)) - script.before.length - script.after.length - 2;
         } catch (error) {
-          (error as ScriptError).blockers = seen.blockers;
+          (error as ScriptError).blockers = observed.blockers;
           throw error;
         }
       });
@@ -55,18 +52,18 @@ export async function runInTransaction(
         continue;
       }
       const sent = {
-        part: wrapped.part,
+        part: script.part,
         text,
-        offset: offset - wrapped.start,
-        ...(wrapped.start > 0
-          ? { at: wrapped.start }
-          : { completed: completed - wrapped.before.length - 1 }),
+        offset: offset - script.start,
+        ...(script.start > 0
+          ? { at: script.start }
+          : { completed: completed - script.before.length - 1 }),
       };
-      const held = describeBlockers(error.code === LOCK_NOT_AVAILABLE ? blockers : []);
+      const holders = describeBlockers(error.code === LOCK_NOT_AVAILABLE ? blockers : []);
       throw await explainSqlError(
         error,
         sent,
-        `${wrapped.kept ?? "nothing of it was kept"}${held}`,
+        `${script.consequence ?? "the file was rolled back completely"}${holders}`,
       );
     }
   }
@@ -77,12 +74,12 @@ const describeBlockers = (blockers: string[]) =>
 
 function buildText({ before, sql, after }: TransactionScript): { text: string; offset: number } {
   const prefix = `begin;\n${before.map((line) => `${line};\n`).join("")}`;
-  // The line break ends a comment on the last line of the file.
+  // The line break ends a comment in the last line of the file.
   const suffix = `\n;${after.map((line) => `${line};\n`).join("")}commit;`;
   return { text: prefix + sql + suffix, offset: prefix.length };
 }
 
-/** What files SET must not reach the next one: a dump sets an empty search_path for its session. */
+/** Undoes what earlier files SET. A dump, for example, sets an empty search_path for the session. */
 export function buildCleanStart(client: Client, settings: Settings, part: Part): string[] {
   return [
     "reset all",

@@ -3,24 +3,20 @@ import { mistake, refused } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
 import { findFiles, type MigrationFile, shortenPath } from "../files/find-files.ts";
 import { type Part, readSource } from "../files/source.ts";
-import {
-  type Approval,
-  buildUndoneSql,
-  type History,
-  type HistoryRow,
-  readHistory,
-} from "../history/history.ts";
+import { type History, type HistoryRow, readHistory } from "../history/history.ts";
+import { type Approval, buildUndoneSql } from "../history/history-sql.ts";
 import { inspectPart } from "../history/inspect-part.ts";
 import { buildSetRole, type Runner, type RunOptions, withRunner } from "../session/runner.ts";
 import { type GivenApproval, requireApproval } from "./approval.ts";
 import type { Progress } from "./intent.ts";
-import { type Resolution, runStepwise } from "./no-transaction.ts";
+import { runUnits } from "./no-transaction.ts";
 import { buildCleanStart, runInTransaction } from "./transaction.ts";
+import type { Resolution } from "./unit-run.ts";
 
 export interface DownOptions extends RunOptions {
-  /** So many of those applied last. */
+  /** Number of files to undo, newest first. @default 1 */
   count?: number;
-  /** All that came after this version; `base`: all there are. */
+  /** Undo all files after this version. `base`: undo all files. */
   to?: string;
   approval?: GivenApproval;
   resolution?: Resolution;
@@ -38,7 +34,7 @@ interface UndoStep {
   part: Part;
 }
 
-/** Undoes what was applied last, newest first; nothing at all when one of them cannot be undone. */
+/** Undoes the files applied last, newest first. If one of them cannot be undone, it undoes none. */
 export async function undoApplied(settings: Settings, options: DownOptions): Promise<DownResult> {
   const approval = await requireApproval(settings, "down", options.approval ?? {});
   const files = findFiles(settings.migrations);
@@ -48,9 +44,9 @@ export async function undoApplied(settings: Settings, options: DownOptions): Pro
     return steps;
   };
   const client = { purpose: "migrate down" };
-  const seen = await withSession(settings, client, async (c) => plan(await readHistory(c)));
+  const planned = await withSession(settings, client, async (c) => plan(await readHistory(c)));
   const undone: DownResult["undone"] = [];
-  if (seen.length > 0) {
+  if (planned.length > 0) {
     await withRunner(settings, "migrate down", options, async (runner) => {
       for (const step of await plan(await readHistory(runner.client))) {
         undone.push(await runStep(runner, step, approval, options.resolution));
@@ -58,13 +54,17 @@ export async function undoApplied(settings: Settings, options: DownOptions): Pro
     });
   }
   const history = await withSession(settings, client, readHistory);
-  const left = files.filter(
+  const applied = files.filter(
     ({ version, repeatable }) => !repeatable && history.rows.get(version)?.state === "applied",
   );
-  return { database: settings.database.name, undone, schemaVersion: left.at(-1)?.version ?? null };
+  return {
+    database: settings.database.name,
+    undone,
+    schemaVersion: applied.at(-1)?.version ?? null,
+  };
 }
 
-/** In the reverse of the order they were applied in, which is not always that of their names. */
+/** Newest first by the order in which they were applied, which may differ from the order of names. */
 function chooseRows(
   files: MigrationFile[],
   { rows }: History,
@@ -85,20 +85,26 @@ function chooseRows(
 function prepareStep(row: HistoryRow, files: MigrationFile[]): UndoStep {
   const file = files.find(({ version }) => version === row.version);
   if (!file) {
-    throw refused(`"${row.version}" has no file here any more, so there is no down part to run`);
+    throw refused(
+      `"${row.version}" has no file here, so there is no down part to run; restore the file`,
+    );
   }
   if (row.checksum !== file.normalised) {
-    throw refused(`${shortenPath(file.path)} was edited after it was applied; bring it back first`);
+    throw refused(
+      `${shortenPath(file.path)} was edited after it was applied; restore its content first`,
+    );
   }
   if (row.state === "applying" && (row.progress as Progress | null)?.direction !== "down") {
-    throw refused(`"${row.version}" is half applied; finish it with "pgstead migrate up" first`);
+    throw refused(
+      `"${row.version}" is not completely applied; finish it with "pgstead migrate up" first`,
+    );
   }
   const { up, down: part } = readSource(file);
   const reason = up.directives.irreversible ?? part?.directives.irreversible;
   if (reason) throw refused(`${shortenPath(file.path)} cannot be undone: ${reason}`);
   if (!part) {
     throw mistake(
-      `${shortenPath(file.path)} has no down part; write one below a line "-- migrate:down", or go forward with a new file`,
+      `${shortenPath(file.path)} has no down part; write one below a line "-- migrate:down", or write the reverse as a new file`,
     );
   }
   return { file, row, part };
@@ -115,7 +121,7 @@ async function runStep(
   const { sql, mode } = await inspectPart(part);
   const finish = buildUndoneSql(client, file.version, approval);
   if (mode === "no-transaction") {
-    await runStepwise({ runner, file, part, direction: "down", row, resolution, finish });
+    await runUnits({ runner, file, part, direction: "down", row, resolution, finish });
   } else {
     await runInTransaction(runner, {
       part,
