@@ -3,7 +3,7 @@ import { withClient } from "../connect/database.ts";
 import { mistake } from "../error.ts";
 import type { Settings } from "../settings.ts";
 import { ensureVectorExtension, updateVectorExtension } from "./extensions.ts";
-import { setPrivileges } from "./privileges.ts";
+import { grantPrivileges, takeOverDatabase } from "./privileges.ts";
 import { setRoles } from "./roles.ts";
 
 export interface BootstrapResult {
@@ -40,7 +40,8 @@ export async function bootstrapServer(settings: Settings): Promise<BootstrapResu
   await inDatabase(name, (client) =>
     inTransaction(client, async () => {
       changed.push(...(await ensureVectorExtension(client)));
-      changed.push(...(await setPrivileges(client, superuser)));
+      changed.push(...(await takeOverDatabase(client, superuser)));
+      await grantPrivileges(client, name);
     }),
   );
   for (const other of await inDatabase("postgres", (client) => listOtherDatabases(client, name))) {

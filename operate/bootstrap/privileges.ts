@@ -18,21 +18,22 @@ alter default privileges for role ${OWNER} in schema public grant select on tabl
 alter default privileges for role ${OWNER} in schema public grant select on sequences to readonly;
 `;
 
-export async function setPrivileges(client: Client, superuser: string): Promise<string[]> {
-  const changed: string[] = [];
+/** Makes pgstead's owner the owner of the stack's database, if it is not. */
+export async function takeOverDatabase(client: Client, superuser: string): Promise<string[]> {
   const { rows } = await client.query<{ owner: string; name: string }>(
     "select rolname as owner, datname as name from pg_database join pg_roles on pg_roles.oid = datdba where datname = current_database()",
   );
   const [{ owner, name }] = rows as [(typeof rows)[number]];
+  if (owner === OWNER) return [];
   const database = client.escapeIdentifier(name);
-  if (owner !== OWNER) {
-    await client.query(
-      `alter database ${database} owner to ${OWNER};
+  await client.query(
+    `alter database ${database} owner to ${OWNER};
        revoke connect, temporary on database ${database} from public`,
-    );
-    changed.push(`owner of database ${name}`);
-    changed.push(...(await takeOver(client, [...new Set([owner, superuser])])));
-  }
-  await client.query(GRANTS.replaceAll("%DB%", () => database));
-  return changed;
+  );
+  const changed = await takeOver(client, [...new Set([owner, superuser])]);
+  return [`owner of database ${name}`, ...changed];
+}
+
+export async function grantPrivileges(client: Client, database: string): Promise<void> {
+  await client.query(GRANTS.replaceAll("%DB%", () => client.escapeIdentifier(database)));
 }

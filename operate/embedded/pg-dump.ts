@@ -92,9 +92,9 @@ function relayMessages(socket: Socket, port: MessagePort, answered: Int32Array) 
     // The connection must stay open for the clean-up after the dump.
     if (last === TERMINATE) request = Buffer.alloc(0);
     if (last !== QUERY && last !== SYNC) return reply(new Uint8Array());
-    const whole = request;
+    const complete = request;
     request = Buffer.alloc(0);
-    const bytesBack = await exchange(whole);
+    const bytesBack = await exchange(complete);
     if (!isStarted) await ask(BEFORE);
     isStarted = true;
     reply(bytesBack);
@@ -102,9 +102,9 @@ function relayMessages(socket: Socket, port: MessagePort, answered: Int32Array) 
   socket.on("data", (data) => {
     answer = Buffer.concat([answer, data]);
     if (findLastType(answer) !== READY) return;
-    const whole = answer;
+    const complete = answer;
     answer = Buffer.alloc(0);
-    ready(whole);
+    ready(complete);
   });
   return ask;
 }

@@ -28,7 +28,7 @@ export interface VectorIndex {
 export interface Inventory {
   /** Version of the extension in this database. */
   extension: string;
-  /** Version that the server's library brings. */
+  /** Version of the server's library. */
   library: string;
   columns: VectorColumn[];
   indexes: VectorIndex[];

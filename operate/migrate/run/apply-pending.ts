@@ -49,7 +49,7 @@ export async function applyPending(settings: Settings, given: UpOptions): Promis
     chooseFiles(compareFiles(files, await readHistory(client)), options),
   );
   if (planned.chosen.length === 0) return buildResult(settings, files, planned, []);
-  // All files before the first one runs, so that a mistake in the last one stops nothing half-way.
+  // All files are checked before the first one runs, so that a mistake in the last one is found first.
   for (const { file } of planned.chosen) await inspectPart(readSource(file).up);
   return withRunner(settings, "migrate up", options, async (runner) => {
     const choice = chooseFiles(compareFiles(files, await readHistory(runner.client)), options);
