@@ -1,6 +1,4 @@
-/**
- * Exit codes of every verb. People put them into scripts, so a number never changes its meaning.
- */
+/** Exit codes of every verb. Scripts depend on them, so a number never changes its meaning. */
 export const ExitCode = {
   fine: 0,
   mistake: 1,
@@ -15,8 +13,8 @@ export const ExitCode = {
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
 /**
- * An error a person can act on: the message is shown without a stack, and the process ends with
- * the exit code. Anything else that is thrown is a bug of ours and shows its stack.
+ * An error that a person can act on. The message is shown without a stack, and the process ends
+ * with the exit code. Any other error is a bug in pgstead and is shown with its stack.
  */
 export class ExpectedError extends Error {
   readonly exitCode: ExitCode;
@@ -28,14 +26,14 @@ export class ExpectedError extends Error {
   }
 }
 
-/** The caller asked for something that cannot be: a wrong flag, file or setting. */
+/** The caller gave a wrong flag, file or setting. */
 export const mistake = (message: string, cause?: unknown) =>
   new ExpectedError(ExitCode.mistake, message, { cause });
 
-/** The database, or the engine it runs on, is out of reach or refused us. */
+/** The database or its engine cannot be reached, or it refused the request. */
 export const unreachable = (message: string, cause?: unknown) =>
   new ExpectedError(ExitCode.unreachable, message, { cause });
 
-/** A guard said no; nothing was changed. */
+/** A guard refused. Nothing was changed. */
 export const refused = (message: string, cause?: unknown) =>
   new ExpectedError(ExitCode.refused, message, { cause });

@@ -6,7 +6,7 @@ export interface LockHolder {
   pid: number;
   purpose: string;
   since: string;
-  /** From `startedAt`: tells this process from a later one with the same pid. */
+  /** From `readStartTime`: a later process with the same pid has another value. */
   identity: string;
 }
 
@@ -15,8 +15,8 @@ export interface FileLock {
 }
 
 /**
- * Takes the lock, or returns who has it. A holder that died does not count: its file is put aside
- * and the lock taken over. For processes of one machine only.
+ * Takes the lock, or returns its holder. If the holder is dead, its lock file is removed and the
+ * lock is taken. Works only between processes of one machine.
  */
 export function tryFileLock(path: string, purpose: string): FileLock | LockHolder {
   const self: LockHolder = {
@@ -30,7 +30,7 @@ export function tryFileLock(path: string, purpose: string): FileLock | LockHolde
   writeFileSync(candidate, JSON.stringify(self));
   try {
     for (;;) {
-      // link(2) is atomic and fails if the name exists; a written file would be seen half-done.
+      // link(2) is atomic and fails if the name exists. A file written in place could be read half-written.
       if (tryLink(candidate, path)) return { release: () => release(path) };
       const holder = readHolder(path);
       if (holder && isAlive(holder)) return holder;
@@ -70,7 +70,7 @@ function readHolder(path: string): LockHolder | undefined {
   }
 }
 
-/** Renamed first and looked at again, so that of two that take over only one removes the old file. */
+/** Renames the file first, so that of two processes only one removes it. */
 function removeDeadLock(path: string, dead: LockHolder | undefined): void {
   const aside = `${path}.dead.${process.pid}`;
   try {
@@ -80,7 +80,7 @@ function removeDeadLock(path: string, dead: LockHolder | undefined): void {
     throw error;
   }
   const moved = readHolder(aside);
-  // Somebody else took the lock between our look and our rename: give it back.
+  // Another process took the lock between our read and our rename: restore its file.
   if (moved && moved.identity !== dead?.identity && isAlive(moved)) tryLink(aside, path);
   rmSync(aside, { force: true });
 }

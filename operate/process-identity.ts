@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 
 /**
- * When a process was started, as an opaque text, or undefined if it does not live. A pid alone says
- * too little: after a reboot or a busy day it belongs to somebody else.
+ * The start time of a process as an opaque text, or undefined if it does not run. A pid alone does
+ * not identify a process, because the system uses pids again.
  */
 export function readStartTime(pid: number): string | undefined {
   try {
@@ -17,7 +17,7 @@ export function readStartTime(pid: number): string | undefined {
 function readStartTimeFromProc(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The name may hold blanks and parentheses, so fields are counted after the last ")".
+    // The process name may contain spaces and parentheses, so fields are counted after the last ")".
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     if (fields[0] === "Z") return undefined;
     const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { mistake, unreachable } from "./error.ts";
 
-/** A program that works on files and says little. */
+/** Runs a program and drops its output. If it fails, the error contains its stderr. */
 export function runProgram(program: string, args: string[], signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     execFile(program, args, signal ? { signal } : {}, (error, _stdout, stderr) => {

@@ -19,8 +19,8 @@ export const migrateDown: Verb = {
   ],
   writes: true,
   async run(context, call) {
-    const { down } = await import("../../operate/migrate/run/down.ts");
-    const result = await down(await context.settings(), {
+    const { undoApplied } = await import("../../operate/migrate/run/undo-applied.ts");
+    const result = await undoApplied(await context.settings(), {
       ...moveOf(context, call),
       ...approvalOf(call),
     });

@@ -1,5 +1,5 @@
 import { ExitCode } from "../../operate/error.ts";
-import type { ListResult } from "../../operate/migrate/run/list.ts";
+import type { ListResult } from "../../operate/migrate/run/list-migrations.ts";
 import type { AgentVerb } from "../verb.ts";
 
 export const migrateList: AgentVerb = {
@@ -17,8 +17,8 @@ export const migrateList: AgentVerb = {
   ],
   examples: ["pgstead migrate list", "pgstead migrate list --pending --json"],
   async run(context, { options }) {
-    const { list } = await import("../../operate/migrate/run/list.ts");
-    const result = await list(await context.settings(), {
+    const { listMigrations } = await import("../../operate/migrate/run/list-migrations.ts");
+    const result = await listMigrations(await context.settings(), {
       allowUnreachable: Boolean(options.allowUnreachable),
     });
     if (options.pending) {
@@ -46,8 +46,8 @@ export const migrateCurrent: AgentVerb = {
   summary: "the newest applied version",
   examples: ["pgstead migrate current"],
   async run(context) {
-    const { list } = await import("../../operate/migrate/run/list.ts");
-    const { database, schemaVersion } = await list(await context.settings());
+    const { listMigrations } = await import("../../operate/migrate/run/list-migrations.ts");
+    const { database, schemaVersion } = await listMigrations(await context.settings());
     context.print({ database, schemaVersion }, schemaVersion ?? "base");
   },
 };

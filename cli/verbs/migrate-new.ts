@@ -33,7 +33,7 @@ export const migrateNew: Verb = {
       for (const line of result.left) context.note(`write by hand: ${line}`);
       return;
     }
-    const { createMigration } = await import("../../operate/migrate/files/new.ts");
+    const { createMigration } = await import("../../operate/migrate/files/create-migration.ts");
     const result = createMigration(settings, name);
     context.print(result, result.paths.join("\n"));
   },

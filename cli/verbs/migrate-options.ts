@@ -1,6 +1,6 @@
 import { mistake } from "../../operate/error.ts";
 import type { GivenApproval } from "../../operate/migrate/run/approval.ts";
-import type { Resolution } from "../../operate/migrate/run/no-transaction.ts";
+import type { Resolution } from "../../operate/migrate/run/unit-run.ts";
 import type { RunOptions } from "../../operate/migrate/session/runner.ts";
 import type { Context } from "../context.ts";
 import type { Call, VerbOption } from "../verb.ts";

@@ -1,5 +1,5 @@
 import { mistake } from "../../operate/error.ts";
-import type { OutOfOrder, UpResult } from "../../operate/migrate/run/up.ts";
+import type { OutOfOrder, UpResult } from "../../operate/migrate/run/apply-pending.ts";
 import type { Call, Verb } from "../verb.ts";
 import { moveOf, moveOptions } from "./migrate-options.ts";
 
@@ -28,8 +28,8 @@ export const migrateUp: Verb = {
   ],
   writes: true,
   async run(context, call) {
-    const { up } = await import("../../operate/migrate/run/up.ts");
-    const result = await up(await context.settings(), {
+    const { applyPending } = await import("../../operate/migrate/run/apply-pending.ts");
+    const result = await applyPending(await context.settings(), {
       ...moveOf(context, call),
       ...outOfOrderOf(call),
       releaseHold: Boolean(call.options.releaseHold),

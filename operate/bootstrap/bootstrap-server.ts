@@ -3,27 +3,27 @@ import { withClient } from "../connect/database.ts";
 import { mistake } from "../error.ts";
 import type { Settings } from "../settings.ts";
 import { ensureVectorExtension, updateVectorExtension } from "./extensions.ts";
-import { setPrivileges } from "./privileges.ts";
+import { grantPrivileges, takeOverDatabase } from "./privileges.ts";
 import { setRoles } from "./roles.ts";
 
 export interface BootstrapResult {
-  /** What was not as it should be and now is; empty when there was nothing to do. */
+  /** What this run changed; empty if everything was in order. */
   changed: string[];
 }
 
-/** "pgstead" as a number, and the third of its locks. */
+/** "pgst" in ASCII, and 3 for this lock. */
 const LOCK = "pg_advisory_xact_lock(1885828980, 3)";
 
 /**
- * Roles, privileges and extensions as each `up` wants them, set by the superuser over the socket. Run
- * again it changes nothing, and it never takes away what somebody else has granted.
+ * Sets the roles, privileges and extensions that `up` needs, as the superuser over the socket. A
+ * second run changes nothing. Grants that somebody else made stay.
  */
 export async function bootstrapServer(settings: Settings): Promise<BootstrapResult> {
   const { superuser, name } = settings.database;
   const { roles } = settings;
   if (!superuser || !roles) {
     throw mistake(
-      `stack "${settings.stack}" gives no superuser: its roles and extensions are set by whoever runs the server`,
+      `stack "${settings.stack}" has no superuser: the operator of the server sets its roles and extensions`,
     );
   }
   const asSuperuser = { ...settings, database: { ...settings.database, user: superuser } };
@@ -40,7 +40,8 @@ export async function bootstrapServer(settings: Settings): Promise<BootstrapResu
   await inDatabase(name, (client) =>
     inTransaction(client, async () => {
       changed.push(...(await ensureVectorExtension(client)));
-      changed.push(...(await setPrivileges(client, superuser)));
+      changed.push(...(await takeOverDatabase(client, superuser)));
+      await grantPrivileges(client, name);
     }),
   );
   for (const other of await inDatabase("postgres", (client) => listOtherDatabases(client, name))) {
@@ -62,7 +63,7 @@ async function listOtherDatabases(client: Client, name: string): Promise<string[
 }
 
 async function inTransaction(client: Client, use: () => Promise<void>): Promise<void> {
-  // Verifiers are no passwords, but no log needs them either.
+  // The statements contain SCRAM verifiers, which must not appear in the server's log.
   await client.query(
     `begin; set local log_statement = 'none'; set local log_min_duration_statement = -1; set local log_min_error_statement = 'panic'; select ${LOCK}`,
   );
@@ -75,7 +76,7 @@ async function inTransaction(client: Client, use: () => Promise<void>): Promise<
   }
 }
 
-/** The entrypoint made it with the cluster; a volume that was brought along may lack it. */
+/** The entrypoint creates the database with the cluster. A volume from elsewhere may lack it. */
 async function createDatabase(client: Client, name: string): Promise<string[]> {
   const { rows } = await client.query("select 1 from pg_database where datname = $1", [name]);
   if (rows.length > 0) return [];

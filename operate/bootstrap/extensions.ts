@@ -6,7 +6,7 @@ interface Installed {
   available: string;
 }
 
-/** In the stack's database: pgvector is there, and as the image has it. */
+/** In the stack's database: creates pgvector, or updates it to the image's version. */
 export async function ensureVectorExtension(client: Client): Promise<string[]> {
   const vector = await readVectorVersions(client);
   if (vector?.installed) return updateIfOlder(client, vector);
@@ -14,7 +14,7 @@ export async function ensureVectorExtension(client: Client): Promise<string[]> {
   return [`extension vector ${vector?.available ?? ""}`.trim()];
 }
 
-/** In a database that somebody else has made: pgvector is brought along only where it already is. */
+/** In a database that pgstead did not create: updates pgvector only where it exists. */
 export async function updateVectorExtension(client: Client): Promise<string[]> {
   const vector = await readVectorVersions(client);
   return vector?.installed ? updateIfOlder(client, vector) : [];
@@ -29,7 +29,7 @@ async function readVectorVersions(client: Client): Promise<Installed | undefined
 }
 
 async function updateIfOlder(client: Client, { installed, available }: Installed) {
-  // An image that was gone back to may be older; there is no script down, and none is needed.
+  // After a return to an older image, the extension stays: pgvector has no downgrade script.
   if (!installed || !isOlderVersion(installed, available)) return [];
   await client.query("alter extension vector update");
   const where = `in "${client.database}"`;
@@ -40,11 +40,11 @@ async function updateIfOlder(client: Client, { installed, available }: Installed
   ];
 }
 
-/** 0.8.3 and 0.8.4 mend faults of vacuum that an HNSW index made before may have kept. */
-const HNSW_MENDED = "0.8.4";
+/** 0.8.3 and 0.8.4 fix bugs in vacuum. An HNSW index made before may still be damaged. */
+const HNSW_FIXED_IN = "0.8.4";
 
 async function findStaleIndexes(client: Client, from: string): Promise<string[]> {
-  if (!isOlderVersion(from, HNSW_MENDED)) return [];
+  if (!isOlderVersion(from, HNSW_FIXED_IN)) return [];
   const { rows } = await client.query<{ name: string }>(
     `select format('%I.%I', nspname, relname) as name
      from pg_class join pg_am on pg_am.oid = relam join pg_namespace n on n.oid = relnamespace

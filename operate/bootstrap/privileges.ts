@@ -3,10 +3,10 @@ import { OWNER } from "./roles.ts";
 import { takeOver } from "./take-over.ts";
 
 /**
- * Privileges in the stack's database. Default privileges stop at the schema `public`: in every other
- * schema, as of the history or an audit log, applications may do what a migration grants and no more.
+ * Privileges in the stack's database. Default privileges cover the schema `public` only. In any other
+ * schema, such as that of the history or of an audit log, applications have what migrations grant.
  */
-const WANTED = `
+const GRANTS = `
 grant connect, temporary on database %DB% to migrator, app;
 grant connect on database %DB% to readonly;
 grant usage on schema public to app, readonly;
@@ -18,21 +18,22 @@ alter default privileges for role ${OWNER} in schema public grant select on tabl
 alter default privileges for role ${OWNER} in schema public grant select on sequences to readonly;
 `;
 
-export async function setPrivileges(client: Client, superuser: string): Promise<string[]> {
-  const changed: string[] = [];
+/** Makes pgstead's owner the owner of the stack's database, if it is not. */
+export async function takeOverDatabase(client: Client, superuser: string): Promise<string[]> {
   const { rows } = await client.query<{ owner: string; name: string }>(
     "select rolname as owner, datname as name from pg_database join pg_roles on pg_roles.oid = datdba where datname = current_database()",
   );
   const [{ owner, name }] = rows as [(typeof rows)[number]];
+  if (owner === OWNER) return [];
   const database = client.escapeIdentifier(name);
-  if (owner !== OWNER) {
-    await client.query(
-      `alter database ${database} owner to ${OWNER};
+  await client.query(
+    `alter database ${database} owner to ${OWNER};
        revoke connect, temporary on database ${database} from public`,
-    );
-    changed.push(`owner of database ${name}`);
-    changed.push(...(await takeOver(client, [...new Set([owner, superuser])])));
-  }
-  await client.query(WANTED.replaceAll("%DB%", () => database));
-  return changed;
+  );
+  const changed = await takeOver(client, [...new Set([owner, superuser])]);
+  return [`owner of database ${name}`, ...changed];
+}
+
+export async function grantPrivileges(client: Client, database: string): Promise<void> {
+  await client.query(GRANTS.replaceAll("%DB%", () => client.escapeIdentifier(database)));
 }

@@ -5,7 +5,7 @@ import { LOGIN_ROLES } from "../../config/choices.ts";
 import { mistake } from "../error.ts";
 import { createScramVerifier, matchesVerifier } from "./scram.ts";
 
-/** Owns the schema and logs in nowhere; `migrator` acts as it, `app` and `readonly` never can. */
+/** Owns the schema and cannot log in. `migrator` may act as it; `app` and `readonly` may not. */
 export const OWNER = "owner";
 
 export async function setRoles(
@@ -17,7 +17,7 @@ export async function setRoles(
   const existing = await readRoles(client);
   for (const role of [OWNER, ...LOGIN_ROLES]) {
     if (role === superuser) {
-      throw mistake(`the superuser cannot be called "${role}": pgstead has a role of that name`);
+      throw mistake(`the superuser cannot be called "${role}": pgstead uses a role of that name`);
     }
     if (existing.has(role)) continue;
     await client.query(`create role ${role}`);
@@ -31,7 +31,7 @@ export async function setRoles(
     await client.query(`alter role ${role} login password ${verifier}`);
     if (found) changed.push(`password of ${role}`);
   }
-  // A cluster that comes from elsewhere may bring one, and with it a way in over the network.
+  // A superuser with a password could log in over the network. A cluster from elsewhere may have one.
   if (existing.get(superuser)?.verifier) {
     await client.query(`alter role ${client.escapeIdentifier(superuser)} password null`);
     changed.push(`no password of ${superuser}`);
@@ -40,7 +40,7 @@ export async function setRoles(
     await client.query(`grant ${OWNER} to migrator`);
     changed.push(`membership of migrator in ${OWNER}`);
   }
-  // Without it, whoever waits for a lock cannot be told how old its holder is and what it does.
+  // Needed to show who holds a lock, since when, and with which query.
   await client.query("grant pg_read_all_stats to migrator");
   return changed;
 }

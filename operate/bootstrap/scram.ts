@@ -2,7 +2,7 @@ import { createHash, createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from
 
 const ITERATIONS = 4096;
 
-/** What the server stores of a password (RFC 5802), so that the password itself never travels. */
+/** The form in which the server stores a password (RFC 5802). The password itself is never sent. */
 export function createScramVerifier(
   password: string,
   salt = randomBytes(16),
@@ -15,7 +15,7 @@ export function createScramVerifier(
   return `SCRAM-SHA-256$${iterations}:${salt.toString("base64")}$${storedKey}:${serverKey}`;
 }
 
-/** Whether the server's verifier is of this password; another salt makes another text each time. */
+/** Whether the server's verifier belongs to this password. It is computed with the verifier's salt. */
 export function matchesVerifier(password: string, verifier: string | null): boolean {
   const parts = /^SCRAM-SHA-256\$(\d+):([^$]+)\$/.exec(verifier ?? "");
   if (!parts || !verifier) return false;

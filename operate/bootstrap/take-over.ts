@@ -2,8 +2,8 @@ import type { Client } from "pg";
 import { OWNER } from "./roles.ts";
 
 /**
- * What belongs to one of some roles in a database, each as the statement that hands it over. Members of
- * extensions stay, and what follows its table: sequences of columns, types of rows.
+ * One ALTER ... OWNER statement for each object of the given roles. Left out are members of extensions,
+ * and objects that follow their table: sequences of columns and types of rows.
  */
 const HAND_OVER = `
 with given as (
@@ -37,7 +37,7 @@ select 'alter ' || name || ' owner to ${OWNER}' as statement from object o
 where not exists (select from pg_depend d where d.classid = o.class and d.objid = o.oid and d.deptype = 'e')
 order by turn, name`;
 
-/** For what was handed over, as default privileges are for what is still to come. */
+/** Grants on the objects whose owner changed. Default privileges cover only objects created later. */
 const GRANTS = `
 select format('grant %1$s on %2$s %3$s to app; grant select on %2$s %3$s to readonly',
     case relkind when 'S' then 'usage, select' else 'select, insert, update, delete' end,
@@ -46,9 +46,9 @@ from pg_class where relnamespace = 'public'::regnamespace and relowner = '${OWNE
   and relkind in ('r', 'p', 'v', 'm', 'f', 'S')
 order by relname`;
 
-/** A database that another stack has made: migrations may change its tables, applications use them. */
+/** Makes pgstead's owner the owner of a database from elsewhere, and lets applications use it. */
 export async function takeOver(client: Client, from: string[]): Promise<string[]> {
-  // Names are written as they are found from anywhere.
+  // With an empty search_path, the names in the statements include their schema.
   await client.query("set local search_path = ''");
   const { rows } = await client.query<{ statement: string }>(HAND_OVER, [from]);
   if (rows.length === 0) return [];

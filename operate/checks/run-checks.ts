@@ -10,7 +10,7 @@ export interface CheckResult {
 
 const URL_TIMEOUT_MS = 10_000;
 
-/** Asked after each change that could have broken something, and by hand. */
+/** These run after each change that could break something, and with `pgstead check`. */
 const BUILT_IN: Check[] = [
   { name: "health", sql: "SELECT 1", expect: "1" },
   {
@@ -20,7 +20,7 @@ const BUILT_IN: Check[] = [
   },
 ];
 
-/** Every check is asked, so that one run shows all that is wrong. */
+/** Runs every check, so that one run shows all failures. */
 export async function runChecks(settings: Settings, hasVectors = true): Promise<CheckResult[]> {
   return withClient(settings, { purpose: "check" }, async (client) => {
     const results: CheckResult[] = [];
@@ -37,7 +37,7 @@ async function runSqlCheck(
   { name, sql, expect }: Extract<Check, { sql: string }>,
 ): Promise<CheckResult> {
   try {
-    // A check only looks; one that writes by mistake fails instead.
+    // A check must not write. One that tries fails.
     await client.query("BEGIN READ ONLY");
     const { rows } = await client.query({ text: sql, rowMode: "array" });
     const got = rows[0] === undefined ? "no row" : String((rows as unknown[][])[0]?.[0]);

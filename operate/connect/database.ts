@@ -6,7 +6,7 @@ import { cancelOnStop } from "./cancel-on-stop.ts";
 import { assertOurServer } from "./embedded-state.ts";
 
 export interface ConnectOptions {
-  /** Shown in `pg_stat_activity` and to whoever waits for us. */
+  /** Part of the application name: shown in `pg_stat_activity` and to sessions that wait for this one. */
   purpose: string;
   connectTimeoutMs?: number;
   /** Another database of the same server. */
@@ -15,7 +15,7 @@ export interface ConnectOptions {
   cancelsItself?: boolean;
 }
 
-/** Opens a connection, hands it to `use`, and closes it whatever happens. */
+/** Opens a connection, passes it to `use`, and always closes it. */
 export async function withClient<T>(
   settings: Settings,
   options: ConnectOptions,
@@ -41,23 +41,23 @@ async function connect(settings: Settings, options: ConnectOptions): Promise<pg.
     application_name: `pgstead ${options.purpose}`,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
   });
-  // A connection lost between two queries is reported by the next query; without a listener it
-  // would end the process.
+  // The next query reports a connection that was lost between two queries. Without a listener the
+  // event would end the process.
   client.on("error", () => {});
   try {
     await client.connect();
     return client;
   } catch (error) {
-    throw connectionError(settings, error as Error);
+    throw explainConnectionError(settings, error as Error);
   }
 }
 
-function connectionError(settings: Settings, error: Error): ExpectedError {
+function explainConnectionError(settings: Settings, error: Error): ExpectedError {
   const { host, port, name } = settings.database;
   const code = (error as { code?: string }).code;
   const hint =
     code === "ECONNREFUSED" || code === "ENOENT"
-      ? `nothing listens there; "pgstead up --stack ${settings.stack}" starts it`
+      ? `no server listens there; "pgstead up --stack ${settings.stack}" starts it`
       : error.message;
   return unreachable(`cannot connect to database "${name}" at ${host}:${port}: ${hint}`, error);
 }

@@ -1,13 +1,13 @@
 import { join } from "node:path";
 
-/** What lies in the folder of an embedded server. */
+/** The files in the folder of an embedded server. */
 export const paths = {
   data: (folder: string) => join(folder, "data"),
-  /** Stands once `data` holds a whole cluster. */
+  /** Written after `data` holds a complete cluster. */
   initialised: (folder: string) => join(folder, "initialised"),
-  /** Held by the serving process. */
+  /** The server process holds this lock. */
   lock: (folder: string) => join(folder, "server.lock"),
-  /** What the serving process serves; gone after a clean stop. */
+  /** Pid and port of the server process. A clean stop removes the file. */
   running: (folder: string) => join(folder, "running.json"),
   log: (folder: string) => join(folder, "server.log"),
 };

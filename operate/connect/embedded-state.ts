@@ -24,7 +24,7 @@ export function readServerState(settings: Settings): ServerState {
   };
 }
 
-/** Another checkout's server may have the port, and would take our migrations as gladly. */
+/** The server of another checkout may listen on this port, and it would accept our migrations. */
 export function assertOurServer(settings: Settings): void {
   if (!settings.embedded || readServerState(settings).port === settings.database.port) return;
   throw unreachable(
@@ -32,7 +32,7 @@ export function assertOurServer(settings: Settings): void {
   );
 }
 
-/** Undefined while it starts. What a crashed server left behind names another process. */
+/** Undefined while the server starts. The file of a crashed server contains another pid. */
 function readServedPort(folder: string, pid: number): number | undefined {
   try {
     const served = JSON.parse(readFileSync(paths.running(folder), "utf8"));

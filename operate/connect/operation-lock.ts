@@ -8,32 +8,32 @@ import { stopSignal } from "../stop.ts";
 import { withClient } from "./database.ts";
 import { assertOwnSession } from "./pooler.ts";
 
-/** "pgstead" as a number: two int4 keys, so that it shows in pg_locks as classid and objid. */
+/** "pgst" in ASCII, and 1: two int4 keys, which pg_locks shows as classid and objid. */
 export const OPERATION_LOCK = [0x70677374, 1] as const;
 
 export interface LockOptions {
-  /** Shown to whoever waits: `migrate up`. */
+  /** Shown to processes that wait for the lock: `migrate up`. */
   purpose: string;
-  /** Give up after this long. */
+  /** Longest time to wait. */
   waitMs: number;
   note?: (line: string) => void;
-  /** Called about every second while somebody else has it. */
+  /** Called about every second while another process holds the lock. */
   whileHeld?: () => Promise<void>;
-  /** Ends the waiting; what runs under the lock minds it by itself. */
+  /** Ends the wait. It does not end what runs under the lock. */
   signal?: AbortSignal;
 }
 
 /**
- * One operation at a time on one server: a migration, a dump, a restore. Polled, because waiting
- * inside `pg_advisory_lock` holds a snapshot, and a CREATE INDEX CONCURRENTLY of the holder waits for
- * all older snapshots: a deadlock.
+ * Allows one operation at a time on one server: a migration, a dump or a restore. The lock is polled.
+ * A session that waits inside `pg_advisory_lock` holds a snapshot, and a CREATE INDEX CONCURRENTLY of
+ * the lock's holder waits for all older snapshots: a deadlock.
  */
 export async function withOperationLock<T>(
   settings: Settings,
   options: LockOptions,
   use: () => Promise<T>,
 ): Promise<T> {
-  // PGlite's clients share one session, to which every advisory lock is granted.
+  // All clients of PGlite share one session, so each of them gets every advisory lock.
   if (settings.engine === "embedded") {
     return withFileLock(locateOperationLock(settings), options, use);
   }
@@ -46,11 +46,11 @@ export async function withOperationLock<T>(
   });
 }
 
-/** Of an embedded server; a scratch server has no folder but that of its socket. */
+/** The lock file of an embedded server. A scratch server has only the folder of its socket. */
 export const locateOperationLock = (settings: Settings) =>
   join(settings.embedded?.folder ?? settings.database.host, "operation.lock");
 
-/** Waits for a file's lock, tells who has it, and holds it as long as `use` takes. */
+/** Waits for a file lock, reports its holder, and holds the lock while `use` runs. */
 export async function withFileLock<T>(
   path: string,
   options: LockOptions,
@@ -71,7 +71,7 @@ export async function withFileLock<T>(
   }
 }
 
-/** Undefined once it is ours, else who has it. */
+/** Returns undefined when this session got the lock, otherwise a description of the holder. */
 export async function tryAdvisoryLock(
   client: Client,
   [high, low]: readonly [number, number],
@@ -86,32 +86,32 @@ export async function tryAdvisoryLock(
          and l.database = (select oid from pg_database where datname = current_database())
        limit 1) as holder`,
   );
-  return rows[0].ours ? undefined : (rows[0].holder ?? "a holder that has just gone");
+  return rows[0].ours ? undefined : (rows[0].holder ?? "a process that has just ended");
 }
 
-/** Asks again and again until `tryOnce` names no holder. */
+/** Calls `tryOnce` until it returns no holder. */
 export async function waitUntilFree(
   { waitMs, note, purpose, signal, whileHeld }: LockOptions,
   tryOnce: () => Promise<string | undefined>,
 ): Promise<void> {
   const deadline = Date.now() + waitMs;
-  let told = "";
+  let reported = "";
   let calledAt = 0;
   for (;;) {
     const holder = await tryOnce();
     if (!holder) return;
-    if (holder !== told) note?.(`waiting for ${holder}`);
-    told = holder;
+    if (holder !== reported) note?.(`waiting for ${holder}`);
+    reported = holder;
     if (Date.now() - calledAt >= 1000) {
       await whileHeld?.();
       calledAt = Date.now();
     }
     if (Date.now() >= deadline) {
       throw unreachable(
-        `${purpose} waited ${Math.round(waitMs / 1000)} s for ${holder}; it runs alone on a server, try again when that is done`,
+        `${purpose} waited ${Math.round(waitMs / 1000)} s for ${holder}; only one operation may run on a server, try again when that one has ended`,
       );
     }
-    // Not in step with others who wait.
+    // Random, so that waiting processes do not all try at the same moment.
     const pause = Math.min(100 + Math.random() * 200, Math.max(1, deadline - Date.now()));
     await sleep(pause, undefined, { signal: signal ?? stopSignal });
   }

@@ -4,20 +4,20 @@ import type { Settings } from "../settings.ts";
 import { withClient } from "./database.ts";
 
 /**
- * A pooler in transaction mode gives each transaction another server session: locks taken by one
- * stay behind in a session that nobody owns any more.
+ * Refuses a pooler in transaction mode. It gives each transaction another server session, so a lock
+ * stays in a session that its client no longer uses.
  */
 export async function assertOwnSession(settings: Settings, client: Client): Promise<void> {
   const { database } = client;
-  const told = (client as unknown as { processID: number | null }).processID;
+  const announced = (client as unknown as { processID: number | null }).processID;
   const first = await readBackendPid(client);
-  // Poolers make up the process id that a server tells at the start of a connection.
-  if (told === first) return;
+  // A server sends its process id when a connection starts. A pooler sends an invented one.
+  if (announced === first) return;
   const moved = await withClient(
     settings,
     { purpose: "pooler probe", ...(database && { database }) },
     async (other) => {
-      // Whoever is in a transaction keeps a session; if that was ours, we are given another.
+      // A client in a transaction keeps its session. If it has our session, we get another one.
       await other.query("begin");
       const second = await readBackendPid(client);
       await other.query("rollback");
@@ -27,7 +27,7 @@ export async function assertOwnSession(settings: Settings, client: Client): Prom
   if (!moved) return;
   const { host, port } = settings.database;
   throw unreachable(
-    `${host}:${port} is a pooler in transaction mode, in which locks do not hold; connect to the server itself, or to a pool in session mode`,
+    `${host}:${port} is a pooler in transaction mode, where advisory locks do not work; connect to the server itself, or to a pool in session mode`,
   );
 }
 

@@ -9,25 +9,25 @@ import type { Settings } from "../settings.ts";
 
 export interface ToolOptions {
   signal?: AbortSignal;
-  /** Where stdout goes; collected and returned if left out. */
+  /** Receives stdout. @default - stdout is collected and returned */
   stdout?: Writable;
-  /** What it reads on stdin; nothing if left out. */
+  /** Input of the program. @default - none */
   stdin?: Readable;
-  /** Called with the size of every piece that passes to `stdout`. */
+  /** Called with the size of every chunk that is written to `stdout`. */
   onBytes?: (count: number) => void;
   database?: string;
 }
 
 export interface ToolResult {
   stdout: string;
-  /** What it said on stderr, line by line, though it succeeded. */
+  /** The lines that a successful program wrote to stderr. */
   remarks: string[];
 }
 
-/** It may hang in a lock wait or a write; then a signal it cannot refuse. */
+/** The program may hang in a lock wait or a write. After this time it gets SIGKILL. */
 const KILL_AFTER_MS = 10_000;
 
-/** Runs one of Postgres's own programs (`pg_dump`, `pg_restore`) against the stack's database. */
+/** Runs a program of PostgreSQL (`pg_dump`, `pg_restore`) against the stack's database. */
 export async function runTool(
   settings: Settings,
   program: string,
@@ -55,18 +55,18 @@ export async function runTool(
       if (onBytes) child.stdout!.on("data", (chunk) => onBytes(chunk.length));
       const fed = stdin && pipeline(stdin, child.stdin!);
       const piped = stdout && pipeline(child.stdout!, stdout, { end: false });
-      // Both: the reader may go away first, or the program.
+      // Either side may fail first: the program or the stream.
       const [[code, killedBy]] = await Promise.all([
         ended,
         piped?.catch((error) => fail("write the output", error)),
-        // Its own exit code says more than the pipe that broke with it.
+        // The program's exit code explains more than the broken pipe.
         fed?.catch((error) => error.code === "EPIPE" || fail("read the input", error)),
       ]);
       signal?.throwIfAborted();
       const remarks = (await errors).split("\n").filter((line) => line.trim() !== "");
       if (code === 0) return { stdout: (await text) ?? "", remarks };
-      const how = killedBy ? `was ended by ${killedBy}` : `failed with exit code ${code}`;
-      throw unreachable([`${program} ${how}`, ...remarks.slice(-10)].join("\n  "));
+      const ending = killedBy ? `was ended by ${killedBy}` : `failed with exit code ${code}`;
+      throw unreachable([`${program} ${ending}`, ...remarks.slice(-10)].join("\n  "));
     } finally {
       signal?.removeEventListener("abort", stop);
     }
@@ -86,7 +86,7 @@ function buildEnvironment(
   const { host, port, user } = settings.database;
   return {
     PATH: process.env.PATH,
-    // Messages are read: their language must not follow the machine's.
+    // pgstead reads the messages, so their language must not depend on the machine.
     LC_ALL: "C",
     TZ: "UTC",
     PGHOST: host,
@@ -95,14 +95,14 @@ function buildEnvironment(
     PGDATABASE: database,
     PGAPPNAME: "pgstead backup",
     PGCONNECT_TIMEOUT: "10",
-    // A network that goes silent must not hold a dump for ever.
+    // Without keepalives a dead network connection would block a dump for ever.
     PGOPTIONS:
       "-c tcp_keepalives_idle=60 -c statement_timeout=0 -c idle_in_transaction_session_timeout=0",
     ...passwordEnv,
   };
 }
 
-/** A file, because an environment can be read from outside and a command line by everyone. */
+/** Passes the password in a file: other processes can read an environment and a command line. */
 async function withPasswordFile<T>(
   settings: Settings,
   database: string,
@@ -129,9 +129,9 @@ async function collectText(stream: NodeJS.ReadableStream): Promise<string> {
 }
 
 function explainStartError(program: string, error: NodeJS.ErrnoException) {
-  const why =
+  const reason =
     error.code === "ENOENT"
-      ? `it is not installed here; backups run in the stack's agent container, which has it`
+      ? `it is not installed here; the stack's agent container has it and runs the backups`
       : error.message;
-  return mistake(`cannot start ${program}: ${why}`, error);
+  return mistake(`cannot start ${program}: ${reason}`, error);
 }

@@ -4,7 +4,7 @@ import type { Settings } from "../settings.ts";
 import { type ConnectOptions, withClient } from "./database.ts";
 import { isConnectionLost, isPermissionDenied, isServerTrouble } from "./sqlstate.ts";
 
-/** As `withClient`; what the server refuses or breaks off on the way is told as that, not as a bug. */
+/** Like `withClient`, but errors of the server become expected errors with an exit code. */
 export async function withSession<T>(
   settings: Settings,
   options: ConnectOptions,
@@ -24,9 +24,11 @@ function translateError({ database }: Settings, error: Error): Error {
   }
   if (isConnectionLost(error)) {
     return unreachable(
-      `the connection to "${database.name}" was lost (${error.message}); the history says what was kept, run it again to carry on`,
+      `the connection to "${database.name}" was lost (${error.message}); the history has recorded what was done, run the command again to continue`,
       error,
     );
   }
-  return isServerTrouble(error) ? unreachable(`the server says: ${error.message}`, error) : error;
+  return isServerTrouble(error)
+    ? unreachable(`the server reports: ${error.message}`, error)
+    : error;
 }

@@ -1,4 +1,4 @@
-/** SQLSTATEs that decide what happens next. */
+/** SQLSTATEs that the code branches on. */
 export const UNDEFINED_TABLE = "42P01";
 export const LOCK_NOT_AVAILABLE = "55P03";
 export const NO_ACTIVE_TRANSACTION = "25P01";
@@ -9,14 +9,14 @@ const readCode = (error: unknown) => (error as { code?: string }).code ?? "";
 
 export const isPermissionDenied = (error: unknown) => readCode(error) === "42501";
 
-/** Another try of the whole transaction may succeed, and nothing was changed by this one. */
+/** The transaction changed nothing, and a second try may succeed. */
 export const isRetryable = (error: unknown) =>
   [LOCK_NOT_AVAILABLE, DEADLOCK, SERIALIZATION_FAILURE].includes(readCode(error));
 
-/** Not the SQL's fault: disk or memory full, too many connections, server stopping or restarted. */
+/** The cause is the server, not the SQL: disk or memory full, too many connections, a restart. */
 export const isServerTrouble = (error: unknown) => /^(53|57P|58|08|XX|25006)/.test(readCode(error));
 
-/** The connection is gone: what a server's error never looks like. */
+/** The connection was lost. An error that the server sent in answer to a statement never matches. */
 export const isConnectionLost = (error: unknown) => {
   const { code, message } = error as { code?: string; message: string };
   return (

@@ -5,9 +5,9 @@ const PARSE = 0x50; // 'P'
 const COPY_IN_RESPONSE = 0x47; // 'G'
 
 /**
- * PGlite reads its input without waiting, so that a `COPY FROM STDIN` whose data has not come yet
- * meets an end of file and ends the whole server. The front therefore takes the data first and hands
- * over statement and data in one piece.
+ * PGlite reads its input without waiting. A `COPY FROM STDIN` without its data reads an end of file,
+ * which ends the whole server. So pgstead collects the data first, then sends statement and data in one
+ * piece.
  */
 export type CopyIn =
   | { kind: "none" }
@@ -27,16 +27,16 @@ export function inspectCopyIn(message: Uint8Array): CopyIn {
   return { kind: "refuse", substitute: buildRefusal(type) };
 }
 
-/** The answer of the database without the invitation that the client has had from us already. */
+/** Removes the CopyInResponse from the database's answer, because the client already has one. */
 export function removeCopyInResponse(answer: Uint8Array): Uint8Array {
   const bytes = Buffer.from(answer);
-  const kept: Buffer[] = [];
+  const messages: Buffer[] = [];
   for (let at = 0; at < bytes.length; ) {
     const end = at + 1 + bytes.readInt32BE(at + 1);
-    if (bytes[at] !== COPY_IN_RESPONSE) kept.push(bytes.subarray(at, end));
+    if (bytes[at] !== COPY_IN_RESPONSE) messages.push(bytes.subarray(at, end));
     at = end;
   }
-  return Buffer.concat(kept);
+  return Buffer.concat(messages);
 }
 
 /** The marks of a comment may stand between the last two. */
@@ -57,10 +57,10 @@ function buildCopyInResponse(binary: boolean): Uint8Array {
   return message;
 }
 
-/** A statement that cannot be parsed: the server's own error then carries our reason. */
+/** A statement that the server cannot parse. It contains the reason, which the server's error shows. */
 function buildRefusal(type: number): Uint8Array {
   const sql =
-    '"the embedded engine takes COPY FROM STDIN as one statement of the simple query protocol only"\0';
+    '"the embedded engine accepts COPY FROM STDIN only as one statement of the simple query protocol"\0';
   const body = type === QUERY ? sql : `\0${sql}\0\0`;
   const message = Buffer.alloc(5 + body.length);
   message[0] = type;

@@ -10,23 +10,23 @@ import { type ExpectedError, refused, unreachable } from "../error.ts";
 import { isLockHolder, tryFileLock } from "../file-lock.ts";
 import type { Settings } from "../settings.ts";
 import { describePortHolder, findFreePort, isPortFree } from "./port-holder.ts";
-import { type Backend, SharedSession } from "./wire.ts";
+import { type Backend, SharedSession } from "./shared-session.ts";
 
 const MAJOR = "18";
 
-/** Runs the embedded server in this process, and work beside it, until it is told to stop. */
+/** Runs the embedded server and `runBeside` in this process until SIGTERM or SIGINT. */
 export async function serveEmbedded(
   settings: Settings,
-  beside: (signal: AbortSignal) => Promise<void>,
+  runBeside: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const folder = requireEmbeddedFolder(settings);
   const lock = tryFileLock(paths.lock(folder), "embedded server");
   if (isLockHolder(lock)) {
-    throw refused(`the data in ${folder} is in use by process ${lock.pid} since ${lock.since}`);
+    throw refused(`process ${lock.pid} has used the data in ${folder} since ${lock.since}`);
   }
   try {
     assertSupportedMajor(folder);
-    // Asked before the database is opened, which takes seconds.
+    // Checked first, because opening the database takes seconds.
     if (!(await isPortFree(settings.database.port))) throw await explainTakenPort(settings);
     const open = () => openDatabase(folder);
     let database = await open();
@@ -41,11 +41,11 @@ export async function serveEmbedded(
       JSON.stringify({ pid: process.pid, port: settings.database.port }),
     );
     log(`ready on 127.0.0.1:${settings.database.port}`);
-    const stopped = new AbortController();
-    const work = beside(stopped.signal).catch((error) => log(`no schedule: ${error.message}`));
+    const stop = new AbortController();
+    const work = runBeside(stop.signal).catch((error) => log(`no schedule: ${error.message}`));
     await waitForStopSignal();
     log("stopping");
-    stopped.abort();
+    stop.abort();
     await work;
     server.close();
     await session.drain();
@@ -60,9 +60,9 @@ export async function serveEmbedded(
 async function openDatabase(folder: string): Promise<PGlite> {
   mkdirSync(folder, { recursive: true });
   const dataDir = paths.data(folder);
-  // An initialisation that was cut off has no marker yet, and nothing in it can be worth keeping.
+  // Without the marker the initialisation did not finish, so the folder holds no user data.
   if (existsSync(dataDir) && !existsSync(paths.initialised(folder))) {
-    log("an earlier initialisation was cut off; starting it over");
+    log("an earlier initialisation did not finish; it starts again");
     rmSync(dataDir, { recursive: true });
   }
   const database = await openPglite(dataDir);
@@ -73,7 +73,7 @@ async function openDatabase(folder: string): Promise<PGlite> {
   return database;
 }
 
-/** What WebAssembly's file system can say, by its own numbers. */
+/** Error numbers of WebAssembly's file system. */
 const FILE_SYSTEM_ERRORS: Record<number, string> = {
   2: "permission denied",
   51: "no space left on device",
@@ -96,7 +96,7 @@ function assertSupportedMajor(folder: string): void {
   const found = readFileSync(file, "utf8").trim();
   if (found === MAJOR) return;
   throw refused(
-    `the data in ${paths.data(folder)} was written by PostgreSQL ${found}, and this version of pgstead embeds PostgreSQL ${MAJOR}; nothing was touched. Dump it with the pgstead that wrote it, then move the folder away and run "pgstead up"`,
+    `the data in ${paths.data(folder)} was written by PostgreSQL ${found}, and this version of pgstead embeds PostgreSQL ${MAJOR}; nothing was changed. Dump it with the pgstead that wrote it, then move the folder away and run "pgstead up"`,
   );
 }
 
@@ -105,7 +105,7 @@ async function listen(settings: Settings, session: SharedSession): Promise<Serve
   const server = createServer((socket) => session.accept(socket));
   const failure = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
     server.once("error", resolve);
-    // Loopback only: the embedded server lets everybody in, whatever user and password they give.
+    // Loopback only, because the embedded server accepts every user and password.
     server.listen(port, "127.0.0.1", () => resolve(undefined));
   });
   if (!failure) return server;

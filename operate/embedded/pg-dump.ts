@@ -12,19 +12,19 @@ const TERMINATE = 0x58; // 'X'
 const READY = 0x5a; // 'Z'
 
 /**
- * All clients share one session: what pg_dump sets in it is undone with this transaction, which also
- * keeps the others waiting until then. Its own BEGIN only earns a notice.
+ * All clients share one session. The rollback of this transaction undoes what pg_dump SETs, and other
+ * clients wait until its end. pg_dump's own BEGIN causes only a warning.
  */
 const BEFORE = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-/** Prepared statements outlive a rollback, and the next dump would find their names taken. */
+/** A rollback does not remove prepared statements, and the next dump uses the same names. */
 const AFTER = `DO $$ DECLARE mine name; BEGIN
   FOR mine IN SELECT name FROM pg_prepared_statements WHERE prepare_time >= now() LOOP
     EXECUTE format('DEALLOCATE %I', mine);
   END LOOP; END $$; ROLLBACK`;
 
 /**
- * pg_dump in WebAssembly, on a connection to the embedded server like any other. It expects answers
- * before its write returns, so it runs in a thread that sleeps until this one has fetched them.
+ * Runs pg_dump in WebAssembly on a normal connection to the embedded server. Its write must return the
+ * answer at once, so it runs in a thread that sleeps until this thread has the answer.
  */
 export async function dumpWithPgDump<T>(
   settings: Settings,
@@ -36,7 +36,7 @@ export async function dumpWithPgDump<T>(
   const socket = connect({ host, port });
   const { port1: ours, port2: theirs } = new MessageChannel();
   const answered = new Int32Array(new SharedArrayBuffer(4));
-  // From the program's own place: a thread made of text has none.
+  // Resolved from the program's path, because a worker made from text has no path.
   const module = createRequire(process.argv[1] as string).resolve(
     "@electric-sql/pglite-tools/pg_dump",
   );
@@ -47,12 +47,12 @@ export async function dumpWithPgDump<T>(
   });
   try {
     return await new Promise<{ text: string; seen: T }>((resolve, reject) => {
-      const lost = (error: Error) => {
+      const rejectAsLost = (error: Error) => {
         reject(unreachable(`the dump lost the embedded server: ${error.message}`, error));
       };
       signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
-      socket.once("error", lost);
-      socket.once("close", () => lost(new Error("it closed the connection")));
+      socket.once("error", rejectAsLost);
+      socket.once("close", () => rejectAsLost(new Error("it closed the connection")));
       worker.once("error", (error) => reject(unreachable(`pg_dump failed: ${error}`, error)));
       const ask = relayMessages(socket, ours, answered);
       const finish = async (text: string) => {
@@ -69,11 +69,11 @@ export async function dumpWithPgDump<T>(
   }
 }
 
-/** Passes whole requests on, and wakes the thread once the server is ready for the next one. */
+/** Forwards complete requests, and wakes the thread when the server is ready for the next one. */
 function relayMessages(socket: Socket, port: MessagePort, answered: Int32Array) {
   let request = Buffer.alloc(0);
   let answer = Buffer.alloc(0);
-  let started = false;
+  let isStarted = false;
   let ready: (bytes: Buffer) => void = () => {};
   const exchange = (bytes: Uint8Array) =>
     new Promise<Buffer>((resolve) => {
@@ -88,23 +88,23 @@ function relayMessages(socket: Socket, port: MessagePort, answered: Int32Array) 
   };
   port.on("message", async (bytes: Uint8Array) => {
     request = Buffer.concat([request, bytes]);
-    const last = started ? findLastType(request) : detectStartUp(request);
-    // It would say good-bye before we have cleaned up behind it.
+    const last = isStarted ? findLastType(request) : detectStartUp(request);
+    // The connection must stay open for the clean-up after the dump.
     if (last === TERMINATE) request = Buffer.alloc(0);
     if (last !== QUERY && last !== SYNC) return reply(new Uint8Array());
-    const whole = request;
+    const complete = request;
     request = Buffer.alloc(0);
-    const bytesBack = await exchange(whole);
-    if (!started) await ask(BEFORE);
-    started = true;
+    const bytesBack = await exchange(complete);
+    if (!isStarted) await ask(BEFORE);
+    isStarted = true;
     reply(bytesBack);
   });
   socket.on("data", (data) => {
     answer = Buffer.concat([answer, data]);
     if (findLastType(answer) !== READY) return;
-    const whole = answer;
+    const complete = answer;
     answer = Buffer.alloc(0);
-    ready(whole);
+    ready(complete);
   });
   return ask;
 }
@@ -112,7 +112,7 @@ function relayMessages(socket: Socket, port: MessagePort, answered: Int32Array) 
 const DATA_ROW = 0x44; // 'D'
 const ERROR = 0x45; // 'E'
 
-/** Rows come as JSON, which keeps numbers numbers. */
+/** Rows are read as JSON, so that numbers stay numbers. */
 async function askRows(ask: (sql: string) => Promise<Buffer>, sql: string) {
   const isQuery = /^\s*(select|with)\b/i.test(sql);
   const answer = await ask(isQuery ? `select json_agg(q)::text from (${sql}) as q` : sql);
@@ -120,7 +120,7 @@ async function askRows(ask: (sql: string) => Promise<Buffer>, sql: string) {
   for (let at = 0; at + 5 <= answer.length; at += 1 + answer.readUInt32BE(at + 1)) {
     const body = answer.subarray(at + 5, at + 1 + answer.readUInt32BE(at + 1));
     if (answer[at] === ERROR) throw unreachable(`the embedded server refused: ${body.toString()}`);
-    // One column: its count, its length (-1 for none), its text.
+    // One column. The body holds the column count, the length (-1 for NULL) and the text.
     const isRow = answer[at] === DATA_ROW && isQuery && body.readInt32BE(2) >= 0;
     if (isRow) rows = JSON.parse(body.subarray(6).toString());
   }
@@ -135,11 +135,11 @@ function encodeQuery(sql: string): Buffer {
   return Buffer.concat([head, text]);
 }
 
-/** The first message has a length and no type; it is answered like a query. */
+/** The first message has a length and no type. The server answers it like a query. */
 const detectStartUp = (bytes: Buffer) =>
   bytes.length >= 4 && bytes.length >= bytes.readUInt32BE(0) ? QUERY : undefined;
 
-/** Type of the last message, if all of them are whole. */
+/** The type of the last message, if all messages are complete. */
 function findLastType(bytes: Buffer): number | undefined {
   let type: number | undefined;
   let at = 0;

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { createServer } from "node:net";
 
-/** Who listens on a port of this machine, as far as this user may see. */
+/** The process that listens on a port of this machine, if this user may see it. */
 export function describePortHolder(port: number): string {
   const inode = findListeningInode(port);
   const pid = inode && findSocketOwner(inode);
@@ -28,7 +28,7 @@ function findListeningInode(port: number): string | undefined {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
   for (const table of ["/proc/net/tcp", "/proc/net/tcp6"]) {
     for (const line of readLines(table)) {
-      // sl local_address rem_address st ... uid timeout inode; state 0A is "listening".
+      // Columns: sl local_address rem_address st ... uid timeout inode. State 0A is LISTEN.
       const field = line.trim().split(/\s+/);
       if (field[1]?.endsWith(suffix) && field[3] === "0A") return field[9];
     }
@@ -52,7 +52,7 @@ function findSocketOwner(inode: string): string | undefined {
       );
       if (owns) return pid;
     } catch {
-      // Not ours to look at, or gone since.
+      // Another user's process, or one that has ended.
     }
   }
   return undefined;

@@ -9,26 +9,27 @@ import { type ExpectedError, unreachable } from "../error.ts";
 import { findLockHolder } from "../file-lock.ts";
 import type { Settings } from "../settings.ts";
 
-/** A first start unpacks and initialises a cluster; a replay after a crash may take as long. */
+/** A first start initialises a cluster. A WAL replay after a crash may take as long. */
 const START_DEADLINE_MS = 60_000;
 const STOP_DEADLINE_MS = 20_000;
 
 export type StartResult = "started" | "already running" | "restarted on another port";
 
-/** Leaves a healthy server behind in a process of its own, or no server and the reason. */
+/** Starts the server in its own process unless it runs. If it does not become healthy, it is stopped. */
 export async function ensureServer(
   settings: Settings,
   serveCommand: string[],
 ): Promise<StartResult> {
   const state = readServerState(settings);
-  const moved = state.running && state.port !== undefined && state.port !== settings.database.port;
-  if (moved) await stopServer(settings);
+  const hasOtherPort =
+    state.running && state.port !== undefined && state.port !== settings.database.port;
+  if (hasOtherPort) await stopServer(settings);
   else if (state.running) {
     await waitUntilHealthy(settings, () => readServerState(settings).running);
     return "already running";
   }
   await startServer(settings, serveCommand);
-  return moved ? "restarted on another port" : "started";
+  return hasOtherPort ? "restarted on another port" : "started";
 }
 
 async function startServer(settings: Settings, serveCommand: string[]): Promise<void> {
@@ -37,7 +38,7 @@ async function startServer(settings: Settings, serveCommand: string[]): Promise<
   const log = openSync(paths.log(folder), "a");
   const logStart = readFileSync(paths.log(folder)).length;
   const [program, ...args] = serveCommand as [string, ...string[]];
-  // In a session of its own, so that it survives this process and the terminal.
+  // Detached, so that the server survives the end of this process and of the terminal.
   const server = spawn(program, args, { detached: true, stdio: ["ignore", log, log], cwd: folder });
   let ended = false;
   server.once("exit", () => {
@@ -59,50 +60,53 @@ async function startServer(settings: Settings, serveCommand: string[]): Promise<
   }
 }
 
-/** The server says itself, as the last thing in its log, why it did not start. */
+/** The last error in the server's log is the reason why it did not start. */
 function explainStartFailure(settings: Settings, logStart: number): ExpectedError {
   const file = paths.log(requireEmbeddedFolder(settings));
-  const said = readFileSync(file).subarray(logStart).toString("utf8").trim();
-  const reason = said.split("\n").findLast((line) => line.startsWith("error: "));
+  const output = readFileSync(file).subarray(logStart).toString("utf8").trim();
+  const reason = output.split("\n").findLast((line) => line.startsWith("error: "));
   if (reason) return unreachable(reason.slice("error: ".length));
   return unreachable(
-    `the embedded server ended while starting; its log ${file} ends with\n${takeLastLines(said)}`,
+    `the embedded server ended while starting; its log ${file} ends with\n${takeLastLines(output)}`,
   );
 }
 
 const takeLastLines = (text: string) => text.split("\n").slice(-10).join("\n");
 
 /**
- * Healthy is a query that is answered, by our own server: another checkout's may have the port, and
- * would answer as gladly.
+ * The server is healthy when it answers a query. Its port is compared first, because the server of
+ * another checkout may answer on that port.
  */
-async function waitUntilHealthy(settings: Settings, mayStillCome: () => boolean): Promise<void> {
+async function waitUntilHealthy(settings: Settings, isStarting: () => boolean): Promise<void> {
   const deadline = Date.now() + START_DEADLINE_MS;
-  let failure: unknown = unreachable("the embedded server did not come up in time; see its log");
+  let failure: unknown = unreachable(
+    "the embedded server did not become healthy in time; see its log",
+  );
   while (Date.now() < deadline) {
     if (readServerState(settings).port === settings.database.port) {
-      const asked = await probe(settings);
-      if (asked === "answered") return;
-      failure = asked;
+      const error = await probe(settings);
+      if (!error) return;
+      failure = error;
     }
-    if (!mayStillCome()) throw unreachable("the embedded server ended while starting");
+    if (!isStarting()) throw unreachable("the embedded server ended while starting");
     await sleep(50);
   }
   throw failure;
 }
 
+/** Returns the error, if there is one. */
 async function probe(settings: Settings): Promise<unknown> {
   try {
     await withClient(settings, { purpose: "health", connectTimeoutMs: 2_000 }, (client) =>
       client.query("SELECT 1"),
     );
-    return "answered";
+    return undefined;
   } catch (error) {
     return error;
   }
 }
 
-/** Stops the server and waits for it; data is kept. Returns whether there was one. */
+/** Stops the server and waits for its end. The data stays. Returns whether a server was running. */
 export async function stopServer(settings: Settings): Promise<boolean> {
   const folder = requireEmbeddedFolder(settings);
   const holder = findLockHolder(paths.lock(folder));

@@ -15,7 +15,7 @@ export async function readBackupsSection(settings: Settings): Promise<Section> {
   const failed = listed.backups.filter(({ proof }) => proof?.state === "failed");
   const changed = listed.backups.filter(({ standing }) => standing === "broken");
   const { last } = readState(backups.folder);
-  // The embedded server has no schedule; a stack for the first minute is not amiss without a backup.
+  // The embedded server has no schedule, so its backups cannot be late.
   const hasSchedule = settings.engine !== "embedded";
   const isLate = hasSchedule && (!newest || isOlderThanTwoRuns(newest.startedAt, backups, now));
   const lines = [
@@ -23,20 +23,22 @@ export async function readBackupsSection(settings: Settings): Promise<Section> {
       ? `newest good one: ${newest.id}, ${age(newest.startedAt, now)} ago, ${bytes(newest.size)}, ${newest.copies.join(" + ")}`
       : `no good one yet; "pgstead backup now" takes one`,
     describeProven(proven, now),
-    ...changed.map(({ id }) => `${id}: MANIFEST CHANGED since it was written; it does not count`),
+    ...changed.map(
+      ({ id }) => `${id}: MANIFEST CHANGED after it was written; this backup does not count`,
+    ),
     ...failed.map(({ id, proof }) => `${id} FAILED TO RESTORE: ${proof?.problems[0]}`),
     ...(isLate && newest ? ["that is older than two runs of the schedule"] : []),
     ...(last && last.outcome !== "done" ? [`last run: ${last.outcome} ${last.error ?? ""}`] : []),
     ...describeOffSiteCopies(listed, hasSchedule),
   ];
-  const isAmiss =
+  const needsAttention =
     isLate ||
     failed.length + changed.length > 0 ||
     Boolean(listed.bucketError) ||
     last?.outcome === "failed";
   return {
     title: "backups",
-    state: isAmiss ? "attention" : "ok",
+    state: needsAttention ? "attention" : "ok",
     lines,
     data: {
       newest: newest ?? null,
@@ -51,7 +53,7 @@ function describeProven(proven: ListedBackup | undefined, now: Date): string {
   if (!proven?.proof)
     return `none is proven yet; "pgstead backup verify" restores one and compares it`;
   const { restorableTo, restoreSeconds } = proven.proof;
-  return `newest proven: ${proven.id}, brings back ${age(restorableTo, now)} ago in ${restoreSeconds} s`;
+  return `newest proven: ${proven.id}, restores the data of ${age(restorableTo, now)} ago in ${restoreSeconds} s`;
 }
 
 function describeOffSiteCopies(
@@ -60,7 +62,7 @@ function describeOffSiteCopies(
 ): string[] {
   if (bucketError) return [bucketError];
   if (bucket || !hasSchedule) return [];
-  return [`all copies lie on this host: a fire takes them along; set "pgstead:bucket"`];
+  return [`all copies are on this host and are lost with it; set "pgstead:bucket"`];
 }
 
 function isOlderThanTwoRuns(startedAt: string, { schedule }: { schedule: string }, now: Date) {

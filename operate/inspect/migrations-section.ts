@@ -1,9 +1,9 @@
-import { list } from "../migrate/run/list.ts";
+import { listMigrations } from "../migrate/run/list-migrations.ts";
 import type { Settings } from "../settings.ts";
 import type { Section } from "./section.ts";
 
 export async function readMigrationsSection(settings: Settings): Promise<Section> {
-  const { schemaVersion, pending, amiss, migrations } = await list(settings);
+  const { schemaVersion, pending, amiss, migrations } = await listMigrations(settings);
   const waiting = migrations.filter(({ state }) => state !== "applied");
   return {
     title: "migrations",

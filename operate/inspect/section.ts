@@ -1,8 +1,8 @@
 export interface Section {
   title: string;
-  /** `attention`: works, but somebody should look. */
+  /** `attention`: it works, but a person should look. */
   state: "ok" | "attention" | "down";
   lines: string[];
-  /** The same for programs. */
+  /** The same content for programs. */
   data: Record<string, unknown>;
 }

@@ -33,7 +33,7 @@ export async function withScratchDatabase<T>(
     const { withDatabaseInAgent } = await import("./database-in-agent.ts");
     return withDatabaseInAgent(live, preparation(needs), use);
   }
-  const { SharedSession } = await import("../embedded/wire.ts");
+  const { SharedSession } = await import("../embedded/shared-session.ts");
   const database = await open(memory.PGlite, needs);
   const folder = mkdtempSync(join(tmpdir(), "pgstead-scratch-"));
   const session = new SharedSession(database as never, async () => database as never);

@@ -3,19 +3,19 @@ import { bytes } from "../human-units.ts";
 import type { Inventory, VectorIndex } from "./inventory.ts";
 
 export interface Advice {
-  /** `amiss` is wrong now; `review` is worth a look before it becomes slow. */
+  /** `amiss`: wrong now. `review`: worth a look before searches become slow. */
   kind: "amiss" | "review";
   about: string;
   text: string;
 }
 
-/** Below this a scan of all rows is about as fast as an index. */
+/** Up to this number a scan of all rows is about as fast as an index. */
 const FEW_ROWS = 10_000;
-/** As pgvector's own documentation has it. */
+/** The defaults of pgvector. */
 const HNSW = { m: 16, ef_construction: 64 };
 const MANY_ROWS = 1_000_000;
 
-/** What the numbers say; nothing is asked of the database. */
+/** Derives advice from the inventory alone, without a query. */
 export function advise(inventory: Inventory, dimensions?: number): Advice[] {
   return [
     ...adviseVersions(inventory),
@@ -27,7 +27,7 @@ export function advise(inventory: Inventory, dimensions?: number): Advice[] {
 
 function adviseVersions({ extension, library }: Inventory): Advice[] {
   if (!isOlderVersion(extension, library)) return [];
-  const text = `the extension is ${extension} and the library ${library}; "pgstead up" brings the extension along`;
+  const text = `the extension is ${extension} and the library is ${library}; "pgstead up" updates the extension`;
   return [{ kind: "amiss", about: "pgvector", text }];
 }
 
@@ -36,7 +36,7 @@ function adviseColumns({ columns, indexes }: Inventory, dimensions?: number): Ad
     const about = `${table}.${column}`;
     const advice: Advice[] = [];
     if (found === null) {
-      const text = "any number of dimensions may be stored, so it cannot be indexed; declare one";
+      const text = "the column has no number of dimensions, so it cannot be indexed; declare one";
       advice.push({ kind: "review", about, text });
     } else if (dimensions !== undefined && found !== dimensions) {
       const text = `${found} dimensions, and the embedding model has ${dimensions} (pgstead:vector.dimensions)`;
@@ -66,19 +66,21 @@ function adviseIndex(index: VectorIndex, { maintenanceWorkMem }: Inventory): Adv
 
 function reviewHnsw({ options, rows, dimensions }: VectorIndex, memory: number): string[] {
   const { m, ef_construction: width } = { ...HNSW, ...options };
-  const said: string[] = [];
-  if (width < 2 * m) said.push(`ef_construction ${width} is below twice m (${m}): recall suffers`);
-  if (rows > MANY_ROWS && m <= HNSW.m && width <= HNSW.ef_construction) {
-    said.push(`time to review: ${rows} rows with m ${m} and ef_construction ${width}`);
+  const findings: string[] = [];
+  if (width < 2 * m) {
+    findings.push(`ef_construction ${width} is below twice m (${m}): searches miss more rows`);
   }
-  // The vector, its links on the lowest layer, and what stands around them.
+  if (rows > MANY_ROWS && m <= HNSW.m && width <= HNSW.ef_construction) {
+    findings.push(`time to review: ${rows} rows with m ${m} and ef_construction ${width}`);
+  }
+  // Bytes of a row: the vector, its links on the lowest layer, and headers.
   const graph = rows * ((dimensions ?? 0) * 4 + m * 2 * 16 + 128);
   if (graph > memory) {
-    said.push(
-      `building it anew takes about ${bytes(graph)} and maintenance_work_mem is ${bytes(memory)}: set postgres.maintenanceWorkMemMb before a REINDEX`,
+    findings.push(
+      `a rebuild needs about ${bytes(graph)} of memory and maintenance_work_mem is ${bytes(memory)}: set postgres.maintenanceWorkMemMb before a REINDEX`,
     );
   }
-  return said;
+  return findings;
 }
 
 function reviewIvfflat({ options, rows }: VectorIndex): string[] {
@@ -93,7 +95,7 @@ function adviseMemory({ indexes, sharedBuffers, cache }: Inventory): Advice[] {
   if (size <= sharedBuffers) return [];
   const fits = size <= cache;
   const text = fits
-    ? `indexes of ${bytes(size)} fit into the system's cache, not into shared_buffers (${bytes(sharedBuffers)})`
-    : `indexes of ${bytes(size)} outgrow the memory (effective_cache_size ${bytes(cache)}): searches read from disk; halfvec halves them`;
+    ? `indexes of ${bytes(size)} fit into the system's cache, but not into shared_buffers (${bytes(sharedBuffers)})`
+    : `indexes of ${bytes(size)} are larger than the memory (effective_cache_size ${bytes(cache)}): searches read from disk; halfvec halves them`;
   return [{ kind: "review", about: "memory", text }];
 }

@@ -4,7 +4,7 @@ export interface VectorColumn {
   table: string;
   column: string;
   type: string;
-  /** Null where rows of any number may be stored. */
+  /** Null where the column is declared without a number. */
   dimensions: number | null;
   rows: number;
 }
@@ -12,13 +12,13 @@ export interface VectorColumn {
 export interface VectorIndex {
   name: string;
   table: string;
-  /** As the index has it: a column, or an expression over it. */
+  /** What is indexed: a column, or an expression over it. */
   expression: string;
   predicate: string | null;
   method: "hnsw" | "ivfflat";
   operator: string;
   dimensions: number | null;
-  /** As they were given; what is missing is the extension's default. */
+  /** The options given with the index. A missing one has the extension's default. */
   options: Record<string, number>;
   valid: boolean;
   bytes: number;
@@ -28,7 +28,7 @@ export interface VectorIndex {
 export interface Inventory {
   /** Version of the extension in this database. */
   extension: string;
-  /** Version that the server's library brings. */
+  /** Version of the server's library. */
   library: string;
   columns: VectorColumn[];
   indexes: VectorIndex[];
@@ -77,7 +77,7 @@ const MEMORY = `
          pg_size_bytes(current_setting('effective_cache_size'))::float8 as cache,
          pg_size_bytes(current_setting('maintenance_work_mem'))::float8 as maintenance`;
 
-/** What this database holds of vectors; undefined without the extension. */
+/** Reads the vector columns and indexes of this database; undefined without the extension. */
 export async function readInventory(client: pg.Client): Promise<Inventory | undefined> {
   const [versions] = await queryRows<{ extension: string | null; library: string }>(
     client,

@@ -2,28 +2,28 @@ import type pg from "pg";
 import type { VectorIndex } from "./inventory.ts";
 
 export interface RecallOptions {
-  /** How many rows are looked for again. */
+  /** Number of rows whose nearest neighbours are searched. */
   samples: number;
-  /** Neighbours of each. */
+  /** Neighbours per row. */
   neighbours: number;
-  /** Time for all of it; what was measured until then counts. */
+  /** Time limit of the measurement. The result covers the samples measured until then. */
   budgetMs: number;
 }
 
 export interface Recall {
   index: string;
-  /** Between 0 and 1; null where nothing could be measured. */
+  /** Between 0 and 1; null where no sample was measured. */
   recall: number | null;
   samples: number;
   neighbours: number;
-  /** What the search was run with, such as `hnsw.ef_search = 40`. */
+  /** The setting of the search, such as `hnsw.ef_search = 40`. */
   setting: string;
   problem: string | null;
 }
 
 /**
- * What an index finds against a scan of all rows. A row's own match is left out, and equal distances
- * count as found: which of two equals comes first says nothing.
+ * Compares what an index finds with a scan of all rows. The row itself does not count as a neighbour.
+ * A row at the same distance as the last neighbour counts as found, because their order is arbitrary.
  */
 export async function measureRecall(
   client: pg.Client,
@@ -64,7 +64,7 @@ export async function measureRecall(
       samples++;
     }
   } catch (error) {
-    // A timeout ends the transaction's work; what was measured before it is kept.
+    // After a timeout the samples measured so far still count.
     const { code, message } = error as Error & { code?: string };
     if (code !== QUERY_CANCELED) return { ...result, recall: null, samples, problem: message };
   }
@@ -79,7 +79,7 @@ interface Sample {
   vector: string;
 }
 
-/** Spread over the table, and the same rows each time. */
+/** Reads rows from all parts of the table, the same ones each time. */
 async function readSamples(
   client: pg.Client,
   index: VectorIndex,

@@ -8,13 +8,13 @@ import { measureRecall, type Recall, type RecallOptions } from "./recall.ts";
 
 export interface VectorReport extends Inventory {
   database: string;
-  /** Of the embedding model, where it is configured. */
+  /** Dimensions of the embedding model, where configured. */
   dimensions: number | null;
   recall: Recall[];
   advice: Advice[];
 }
 
-/** What the database holds of vectors, and how well it finds them. Reads only. */
+/** Reports the vector columns and indexes, their recall, and advice. Reads only. */
 export async function readVectorReport(
   settings: Settings,
   options: RecallOptions & { withRecall: boolean },
@@ -24,7 +24,7 @@ export async function readVectorReport(
   return withClient(settings, { purpose: "vector" }, async (client) => {
     await client.query("begin read only");
     try {
-      // Not as the superuser: an index's expression is somebody's code.
+      // Not as the superuser, because an index expression can call any function.
       if (owner) await client.query(`set local role ${client.escapeIdentifier(owner)}`);
       const inventory = await readInventory(client);
       if (!inventory) {
@@ -55,12 +55,12 @@ async function measureInSavepoint(
   await client.query("savepoint one_index");
   const setting = await readSearchSetting(client, settings, index);
   const recall = await measureRecall(client, index, setting, options);
-  // A failure of one index must not end the others, and its settings must not reach them.
+  // The failure or the settings of one index must not affect the measurement of the next.
   await client.query("rollback to savepoint one_index");
   return recall;
 }
 
-/** As the application searches: from the configuration, its role's settings, or the default. */
+/** The application's value: from the configuration, from the settings of its role, or the default. */
 async function readSearchSetting(client: pg.Client, settings: Settings, { method }: VectorIndex) {
   const name = method === "hnsw" ? "hnsw.ef_search" : "ivfflat.probes";
   const given = method === "hnsw" ? settings.vector?.efSearch : settings.vector?.probes;
@@ -80,6 +80,6 @@ const LOW_RECALL = 0.9;
 
 function adviseRecall({ index, recall, setting }: Recall): Advice[] {
   if (recall === null || recall >= LOW_RECALL) return [];
-  const text = `finds ${(recall * 100).toFixed(1)} % of the nearest with ${setting}; a higher value finds more and takes longer`;
+  const text = `finds ${(recall * 100).toFixed(1)} % of the nearest rows with ${setting}; a higher value finds more and takes longer`;
   return [{ kind: "review", about: index, text }];
 }

@@ -31,7 +31,7 @@ describe.runIf(canRun)("S11: a migration and a dump that runs", () => {
     expect(waited.stderr).toMatch(/migrate up waited 1 s for pid \d+ \(pgstead backup/);
 
     const { code, stdout, stderr } = await stage.pgstead("migrate", "up", "--preempt");
-    expect(stderr).toContain("ending that dump, as --preempt says");
+    expect(stderr).toContain("--preempt ends that dump");
     expect(stdout).toContain('applied 1 to "app"');
     expect(code).toBe(0);
 

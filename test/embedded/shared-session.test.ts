@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { PGlite } from "@electric-sql/pglite";
 import pg from "pg";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { type Backend, SharedSession } from "../../operate/embedded/wire.ts";
+import { type Backend, SharedSession } from "../../operate/embedded/shared-session.ts";
 
 let database: PGlite;
 let server: Server;
@@ -159,7 +159,7 @@ test("fails on bad COPY data with the server's own error, and goes on", async ()
 test("fails on COPY FROM STDIN in the extended protocol with a reason, and goes on", async () => {
   await withClients(1, async ([client]) => {
     const query = client!.query({ text: "COPY t FROM STDIN", name: "extended" } as pg.QueryConfig);
-    await expect(query).rejects.toThrow(/simple query protocol only/);
+    await expect(query).rejects.toThrow(/only as one statement of the simple query protocol/);
     expect((await client!.query("SELECT 1 AS one")).rows[0].one).toBe(1);
   });
 });

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { readHistory } from "../../operate/migrate/history/history.ts";
-import { up } from "../../operate/migrate/run/up.ts";
+import { applyPending } from "../../operate/migrate/run/apply-pending.ts";
 import type { Settings } from "../../operate/settings.ts";
 import { freePort } from "../support/server.ts";
 import { BreakableLine, SmallDisk } from "./harness.ts";
@@ -66,7 +66,7 @@ class Server {
   }
 
   up = () =>
-    up(this.settings, {
+    applyPending(this.settings, {
       ...{ toolVersion: "test", waitMs: 20_000, lockWaitMs: 20_000 },
       note: (line) => this.notes.push(line),
     });
@@ -187,7 +187,7 @@ create table c ();`,
     ...server.settings,
     migrations: { ...server.settings.migrations, files: "0001*" },
   };
-  await up(only, { toolVersion: "test" });
+  await applyPending(only, { toolVersion: "test" });
   server.disk.fill(128 * 1024);
   await expect(server.up()).rejects.toEqual(
     failure(3, /^0002_b.sql:3:1: .*No space left on device/),
@@ -215,7 +215,7 @@ create table c (); lock table a; select pg_sleep(0.5); lock table b;`,
     ...server.settings,
     migrations: { ...server.settings.migrations, files: "0001*" },
   };
-  await up(only, { toolVersion: "test" });
+  await applyPending(only, { toolVersion: "test" });
   const running = server.session(async (other) => {
     // This session never checks for deadlocks, so PostgreSQL cancels the runner.
     await other.query("set deadlock_timeout = '1h'; begin; lock table b");
@@ -245,7 +245,10 @@ test.each([
   server.lineOf.restore();
   await server.waitUntilReady();
   expect(error).toEqual(
-    failure(3, /2 statements of 0002_b are done and stay; .* carries on|run it again to carry on/),
+    failure(
+      3,
+      /2 statements of 0002_b have run and stay; .* continues after them|run the command again to continue/,
+    ),
   );
   await server.up();
   expect(await server.states()).toEqual([

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { beforeEach, describe, expect, inject, test } from "vitest";
 import { adopt, planAdoption, writeBaseline } from "../../operate/migrate/adopt/adopt.ts";
-import { up } from "../../operate/migrate/run/up.ts";
+import { applyPending } from "../../operate/migrate/run/apply-pending.ts";
 import { verify } from "../../operate/migrate/schema/find-drift.ts";
 import { schemaText } from "../../operate/migrate/schema/schema-file.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
@@ -57,9 +57,9 @@ describe("adopt", () => {
     ]);
     await adopt(db.settings, { ...options, from: "dbmate" });
     expect(await drift()).toEqual([]);
-    expect((await up(db.settings, options)).applied).toHaveLength(1);
+    expect((await applyPending(db.settings, options)).applied).toHaveLength(1);
     await expect(adopt(db.settings, { ...options, from: "dbmate" })).rejects.toThrow(
-      /has a history of pgstead already/,
+      /already has a history of pgstead/,
     );
   });
 
@@ -80,12 +80,14 @@ describe("adopt", () => {
     const from = { ...options, from: "golang-migrate" as const };
     await expect(adopt(db.settings, from)).rejects.toThrow(/left version 10 dirty/);
     migrate("force", "3");
-    await expect(adopt(db.settings, from)).rejects.toThrow(/has applied what has no file here: 3/);
+    await expect(adopt(db.settings, from)).rejects.toThrow(
+      /has applied versions that have no file here: 3/,
+    );
     migrate("force", "2");
     db.write("000010_c.up.sql", "create table c ();");
     expect((await adopt(db.settings, from)).pending).toEqual(["000010_c"]);
     expect(await drift()).toEqual([]);
-    expect((await up(db.settings, options)).applied).toHaveLength(1);
+    expect((await applyPending(db.settings, options)).applied).toHaveLength(1);
   });
 
   test("takes over a custom table with checksums, and fails on an edited file", async () => {
@@ -107,7 +109,7 @@ describe("adopt", () => {
     };
     db.write("migrate_2026_05_07_a.sql", "create table t0 (id int);");
     await expect(adopt(db.settings, from)).rejects.toThrow(
-      /edited since custom applied them: migrate_2026_05_07_a.sql/,
+      /edited after custom applied them: migrate_2026_05_07_a.sql/,
     );
     db.write("migrate_2026_05_07_a.sql", "create table t0 ();");
     expect((await adopt(db.settings, from)).record).toHaveLength(2);
@@ -125,18 +127,18 @@ describe("adopt", () => {
     const plan = await adopt(db.settings, from);
     expect(plan).toMatchObject({ at: ["ab12"], record: ["0000_baseline"], pending: [] });
     expect(await drift()).toEqual([]);
-    expect((await up(db.settings, options)).applied).toEqual([]);
+    expect((await applyPending(db.settings, options)).applied).toEqual([]);
   });
 });
 
 describe("verify and schema", () => {
   test("a schema file is the same from one database to the next, and drift shows", async () => {
     db.write("0001_a.sql", rich);
-    await up(db.settings, options);
+    await applyPending(db.settings, options);
     const { sql } = await schemaText(db.settings);
     const other = await createDatabase();
     other.write("0001_a.sql", sql);
-    await up(other.settings, options);
+    await applyPending(other.settings, options);
     expect((await schemaText(other.settings)).sql).toBe(sql);
     await other.drop();
     expect(await drift()).toEqual([]);
@@ -156,7 +158,7 @@ describe("verify and schema", () => {
   test("the project's schema.sql is what its migrations make", async () => {
     const folder = resolve("migrations");
     const settings = { ...db.settings, migrations: { ...db.settings.migrations, folder } };
-    await up(settings, options);
+    await applyPending(settings, options);
     const { sql } = await schemaText(settings);
     const file = resolve("docs/schema.sql");
     if (process.env.UPDATE_SCHEMA) writeFileSync(file, sql);

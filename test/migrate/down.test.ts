@@ -1,16 +1,21 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { createMigration, nextVersion } from "../../operate/migrate/files/new.ts";
-import { down } from "../../operate/migrate/run/down.ts";
-import { list } from "../../operate/migrate/run/list.ts";
+import {
+  chooseNextVersion,
+  createMigration,
+} from "../../operate/migrate/files/create-migration.ts";
+import { applyPending } from "../../operate/migrate/run/apply-pending.ts";
+import { listMigrations } from "../../operate/migrate/run/list-migrations.ts";
 import { runFile } from "../../operate/migrate/run/run-file.ts";
 import { stamp } from "../../operate/migrate/run/stamp.ts";
-import { up } from "../../operate/migrate/run/up.ts";
+import { undoApplied } from "../../operate/migrate/run/undo-applied.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
 
 let db: TestDatabase;
 const options = { toolVersion: "test", lockWaitMs: 3_000, waitMs: 20_000 };
 const pending = async () =>
-  (await list(db.settings)).migrations.filter((m) => m.state !== "applied").map((m) => m.version);
+  (await listMigrations(db.settings)).migrations
+    .filter((m) => m.state !== "applied")
+    .map((m) => m.version);
 
 beforeEach(async () => {
   db = await createDatabase();
@@ -19,34 +24,36 @@ beforeEach(async () => {
   db.write("0002_b.down.sql", "drop table b;");
   db.write("0003_c/up.sql", "create index concurrently a_id on a (id)");
   db.write("0003_c/down.sql", "drop index concurrently a_id");
-  await up(db.settings, options);
+  await applyPending(db.settings, options);
   return () => db.drop();
 });
 
 describe("down", () => {
   test("undoes the last one, up to a version, and everything; up brings it back", async () => {
-    expect((await down(db.settings, options)).undone.map((u) => u.version)).toEqual(["0003_c"]);
-    await up(db.settings, options);
-    const result = await down(db.settings, { ...options, to: "0001_a" });
+    expect((await undoApplied(db.settings, options)).undone.map((u) => u.version)).toEqual([
+      "0003_c",
+    ]);
+    await applyPending(db.settings, options);
+    const result = await undoApplied(db.settings, { ...options, to: "0001_a" });
     expect(result).toMatchObject({
       undone: [{ version: "0003_c" }, { version: "0002_b" }],
       schemaVersion: "0001_a",
     });
-    expect((await down(db.settings, { ...options, to: "base" })).schemaVersion).toBeNull();
+    expect((await undoApplied(db.settings, { ...options, to: "base" })).schemaVersion).toBeNull();
     expect(await pending()).toEqual(["0001_a", "0002_b", "0003_c"]);
-    expect((await up(db.settings, options)).applied).toHaveLength(3);
+    expect((await applyPending(db.settings, options)).applied).toHaveLength(3);
   });
 
   test("fails as a whole when one has no way back, and says why", async () => {
     db.write("0004_d.sql", "-- migrate:irreversible: drops the old column\nselect 1;");
     db.write("0005_e.sql", "select 1;\n-- migrate:down\nselect 1;");
-    await up(db.settings, options);
-    await expect(down(db.settings, { ...options, count: 2 })).rejects.toThrow(
+    await applyPending(db.settings, options);
+    await expect(undoApplied(db.settings, { ...options, count: 2 })).rejects.toThrow(
       /0004_d.sql cannot be undone: drops the old column/,
     );
     expect(await pending()).toEqual([]);
     db.write("0005_e.sql", "select 1;");
-    await expect(down(db.settings, options)).rejects.toThrow(/0005_e.sql was edited/);
+    await expect(undoApplied(db.settings, options)).rejects.toThrow(/0005_e.sql was edited/);
   });
 
   test("fails on a protected stack without a name, a reason and a proven backup; all is recorded", async () => {
@@ -54,12 +61,14 @@ describe("down", () => {
     const approval = { by: "Ada", reason: "release undone" };
     const refused = (message: RegExp) =>
       expect.objectContaining({ exitCode: 4, message: expect.stringMatching(message) });
-    await expect(down(db.settings, options)).rejects.toEqual(refused(/needs --approved-by NAME/));
-    await expect(down(db.settings, { ...options, approval })).rejects.toEqual(
+    await expect(undoApplied(db.settings, options)).rejects.toEqual(
+      refused(/needs --approved-by NAME/),
+    );
+    await expect(undoApplied(db.settings, { ...options, approval })).rejects.toEqual(
       refused(/it has no backups; .*--accept-loss/),
     );
     expect(await pending()).toEqual([]);
-    await down(db.settings, { ...options, approval: { ...approval, acceptLoss: true } });
+    await undoApplied(db.settings, { ...options, approval: { ...approval, acceptLoss: true } });
     const [row] = await db.query(
       "select approvals from pgstead.schema_migrations where version = '0003_c'",
     );
@@ -82,9 +91,9 @@ test("stamp records without running, accepts an edit, forgets", async () => {
   await stamp(db.settings, "head", options);
   expect(await pending()).toEqual([]);
   db.write("0004_d.sql", "create table never (id int);");
-  await expect(up(db.settings, options)).rejects.toThrow(/was edited/);
+  await expect(applyPending(db.settings, options)).rejects.toThrow(/was edited/);
   await stamp(db.settings, "0004_d", { ...options, only: true });
-  await up(db.settings, options);
+  await applyPending(db.settings, options);
   expect((await stamp(db.settings, "0002_b", options)).forgotten).toEqual(["0003_c", "0004_d"]);
   await stamp(db.settings, "0002_b", { ...options, forget: true });
   expect(await pending()).toEqual(["0002_b", "0003_c", "0004_d"]);
@@ -92,7 +101,7 @@ test("stamp records without running, accepts an edit, forgets", async () => {
 
 test("new goes on with the names and the layout there are, and is refused until written", async () => {
   const now = new Date("2026-05-07T08:09:10Z");
-  const after = (version: string) => nextVersion([{ version }], "x", now);
+  const after = (version: string) => chooseNextVersion([{ version }], "x", now);
   expect(
     [
       "0009_a",
@@ -117,5 +126,5 @@ test("new goes on with the names and the layout there are, and is refused until 
     "/0004_add_users/up.sql",
     "/0004_add_users/down.sql",
   ]);
-  await expect(up(db.settings, options)).rejects.toThrow(/up.sql:1: write the SQL/);
+  await expect(applyPending(db.settings, options)).rejects.toThrow(/up.sql:1: write the SQL/);
 });

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
 import { locateOperationLock } from "../../operate/connect/operation-lock.ts";
-import { down } from "../../operate/migrate/run/down.ts";
-import { up } from "../../operate/migrate/run/up.ts";
+import { applyPending } from "../../operate/migrate/run/apply-pending.ts";
+import { undoApplied } from "../../operate/migrate/run/undo-applied.ts";
 import { verify } from "../../operate/migrate/schema/find-drift.ts";
 import { writeInto } from "../support/database.ts";
 import { withEmbedded } from "../support/embedded.ts";
@@ -15,9 +15,11 @@ const options = { toolVersion: "test", waitMs: 20_000 };
 
 test("the project's own migrations run up, down and up again; the audit log shows tampering", async () => {
   await withEmbedded(resolve("migrations"), async (settings, database) => {
-    const { applied } = await up(settings, options);
-    expect((await down(settings, { ...options, to: "base" })).undone).toHaveLength(applied.length);
-    expect((await up(settings, options)).applied).toHaveLength(applied.length);
+    const { applied } = await applyPending(settings, options);
+    expect((await undoApplied(settings, { ...options, to: "base" })).undone).toHaveLength(
+      applied.length,
+    );
+    expect((await applyPending(settings, options)).applied).toHaveLength(applied.length);
     const broken = async () => (await database.query("select * from audit.first_broken()")).rows;
     await database.exec(
       "insert into tenants (name) values ('a'), ('b'); update tenants set name = 'c' where name = 'b'",
@@ -48,7 +50,9 @@ test("ten at once apply each file once, CONCURRENTLY and backfills work, nothing
     "-- migrate:no-transaction\nset lock_timeout = '9s';\nvacuum a;\ncreate table d ()",
   );
   await withEmbedded(folder, async (settings, database) => {
-    const results = await Promise.all(Array.from({ length: 10 }, () => up(settings, options)));
+    const results = await Promise.all(
+      Array.from({ length: 10 }, () => applyPending(settings, options)),
+    );
     expect(results.flatMap(({ applied }) => applied)).toHaveLength(4);
     const { rows } = await database.query(
       "select sum(n)::int as n, current_setting('lock_timeout') as t from a",
@@ -64,11 +68,13 @@ test("--preempt ends a dump that holds the lock, and no other operation (S11)", 
   await withEmbedded(folder, async (settings) => {
     const other = await holding(locateOperationLock(settings), "restore");
     const preempt = { ...options, preempt: true, waitMs: 1_500 };
-    await expect(up(settings, preempt)).rejects.toThrow(/waited 2 s for process \d+ \(restore/);
+    await expect(applyPending(settings, preempt)).rejects.toThrow(
+      /waited 2 s for process \d+ \(restore/,
+    );
     other.kill("SIGKILL");
     const dump = await holding(locateOperationLock(settings), "backup");
     const ended = once(dump, "exit");
-    expect((await up(settings, { ...options, preempt: true })).applied).toHaveLength(1);
+    expect((await applyPending(settings, { ...options, preempt: true })).applied).toHaveLength(1);
     expect(await ended).toEqual([null, "SIGTERM"]);
   });
   rmSync(folder, { recursive: true });

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { build } from "esbuild";
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
-import { list } from "../../operate/migrate/run/list.ts";
+import { listMigrations } from "../../operate/migrate/run/list-migrations.ts";
 import { schemaText } from "../../operate/migrate/schema/schema-file.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
 
@@ -134,7 +134,7 @@ async function finish(db: TestDatabase): Promise<void> {
 }
 
 async function outcome(db: TestDatabase) {
-  const { migrations } = await list(db.settings);
+  const { migrations } = await listMigrations(db.settings);
   const { sql } = await schemaText(db.settings);
   const rows = await db.query(
     "select (select sum(n)::int from a) as a, (select count(*)::int from b) as b, (select count(*)::int from c) as c",

@@ -1,8 +1,8 @@
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { checksums, checksumsOfFile } from "../../operate/migrate/files/checksum.ts";
-import { up } from "../../operate/migrate/run/up.ts";
+import { computeChecksums, computeFileChecksums } from "../../operate/migrate/files/checksum.ts";
+import { applyPending } from "../../operate/migrate/run/apply-pending.ts";
 import { createDatabase } from "../support/database.ts";
 
 test("a file of 24 MB runs in one transaction without being held; fails with its line, and leaves nothing", async () => {
@@ -19,16 +19,18 @@ test("a file of 24 MB runs in one transaction without being held; fails with its
     };
     const options = { toolVersion: "test", waitMs: 20_000 };
     write("insert into t values ('no');\n");
-    await expect(up(db.settings, options)).rejects.toThrow(
+    await expect(applyPending(db.settings, options)).rejects.toThrow(
       /0001_big.sql:55002:23: invalid input syntax/,
     );
     expect(await db.query("select to_regclass('t') as t")).toEqual([{ t: null }]);
     write("-- the end");
-    expect(await up(db.settings, options)).toMatchObject({ applied: [{ statements: 55_001 }] });
+    expect(await applyPending(db.settings, options)).toMatchObject({
+      applied: [{ statements: 55_001 }],
+    });
     expect(await db.query("select count(*)::int as n from t")).toEqual([{ n: 55_000 }]);
     const path = join(db.folder, "0001_big.sql");
-    expect(checksumsOfFile(path)).toEqual(checksums(readFileSync(path)));
-    expect((await up(db.settings, options)).applied).toEqual([]);
+    expect(computeFileChecksums(path)).toEqual(computeChecksums(readFileSync(path)));
+    expect((await applyPending(db.settings, options)).applied).toEqual([]);
   } finally {
     await db.drop();
   }

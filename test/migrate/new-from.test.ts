@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, expect, inject, test, vi } from "vitest";
-import { down } from "../../operate/migrate/run/down.ts";
-import { up } from "../../operate/migrate/run/up.ts";
+import { applyPending } from "../../operate/migrate/run/apply-pending.ts";
+import { undoApplied } from "../../operate/migrate/run/undo-applied.ts";
 import { verify } from "../../operate/migrate/schema/find-drift.ts";
 import { createFromSchema } from "../../operate/migrate/schema/new-from.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
@@ -29,20 +29,22 @@ test("new --from writes the difference to a wanted schema, with a list to review
      create index docs_v on docs using hnsw (embedding vector_l2_ops);
      create aggregate add_up (int) (sfunc = int4pl, stype = int);`,
   );
-  await up(db.settings, options);
+  await applyPending(db.settings, options);
   const { paths, left } = await createFromSchema(db.settings, "docs", wanted);
   expect(left).toEqual(["other aggregate public.add_up(integer) is missing"]);
   const [path = ""] = paths;
   const written = readFileSync(path, "utf8");
   expect(written).toMatch(/\[ \] foreign keys.*\n--\s+FOREIGN KEY \(user_id\).*CASCADE/);
   expect(written).toMatch(/drop column "old"/);
-  await expect(up(db.settings, options)).rejects.toThrow(/0002_docs.sql:1: write the SQL/);
+  await expect(applyPending(db.settings, options)).rejects.toThrow(
+    /0002_docs.sql:1: write the SQL/,
+  );
   writeFileSync(path, written.replace(/^-- migrate:todo.*\n/, ""));
-  await up(db.settings, options);
+  await applyPending(db.settings, options);
   expect((await verify(db.settings)).differences).toEqual([]);
-  await down(db.settings, options);
+  await undoApplied(db.settings, options);
   expect((await verify(db.settings)).differences).toEqual([]);
-  await up(db.settings, options);
+  await applyPending(db.settings, options);
   await expect(createFromSchema(db.settings, "again", wanted)).resolves.toMatchObject({
     left: [/add_up/].map(() => expect.stringContaining("add_up")),
   });
@@ -57,7 +59,7 @@ test("new --from a database writes what it has more, on a scratch server given i
   vi.stubEnv("PGSTEAD_SCRATCH", address(name(empty)));
   try {
     db.write("0001_a.sql", "create table a (id int primary key);");
-    await up(db.settings, options);
+    await applyPending(db.settings, options);
     await prototype.query(
       "create table a (id int primary key, note text); create index on a (note)",
     );
@@ -66,7 +68,7 @@ test("new --from a database writes what it has more, on a scratch server given i
     const written = readFileSync(paths[0]!, "utf8");
     expect(written).toMatch(/add column "note" text;\s+CREATE INDEX a_note_idx/);
     writeFileSync(paths[0]!, written.replace(/^-- migrate:todo.*\n/, ""));
-    await up(db.settings, options);
+    await applyPending(db.settings, options);
     expect((await verify(db.settings)).differences).toEqual([]);
     await expect(createFromSchema(db.settings, "x", address(name(prototype)))).rejects.toThrow(
       /make that schema already/,

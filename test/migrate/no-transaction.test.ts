@@ -1,13 +1,15 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { list } from "../../operate/migrate/run/list.ts";
-import { up } from "../../operate/migrate/run/up.ts";
+import { applyPending } from "../../operate/migrate/run/apply-pending.ts";
+import { listMigrations } from "../../operate/migrate/run/list-migrations.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
 
 let db: TestDatabase;
 const options = { toolVersion: "test", lockWaitMs: 3_000, waitMs: 20_000 };
-const run = (more = {}) => up(db.settings, { ...options, ...more });
+const run = (more = {}) => applyPending(db.settings, { ...options, ...more });
 const states = async () =>
-  Object.fromEntries((await list(db.settings)).migrations.map((m) => [m.version, m.state]));
+  Object.fromEntries(
+    (await listMigrations(db.settings)).migrations.map((m) => [m.version, m.state]),
+  );
 const scalar = async (sql: string) => Object.values((await db.query(sql))[0] ?? {})[0];
 const isValid = (name: string) =>
   scalar(`select indisvalid from pg_index where indexrelid = to_regclass('${name}')`);
@@ -53,14 +55,14 @@ reindex table concurrently a;`,
       `${HEAD}set search_path = pg_catalog;\ncreate table public.b ();\ncreate table public.b ();\n`,
     );
     await expect(run()).rejects.toThrow(
-      /0002_b.sql:4:1?.*already exists.*2 statements of 0002_b are done/s,
+      /0002_b.sql:4:1?.*already exists.*2 statements of 0002_b have run/s,
     );
     expect((await states())["0002_b"]).toBe("unfinished");
     db.write(
       "0002_b.sql",
       `${HEAD}set search_path = pg_catalog;\ncreate table public.c ();\ncreate table public.b ();\n`,
     );
-    await expect(run()).rejects.toThrow(/was edited in the 2 statements of it that have run/);
+    await expect(run()).rejects.toThrow(/was edited in its first 2 statements, which have run/);
     db.write(
       "0002_b.sql",
       `${HEAD}set search_path = pg_catalog;\ncreate table public.b ();\ncreate table public.c as select current_setting('search_path') as s;\n`,
@@ -110,7 +112,7 @@ reindex table concurrently a;`,
     await expect(run()).rejects.toThrow(/0002_b.sql.*no \(SQLSTATE P0001\)/s);
     await expect(run()).rejects.toMatchObject({
       exitCode: 2,
-      message: expect.stringMatching(/nobody but you.*--retry.*--skip/s),
+      message: expect.stringMatching(/cannot find out.*--retry.*--skip/s),
     });
     await expect(run({ resolution: "retry" })).rejects.toThrow(/P0001/);
     expect(await scalar("select count(*)::int from a where id = -1")).toBe(2);

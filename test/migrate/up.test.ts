@@ -1,13 +1,15 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { list } from "../../operate/migrate/run/list.ts";
-import { up } from "../../operate/migrate/run/up.ts";
+import { applyPending } from "../../operate/migrate/run/apply-pending.ts";
+import { listMigrations } from "../../operate/migrate/run/list-migrations.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
 
 let db: TestDatabase;
 const options = { toolVersion: "test", lockWaitMs: 3_000, waitMs: 20_000 };
-const run = (more = {}) => up(db.settings, { ...options, ...more });
+const run = (more = {}) => applyPending(db.settings, { ...options, ...more });
 const states = async () =>
-  Object.fromEntries((await list(db.settings)).migrations.map((m) => [m.version, m.state]));
+  Object.fromEntries(
+    (await listMigrations(db.settings)).migrations.map((m) => [m.version, m.state]),
+  );
 
 beforeEach(async () => {
   db = await createDatabase();
@@ -96,7 +98,7 @@ describe("fails", () => {
     [
       "COPY data",
       "create table a (x int);\ncopy a from stdin;\n1\n\\.\n",
-      /0001_a.sql:3: data after COPY/,
+      /0001_a.sql:3: only psql reads data after COPY/,
     ],
     [
       "CONCURRENTLY among others",
@@ -106,7 +108,7 @@ describe("fails", () => {
     [
       "an unknown directive",
       "-- migrate:no-transactions\nselect 1",
-      /0001_a.sql:1: "migrate:no-transactions" is none of/,
+      /0001_a.sql:1: "migrate:no-transactions" is not a directive/,
     ],
   ];
   test.each(cases)("on %s, before anything has run", async (_name, content, message) => {
@@ -150,9 +152,11 @@ describe("fails", () => {
       /0001_a.sql was edited.*\n.*applied: [0-9a-f]{64}\n.*now: +[0-9a-f]{64}/,
     );
     db.write("0001_a.sql", null);
-    await expect(run()).rejects.toThrow(/"0001_a" was applied on .* and has no file any more/);
+    await expect(run()).rejects.toThrow(/"0001_a" was applied on .* and its file is missing/);
     db.write("0001_z.sql", "create table a ();");
-    await expect(run()).rejects.toThrow(/"0001_a" was applied and is now called 0001_z.sql/);
+    await expect(run()).rejects.toThrow(
+      /"0001_a" was applied and its file is now called 0001_z.sql/,
+    );
     db.write("0001_z.sql", null);
     db.write("0001_a.sql", "create table a ();");
     db.write("0002_b.sql", null);

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { findFiles, type MigrationFile } from "../../operate/migrate/files/files.ts";
+import { findFiles, type MigrationFile } from "../../operate/migrate/files/find-files.ts";
 import { type Part, readSource } from "../../operate/migrate/files/source.ts";
-import { inspect } from "../../operate/migrate/history/inspect.ts";
+import { inspectPart } from "../../operate/migrate/history/inspect-part.ts";
 import type { Settings } from "../../operate/settings.ts";
 
 export interface Outcome {
@@ -58,7 +58,7 @@ async function run(
 /** psql itself would run such a file statement by statement. */
 async function needsNoTransaction(part: Part): Promise<boolean> {
   try {
-    return (await inspect(part)).mode === "no-transaction";
+    return (await inspectPart(part)).mode === "no-transaction";
   } catch {
     return true;
   }

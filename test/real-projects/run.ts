@@ -3,10 +3,10 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { withSession } from "../../operate/connect/session.ts";
-import { findFiles } from "../../operate/migrate/files/files.ts";
+import { findFiles } from "../../operate/migrate/files/find-files.ts";
 import { readSource } from "../../operate/migrate/files/source.ts";
-import { type Recorded, readHistory } from "../../operate/migrate/history/history.ts";
-import { inspect } from "../../operate/migrate/history/inspect.ts";
+import { type HistoryRow, readHistory } from "../../operate/migrate/history/history.ts";
+import { inspectPart } from "../../operate/migrate/history/inspect-part.ts";
 import { schemaText } from "../../operate/migrate/schema/schema-file.ts";
 import type { Settings } from "../../operate/settings.ts";
 import { startServer, type TestServer } from "../support/server.ts";
@@ -105,7 +105,7 @@ async function wayBack(applied: string[], { migrations }: Settings) {
     const { down } = readSource(file);
     if (!down) return { count, next: `${file.version}: none given` };
     try {
-      await inspect(down);
+      await inspectPart(down);
     } catch (error) {
       return { count, next: `${file.version} is refused: ${firstLine(error as Error)}` };
     }
@@ -133,7 +133,7 @@ async function byPgstead(
   return { done, stopped: { version: said?.[1] ?? "?", said: said?.[2] ?? stderr } };
 }
 
-const inState = (settings: Settings, wanted: Recorded["state"]) =>
+const inState = (settings: Settings, wanted: HistoryRow["state"]) =>
   withSession(settings, { purpose: "real projects" }, async (client) =>
     [...(await readHistory(client)).rows.values()]
       .filter(({ state }) => state === wanted)

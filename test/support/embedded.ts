@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import { pgcrypto } from "@electric-sql/pglite/contrib/pgcrypto";
 import { vector } from "@electric-sql/pglite-pgvector";
-import { type Backend, SharedSession } from "../../operate/embedded/wire.ts";
+import { type Backend, SharedSession } from "../../operate/embedded/shared-session.ts";
 import type { Settings } from "../../operate/settings.ts";
 
 /** Runs the embedded engine in memory, in this process, behind a socket of its own. */

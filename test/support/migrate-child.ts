@@ -1,12 +1,12 @@
 import { ExpectedError } from "../../operate/error.ts";
-import type { Resolution } from "../../operate/migrate/run/no-transaction.ts";
-import { up } from "../../operate/migrate/run/up.ts";
+import { applyPending } from "../../operate/migrate/run/apply-pending.ts";
+import type { Resolution } from "../../operate/migrate/run/unit-run.ts";
 
 /** Runs `migrate up` for tests that kill it. The arguments are settings as JSON and a resolution. */
 const [settings = "", resolution] = process.argv.slice(2);
 const options = { toolVersion: "test", waitMs: 30_000, lockWaitMs: 20_000 };
 
-up(JSON.parse(settings), {
+applyPending(JSON.parse(settings), {
   ...options,
   ...(resolution && { resolution: resolution as Resolution }),
 }).catch((error) => {

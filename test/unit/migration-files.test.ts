@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
-import { findFiles } from "../../operate/migrate/files/files.ts";
+import { findFiles } from "../../operate/migrate/files/find-files.ts";
 import { readSource } from "../../operate/migrate/files/source.ts";
-import { inspect } from "../../operate/migrate/history/inspect.ts";
+import { inspectPart } from "../../operate/migrate/history/inspect-part.ts";
 
 let folder: string;
 
@@ -45,17 +45,20 @@ test("Diesel's metadata.toml takes both directions out of their transaction", as
   write("1_a/up.sql", "create table t (); create index concurrently on t ((1));");
   write("1_a/down.sql", "drop table t;");
   const source = () => readSource(findFiles({ folder, files: "*" })[0]!);
-  await expect(inspect(source().up)).rejects.toThrow(/cannot run in a transaction/);
+  await expect(inspectPart(source().up)).rejects.toThrow(/cannot run in a transaction/);
   write("1_a/metadata.toml", "run_in_transaction = false\n");
-  expect(await inspect(source().up)).toMatchObject({ mode: "no-transaction" });
-  expect(await inspect(source().down!)).toMatchObject({ mode: "no-transaction" });
+  expect(await inspectPart(source().up)).toMatchObject({ mode: "no-transaction" });
+  expect(await inspectPart(source().down!)).toMatchObject({ mode: "no-transaction" });
 });
 
 test("an empty down.sql undoes nothing; an empty up.sql is a mistake", async () => {
   write("1_a/up.sql", "select 1;");
   write("1_a/down.sql", "");
   const [file] = findFiles({ folder, files: "*" });
-  expect(await inspect(readSource(file!).down!)).toMatchObject({ mode: "transaction", sql: "" });
+  expect(await inspectPart(readSource(file!).down!)).toMatchObject({
+    mode: "transaction",
+    sql: "",
+  });
   write("1_a/up.sql", " \n");
-  await expect(inspect(readSource(file!).up)).rejects.toThrow(/up.sql is empty/);
+  await expect(inspectPart(readSource(file!).up)).rejects.toThrow(/up.sql is empty/);
 });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { inspect } from "../../operate/migrate/history/inspect.ts";
+import { inspectPart } from "../../operate/migrate/history/inspect-part.ts";
 import { splitStatements } from "../../operate/migrate/sql/statements.ts";
 import { countStatements, type Piece, StatementScanner } from "../../operate/statement-scanner.ts";
 
@@ -78,6 +78,6 @@ test.each(slow)(
   async (_, make) => {
     const sql = make(60_000);
     const part = { path: "0001_a.sql", sql, firstLine: 1, directives: {} };
-    expect(await inspect(part)).toMatchObject({ mode: "transaction", sql });
+    expect(await inspectPart(part)).toMatchObject({ mode: "transaction", sql });
   },
 );

@@ -14,8 +14,8 @@ const inventory = (index: Partial<VectorIndex>, rest: Partial<Inventory> = {}): 
 });
 const texts = (of: Inventory) => advise(of).map(({ text }) => text);
 
-describe("what the numbers say of vectors", () => {
-  test("nothing, where nothing is to be said", () => {
+describe("advice from the numbers of an inventory", () => {
+  test("none, where the numbers are fine", () => {
     expect(texts(inventory({}))).toEqual([]);
     expect(texts(inventory({ ...ivfflat, rows: 100_000, options: { lists: 100 } }))).toEqual([]);
     expect(texts(inventory({ ...ivfflat, rows: 500, options: { lists: 100 } }))).toEqual([]);
@@ -29,10 +29,10 @@ describe("what the numbers say of vectors", () => {
       "100 lists for 4000000 rows, about 2000 are usual",
     ],
     [inventory({ ...ivfflat, rows: 20_000, options: { lists: 1000 } }), "about 20 are usual"],
-    [inventory({ bytes: 2 * GB }), "fit into the system's cache, not into shared_buffers"],
-    [inventory({ bytes: 4 * GB }), "outgrow the memory"],
+    [inventory({ bytes: 2 * GB }), "fit into the system's cache, but not into shared_buffers"],
+    [inventory({ bytes: 4 * GB }), "are larger than the memory"],
     [inventory({}, { maintenanceWorkMem: GB / 64 }), "before a REINDEX"],
-    [inventory({}, { extension: "0.8.6" }), "the extension is 0.8.6 and the library 0.8.7"],
+    [inventory({}, { extension: "0.8.6" }), "the extension is 0.8.6 and the library is 0.8.7"],
     [
       inventory(
         {},

@@ -4,10 +4,11 @@ import type { Client } from "pg";
 import { withSession } from "../../connect/session.ts";
 import { refused } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
-import { findFiles, type MigrationFile } from "../files/files.ts";
-import { readHistory, recordRow } from "../history/history.ts";
+import { findFiles, type MigrationFile } from "../files/find-files.ts";
+import { readHistory } from "../history/history.ts";
+import { buildRecordSql } from "../history/history-sql.ts";
 import { readSchema, toSql } from "../schema/snapshot.ts";
-import { type RunOptions, setRole, withRunner } from "../session/runner.ts";
+import { buildSetRole, type RunOptions, withRunner } from "../session/runner.ts";
 import {
   type CustomTable,
   type ForeignHistory,
@@ -18,16 +19,16 @@ import { matchFiles } from "./match.ts";
 
 export interface AdoptOptions extends RunOptions, CustomTable {
   from: Tool;
-  /** Takes files whose content is not what the other tool recorded. */
+  /** Accept files whose content differs from what the other tool recorded. */
   acceptEdited?: boolean;
 }
 
 export interface AdoptPlan {
   database: string;
   from: Tool;
-  /** The other tool's table; read, and left as it is. */
+  /** The other tool's table. It is read and never changed. */
   table: string;
-  /** Its own word for where the database is. */
+  /** The newest versions in that table. */
   at: string[];
   record: string[];
   /** The file that stands for the live schema, where the other tool has no SQL files. */
@@ -42,18 +43,19 @@ export interface Baseline {
   left: string[];
 }
 
-interface Prepared {
+interface Adoption {
   plan: AdoptPlan;
   files: MigrationFile[];
 }
 
 const BASELINE = "0000_baseline";
 
-/** What `adopt` will record. Reads only. */
+/** Plans what `adopt` would record. Reads only. */
 export async function planAdoption(settings: Settings, options: AdoptOptions): Promise<AdoptPlan> {
   const purpose = { purpose: "migrate adopt" };
-  return (await withSession(settings, purpose, (client) => prepare(client, settings, options)))
-    .plan;
+  return (
+    await withSession(settings, purpose, (client) => prepareAdoption(client, settings, options))
+  ).plan;
 }
 
 /** Writes the baseline, and returns its path; undefined if the folder holds the same file already. */
@@ -73,27 +75,27 @@ export function writeBaseline(folder: string, { sql }: Pick<Baseline, "sql">): s
 /** Takes over from another tool without running anything. A baseline is in the folder already. */
 export async function adopt(settings: Settings, options: AdoptOptions): Promise<AdoptPlan> {
   return withRunner(settings, "migrate adopt", options, async ({ client, toolVersion }) => {
-    const { plan, files } = await prepare(client, settings, options);
+    const { plan, files } = await prepareAdoption(client, settings, options);
     if (plan.baseline && files.length === 0) {
       throw refused(`${plan.baseline.path} is missing; it has to hold the live schema`);
     }
     const note = { action: "adopt", from: plan.from, table: plan.table, at: plan.at };
-    const rows = files.map((file) => recordRow(client, file, "adopt", toolVersion, note));
-    await client.query(["begin", ...setRole(client, settings), ...rows, "commit"].join(";\n"));
+    const rows = files.map((file) => buildRecordSql(client, file, "adopt", toolVersion, note));
+    await client.query(["begin", ...buildSetRole(client, settings), ...rows, "commit"].join(";\n"));
     return plan;
   });
 }
 
-async function prepare(
+async function prepareAdoption(
   client: Client,
   settings: Settings,
   options: AdoptOptions,
-): Promise<Prepared> {
+): Promise<Adoption> {
   const { rows } = await readHistory(client);
   const recorded = [...rows.values()].filter(({ state }) => state !== "undone");
   if (recorded.length > 0) {
     throw refused(
-      `"${client.database}" has a history of pgstead already, up to ${recorded.at(-1)?.version}; there is nothing to adopt`,
+      `"${client.database}" already has a history of pgstead, up to ${recorded.at(-1)?.version}; there is nothing to adopt`,
     );
   }
   const history = await readForeignHistory(client, options.from, options);
@@ -104,32 +106,34 @@ async function prepare(
     table: history.table,
     at: history.entries.map(({ version }) => version).slice(-3),
   };
-  if (options.from === "alembic") return withBaseline(client, settings, base, history, all);
+  if (options.from === "alembic") return prepareBaseline(client, settings, base, history, all);
   const { files, unmatched, edited } = matchFiles(options.from, all, history);
-  refuse(unmatched, edited, options);
+  assertAdoptable(unmatched, edited, options);
   const record = files.map(({ version }) => version);
   const pending = all.filter((file) => !files.includes(file)).map(({ version }) => version);
   return { plan: { ...base, record, baseline: null, pending }, files };
 }
 
-/** Its revisions are programs; from here on the schema they made is the first file. */
-async function withBaseline(
+/** Alembic's revisions are programs, so the schema that they made becomes the first file. */
+async function prepareBaseline(
   client: Client,
   settings: Settings,
   base: Pick<AdoptPlan, "database" | "from" | "table" | "at">,
   history: ForeignHistory,
   all: MigrationFile[],
-): Promise<Prepared> {
+): Promise<Adoption> {
   const objects = await readSchema(client, [history.table]);
   const path = join(settings.migrations.folder, `${BASELINE}.sql`);
-  const heading = `-- migrate:irreversible: this is the schema as ${base.from} had made it, at ${base.at.join(", ") || "no revision"}
--- Rows are not in it: reference data that ${base.from} inserted belongs into a file of its own.`;
+  const heading = `-- migrate:irreversible: this is the schema that ${base.from} made, at ${base.at.join(", ") || "no revision"}
+-- It contains no rows. Put reference data that ${base.from} inserted into a separate file.`;
   const sql = toSql(objects, heading);
   const written = all.find(({ version }) => version === BASELINE);
   if (written && readFileSync(written.path, "utf8") !== sql) throw differs(written.path);
   const [first] = all;
   if (first && first !== written && first.version <= BASELINE) {
-    throw refused(`"${first.version}" stands where the baseline "${BASELINE}" has to: first`);
+    throw refused(
+      `the baseline "${BASELINE}" must be the first file, but "${first.version}" sorts before it; rename that file`,
+    );
   }
   const left = objects.filter((object) => object.sql === null).map(({ name }) => name);
   return {
@@ -146,16 +150,20 @@ async function withBaseline(
 const differs = (path: string) =>
   refused(`${path} is not the live schema; move it away, then adopt again`);
 
-function refuse(unmatched: string[], edited: string[], { from, acceptEdited }: AdoptOptions): void {
+function assertAdoptable(
+  unmatched: string[],
+  edited: string[],
+  { from, acceptEdited }: AdoptOptions,
+): void {
   const lines: string[] = [];
   if (unmatched.length > 0) {
     lines.push(
-      `${from} has applied what has no file here: ${unmatched.join(", ")}; bring these files`,
+      `${from} has applied versions that have no file here: ${unmatched.join(", ")}; add these files`,
     );
   }
   if (edited.length > 0 && !acceptEdited) {
     lines.push(
-      `edited since ${from} applied them: ${edited.join(", ")}; bring them back, or take them as they are with --accept-edited`,
+      `edited after ${from} applied them: ${edited.join(", ")}; restore their content, or accept them with --accept-edited`,
     );
   }
   if (lines.length > 0) throw refused(lines.join("\n"));

@@ -1,27 +1,27 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
-import type { MigrationFile } from "../files/files.ts";
+import type { MigrationFile } from "../files/find-files.ts";
 import type { ForeignHistory, Tool } from "./foreign-history.ts";
 
-export interface Matched {
+export interface FileMatch {
   files: MigrationFile[];
-  /** Applied by the other tool, and no file here is it. */
+  /** Versions that the other tool has applied and that have no file here. */
   unmatched: string[];
-  /** Files whose content is not what the other tool recorded. */
+  /** Files whose content differs from what the other tool recorded. */
   edited: string[];
 }
 
-/** Which files the other tool has applied. */
+/** Finds the files that the other tool has applied. */
 export function matchFiles(
   tool: Exclude<Tool, "alembic">,
   files: MigrationFile[],
   { entries }: ForeignHistory,
-): Matched {
-  if (tool === "golang-migrate") return upToVersion(files, entries[0]?.version);
-  const result: Matched = { files: [], unmatched: [], edited: [] };
+): FileMatch {
+  if (tool === "golang-migrate") return matchUpToVersion(files, entries[0]?.version);
+  const result: FileMatch = { files: [], unmatched: [], edited: [] };
   for (const { version, checksum } of entries) {
-    const file = files.find((one) => isNamed(one, version, tool));
+    const file = files.find((one) => isRecordedAs(one, version, tool));
     if (!file) result.unmatched.push(version);
     else {
       result.files.push(file);
@@ -32,27 +32,27 @@ export function matchFiles(
   return result;
 }
 
-/** It remembers the newest version only; all before it are applied. */
-function upToVersion(files: MigrationFile[], version: string | undefined): Matched {
+/** golang-migrate records only the newest version. All files before it are applied. */
+function matchUpToVersion(files: MigrationFile[], version: string | undefined): FileMatch {
   if (version === undefined) return { files: [], unmatched: [], edited: [] };
-  const applied = files.filter((file) => numberOf(file) <= BigInt(version));
-  const found = applied.some((file) => numberOf(file) === BigInt(version));
+  const applied = files.filter((file) => readNumber(file) <= BigInt(version));
+  const found = applied.some((file) => readNumber(file) === BigInt(version));
   return { files: applied, unmatched: found ? [] : [version], edited: [] };
 }
 
-const numberOf = ({ version }: MigrationFile) => BigInt(/^\d+/.exec(version)?.[0] ?? "0");
+const readNumber = ({ version }: MigrationFile) => BigInt(/^\d+/.exec(version)?.[0] ?? "0");
 
-function isNamed({ version, path }: MigrationFile, recorded: string, tool: Tool): boolean {
+function isRecordedAs({ version, path }: MigrationFile, recorded: string, tool: Tool): boolean {
   if ([version, basename(path), `${version}.sql`].includes(recorded)) return true;
   return tool === "dbmate" && /^\d+/.exec(version)?.[0] === recorded;
 }
 
-const algorithms: Record<number, string> = { 32: "md5", 40: "sha1", 64: "sha256", 128: "sha512" };
+const ALGORITHMS: Record<number, string> = { 32: "md5", 40: "sha1", 64: "sha256", 128: "sha512" };
 
-/** The length of a checksum in hex tells its algorithm. */
+/** The length of a hexadecimal checksum determines its algorithm. */
 function hasChecksum({ path }: MigrationFile, checksum: string): boolean {
   const hex = checksum.replace(/^\\x/, "").toLowerCase();
-  const algorithm = algorithms[hex.length];
+  const algorithm = ALGORITHMS[hex.length];
   if (!algorithm) return false;
   const bytes = readFileSync(path);
   const text = bytes.toString("utf8").replaceAll("\r\n", "\n");

@@ -1,12 +1,12 @@
 import { mistake } from "../../error.ts";
 
-/** What the comments at the head of a part ask for: `-- migrate:NAME ...`. */
+/** The directives in the first comments of a part: `-- migrate:NAME ...`. */
 export interface Directives {
   noTransaction?: boolean;
   /** Postgres durations: `5s`, `10min`. */
   lockTimeout?: string;
   statementTimeout?: string;
-  /** Why the file cannot be undone. */
+  /** The reason why the file cannot be undone. */
   irreversible?: string;
   backfill?: Backfill;
 }
@@ -21,7 +21,7 @@ export interface Backfill {
 const DIRECTIVE = /^--[ \t]*migrate:([a-z-]+):?[ \t]*(.*)$/;
 const DURATION = /^\d+(ms|s|min|h)?$/;
 
-/** Directives stand before the first statement, so that a reader sees them first. */
+/** Directives count only before the first statement, where a reader sees them first. */
 export function readDirectives(path: string, sql: string, firstLine: number): Directives {
   const found: Directives = {};
   let line = firstLine - 1;
@@ -42,35 +42,37 @@ function readDirective(name: string, rest: string, where: string): Directives {
   switch (name) {
     case "up":
     case "down":
-      // dbmate's word for it.
+      // dbmate's syntax.
       return /\btransaction:false\b/.test(rest) ? { noTransaction: true } : {};
     case "no-transaction":
       return { noTransaction: true };
     case "irreversible":
       if (rest) return { irreversible: rest };
-      throw mistake(`${where}: "migrate:irreversible" needs a reason behind it`);
+      throw mistake(
+        `${where}: "migrate:irreversible" needs a reason, as in "-- migrate:irreversible: drops a column"`,
+      );
     case "timeout":
-      return readTimeout(settingsOf(rest, where, ["lock", "statement"]), where);
+      return readTimeout(parseSettings(rest, where, ["lock", "statement"]), where);
     case "backfill":
-      return { backfill: readBackfill(settingsOf(rest, where, backfillKeys), where) };
+      return { backfill: readBackfill(parseSettings(rest, where, BACKFILL_KEYS), where) };
     case "todo":
-      throw mistake(`${where}: write the SQL, then take this line out`);
+      throw mistake(`${where}: write the SQL, then remove this line`);
     default:
       throw mistake(
-        `${where}: "migrate:${name}" is none of up, down, no-transaction, timeout, irreversible, backfill`,
+        `${where}: "migrate:${name}" is not a directive; use up, down, no-transaction, timeout, irreversible or backfill`,
       );
   }
 }
 
-const backfillKeys = ["table", "key", "batch", "pause"];
+const BACKFILL_KEYS = ["table", "key", "batch", "pause"];
 
-function settingsOf(rest: string, where: string, allowed: string[]): Map<string, string> {
+function parseSettings(rest: string, where: string, allowed: string[]): Map<string, string> {
   const settings = new Map<string, string>();
-  for (const word of rest.split(/\s+/).filter(Boolean)) {
-    const [key = "", value = ""] = word.split("=", 2);
+  for (const setting of rest.split(/\s+/).filter(Boolean)) {
+    const [key = "", value = ""] = setting.split("=", 2);
     if (!allowed.includes(key) || value === "") {
       throw mistake(
-        `${where}: "${word}" is not one of ${allowed.map((k) => `${k}=...`).join(" ")}`,
+        `${where}: "${setting}" is not one of ${allowed.map((k) => `${k}=...`).join(" ")}`,
       );
     }
     settings.set(key, value);

@@ -1,4 +1,4 @@
-/** `*`, `?`, `[a-z]` and `{a,b}` on one name; Node's own matcher comes with Node 22. */
+/** Supports `*`, `?`, `[a-z]` and `{a,b}` in one name. Node has a matcher only from version 22 on. */
 export function globToRegExp(glob: string): RegExp {
   let pattern = "";
   let alternatives = 0;

@@ -2,11 +2,11 @@ import { type Client, type Connection, type DatabaseError, Query } from "pg";
 import { cancelOnStop } from "../../connect/cancel-on-stop.ts";
 import { stopSignal } from "../../stop.ts";
 
-/** Thrown by the server's word; `completed` statements of the script were done before it. */
+/** An error of the server. `completed` statements of the script ran before it. */
 export class ScriptError extends Error {
   readonly error: DatabaseError;
   readonly completed: number;
-  /** Who held the lock it wanted, when that was seen. */
+  /** The sessions that held the lock, if they were seen. */
   blockers: string[] = [];
 
   constructor(error: DatabaseError, completed: number) {
@@ -17,8 +17,8 @@ export class ScriptError extends Error {
 }
 
 /**
- * Sends several statements in one message and counts them; rows are dropped as they come, so that
- * a SELECT over a large table costs no memory.
+ * Sends several statements in one message and counts them. Rows are dropped on arrival, so that a
+ * SELECT over a large table uses no memory.
  */
 export async function runScript(client: Client, text: string): Promise<number> {
   const { connection } = client as unknown as { connection: Connection };

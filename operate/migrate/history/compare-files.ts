@@ -1,5 +1,5 @@
-import { type MigrationFile, nameOf } from "../files/files.ts";
-import type { History, Recorded } from "./history.ts";
+import { type MigrationFile, shortenPath } from "../files/find-files.ts";
+import type { History, HistoryRow } from "./history.ts";
 
 export type FileState =
   | "applied"
@@ -9,38 +9,38 @@ export type FileState =
   | "unfinished"
   | "out-of-order";
 
-export interface Compared {
+export interface ComparedFile {
   file: MigrationFile;
   state: FileState;
-  row?: Recorded;
+  row?: HistoryRow;
 }
 
 export interface Comparison {
-  files: Compared[];
-  /** Applied, but no file has that version any more. */
-  missing: Missing[];
+  files: ComparedFile[];
+  /** Applied versions without a file. */
+  missing: MissingFile[];
 }
 
-export interface Missing {
-  row: Recorded;
-  /** A pending file with the very content: it was renamed. */
+export interface MissingFile {
+  row: HistoryRow;
+  /** A pending file with the same content, so the file was renamed. */
   renamedTo?: string;
-  /** Later than every file here: the database is ahead of this checkout. */
+  /** Later than every file here, so another checkout has applied it. */
   ahead: boolean;
 }
 
-export function compare(files: MigrationFile[], history: History): Comparison {
-  const lastApplied = lastAppliedIndex(files, history);
-  const compared = files.map((file, index) => compareOne(file, history, index < lastApplied));
-  return { files: compared, missing: missingFiles(compared, history) };
+export function compareFiles(files: MigrationFile[], history: History): Comparison {
+  const lastApplied = findLastApplied(files, history);
+  const compared = files.map((file, index) => compareFile(file, history, index < lastApplied));
+  return { files: compared, missing: findMissingFiles(compared, history) };
 }
 
-function compareOne(file: MigrationFile, history: History, late: boolean): Compared {
+function compareFile(file: MigrationFile, history: History, isLate: boolean): ComparedFile {
   const row = history.rows.get(file.version);
   if (!row || row.state === "undone") {
     return {
       file,
-      state: late && !file.repeatable ? "out-of-order" : "pending",
+      state: isLate && !file.repeatable ? "out-of-order" : "pending",
       ...(row && { row }),
     };
   }
@@ -49,7 +49,7 @@ function compareOne(file: MigrationFile, history: History, late: boolean): Compa
   return { file, row, state: file.repeatable ? "changed" : "edited" };
 }
 
-function lastAppliedIndex(files: MigrationFile[], history: History): number {
+function findLastApplied(files: MigrationFile[], history: History): number {
   for (let i = files.length - 1; i >= 0; i--) {
     const file = files[i] as MigrationFile;
     const row = history.rows.get(file.version);
@@ -58,14 +58,14 @@ function lastAppliedIndex(files: MigrationFile[], history: History): number {
   return -1;
 }
 
-function missingFiles(compared: Compared[], history: History): Missing[] {
+function findMissingFiles(compared: ComparedFile[], history: History): MissingFile[] {
   const known = new Set(compared.map(({ file }) => file.version));
   const versioned = compared.filter(({ file }) => !file.repeatable);
   const newest = versioned.at(-1)?.file.version ?? "";
   const pending = new Map(
     compared
       .filter(({ state }) => state === "pending" || state === "out-of-order")
-      .map(({ file }) => [file.normalised, nameOf(file.path)]),
+      .map(({ file }) => [file.normalised, shortenPath(file.path)]),
   );
   return [...history.rows.values()]
     .filter((row) => row.state !== "undone" && !known.has(row.version) && !row.repeatable)

@@ -2,14 +2,14 @@ import type { Client } from "pg";
 import { isPermissionDenied, UNDEFINED_TABLE } from "../../connect/sqlstate.ts";
 import { mistake, refused } from "../../error.ts";
 
-/** Raised with each change of the tables below; `steps` then says how to get there from before. */
+/** Goes up with each change of the tables below. `LAYOUT_CHANGES` has the SQL for each number. */
 export const LAYOUT = 1;
 
 /**
- * A schema of its own: other tools use the bare table name, and `DROP SCHEMA public CASCADE` is a
- * step people do take.
+ * The history has its own schema, because other tools use the table name `schema_migrations` too, and
+ * people do run `DROP SCHEMA public CASCADE`.
  */
-const steps: Record<number, string> = {
+const LAYOUT_CHANGES: Record<number, string> = {
   1: `
 create table pgstead.schema_migrations (
   version text primary key,
@@ -42,14 +42,15 @@ comment on column pgstead.schema_migrations.progress is
 `,
 };
 
-/** Creates the history, or brings an older one up to date, in the caller's transaction. */
-export async function bootstrapHistory(client: Client, found: number): Promise<void> {
+/** Creates the history or updates an older layout, in the caller's transaction. */
+export async function upgradeHistory(client: Client, found: number): Promise<void> {
   if (found === LAYOUT) return;
   const sql = [
     "create schema if not exists pgstead;",
     "create table if not exists pgstead.layouts (part text primary key, layout integer not null);",
   ];
-  for (let layout = found + 1; layout <= LAYOUT; layout++) sql.push(steps[layout] as string);
+  for (let layout = found + 1; layout <= LAYOUT; layout++)
+    sql.push(LAYOUT_CHANGES[layout] as string);
   sql.push(
     `insert into pgstead.layouts values ('migrations', ${LAYOUT})
      on conflict (part) do update set layout = excluded.layout;`,
@@ -60,13 +61,13 @@ export async function bootstrapHistory(client: Client, found: number): Promise<v
     if (!isPermissionDenied(error)) throw error;
     const { database, user } = client;
     throw mistake(
-      `role "${user}" may not create the schema "pgstead" that holds the history in "${database}"; as an administrator: GRANT CREATE ON DATABASE "${database}" TO "${user}"`,
+      `role "${user}" may not create the schema "pgstead" for the history in "${database}"; as an administrator, run: GRANT CREATE ON DATABASE "${database}" TO "${user}"`,
       error,
     );
   }
 }
 
-/** 0 when there is no history yet. A newer one is refused: its rows may mean what we do not know. */
+/** 0 when there is no history. A newer layout is refused, because this version cannot read its rows. */
 export async function readLayout(client: Client): Promise<number> {
   const sql = "select layout from pgstead.layouts where part = 'migrations'";
   try {
@@ -74,7 +75,7 @@ export async function readLayout(client: Client): Promise<number> {
     const layout: number = rows[0]?.layout ?? 0;
     if (layout > LAYOUT) {
       throw refused(
-        `the history in "${client.database}" has layout ${layout}, this pgstead knows up to ${LAYOUT}; use the newer pgstead that wrote it`,
+        `the history in "${client.database}" has layout ${layout}, and this pgstead knows layouts up to ${LAYOUT}; use the newer pgstead that wrote it`,
       );
     }
     return layout;

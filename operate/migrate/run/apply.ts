@@ -1,12 +1,13 @@
 import { readSource } from "../files/source.ts";
-import type { Compared } from "../history/compare-files.ts";
-import { type Approval, appliedRow } from "../history/history.ts";
-import { inspect, type Runnable } from "../history/inspect.ts";
-import { type Runner, setRole } from "../session/runner.ts";
+import type { ComparedFile } from "../history/compare-files.ts";
+import { type Approval, buildAppliedSql } from "../history/history-sql.ts";
+import { inspectPart, type Runnable } from "../history/inspect-part.ts";
+import { buildSetRole, type Runner } from "../session/runner.ts";
 import { runBackfill } from "./backfill.ts";
-import { runLarge } from "./large-file.ts";
-import { type Resolution, runStepwise } from "./no-transaction.ts";
-import { cleanStart, runInTransaction } from "./transaction.ts";
+import { runLargeFile } from "./large-file.ts";
+import { runUnits } from "./no-transaction.ts";
+import { buildCleanStart, runInTransaction } from "./transaction.ts";
+import type { Resolution } from "./unit-run.ts";
 
 export interface AppliedFile {
   version: string;
@@ -14,44 +15,44 @@ export interface AppliedFile {
   durationMs: number;
 }
 
-/** What a person said that the file alone does not. */
-export interface Word {
+/** A person's decisions about a file. */
+export interface OperatorDecision {
   resolution?: Resolution | undefined;
   approval?: Approval | undefined;
 }
 
-/** Runs one file up, in the way it asks for, and records it. */
+/** Runs the up part of one file in the mode that the file needs, and records it. */
 export async function applyFile(
   runner: Runner,
-  { file, row, known = Boolean(row) }: Compared & { known?: boolean },
-  { resolution, approval }: Word = {},
+  { file, row, hasRow = Boolean(row) }: ComparedFile & { hasRow?: boolean },
+  { resolution, approval }: OperatorDecision = {},
 ): Promise<AppliedFile> {
   const { client, settings, toolVersion, note } = runner;
   const started = performance.now();
-  const { part, sql, mode, statements } = await inspect(readSource(file).up);
-  const done = await runAs(mode);
+  const { part, sql, mode, statements } = await inspectPart(readSource(file).up);
+  const statementsDone = await runAs(mode);
   const durationMs = Math.round(performance.now() - started);
   note(`applied ${file.version} (${durationMs} ms)`);
-  return { version: file.version, statements: done, durationMs };
+  return { version: file.version, statements: statementsDone, durationMs };
 
-  function runAs(how: Runnable["mode"]): Promise<number> {
-    if (how === "backfill") return runBackfill(runner, file, part, row);
-    if (how === "no-transaction") {
-      return runStepwise({ runner, file, part, direction: "up", row, resolution });
+  function runAs(wanted: Runnable["mode"]): Promise<number> {
+    if (wanted === "backfill") return runBackfill(runner, file, part, row);
+    if (wanted === "no-transaction") {
+      return runUnits({ runner, file, part, direction: "up", row, resolution });
     }
     const record = (count: number) =>
-      appliedRow(client, file, toolVersion, {
-        ...{ statements: count, known },
+      buildAppliedSql(client, file, toolVersion, {
+        ...{ statements: count, hasRow },
         ...(approval && { approval }),
       });
-    if (how === "large") return runLarge(runner, part, record);
+    if (wanted === "large") return runLargeFile(runner, part, record);
     return runInTransaction(runner, {
       part,
-      before: cleanStart(client, settings, part),
+      before: buildCleanStart(client, settings, part),
       sql,
       start: 0,
-      // The file may have switched roles, and the history is the owner's.
-      after: ["reset role", ...setRole(client, settings), record(statements)],
+      // The file may have changed the role, and the history belongs to the owner.
+      after: ["reset role", ...buildSetRole(client, settings), record(statements)],
     });
   }
 }

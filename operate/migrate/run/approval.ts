@@ -1,19 +1,19 @@
 import { mistake, refused } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
-import type { Approval } from "../history/history.ts";
+import type { Approval } from "../history/history-sql.ts";
 
 export interface GivenApproval {
   by?: string | undefined;
   reason?: string | undefined;
-  /** Go on although no fresh backup has been proven. */
+  /** Go on without a fresh proven backup. */
   acceptLoss?: boolean;
 }
 
-/** A daily schedule, and what the dump and its proof take. */
+/** One day between two runs of the schedule, and an hour for the dump and its proof. */
 export const FRESH_HOURS = 25;
 
-/** What a protected stack asks for before anything that loses data: a person, a reason, a way back. */
-export async function approve(
+/** On a protected stack, an action that can delete data needs a name, a reason and a proven backup. */
+export async function requireApproval(
   settings: Settings,
   action: Approval["action"],
   { by, reason, acceptLoss }: GivenApproval,
@@ -25,27 +25,27 @@ export async function approve(
   if (!migrations.protected) return by && reason ? { action, by, reason } : undefined;
   if (!by || !reason) {
     throw refused(
-      `stack "${stack}" is protected: ${action} can lose data and needs --approved-by NAME and --reason TEXT, which are recorded`,
+      `stack "${stack}" is protected: ${action} can delete data and needs --approved-by NAME and --reason TEXT, which are recorded`,
     );
   }
   if (acceptLoss) return { action, by, reason, acceptedLoss: true };
-  const { backup, lack } = await freshBackup(settings);
+  const { backup, lack } = await findFreshBackup(settings);
   if (backup) return { action, by, reason, backup };
   throw refused(
-    `stack "${stack}" is protected: ${action} can lose data, and ${lack}; "pgstead backup now" makes one and "pgstead backup verify" proves it, or --accept-loss goes without, which is recorded`,
+    `stack "${stack}" is protected: ${action} can delete data, and ${lack}; run "pgstead backup now" and "pgstead backup verify", or go on without a backup with --accept-loss, which is recorded`,
   );
 }
 
-async function freshBackup(settings: Settings): Promise<{ backup?: string; lack?: string }> {
+async function findFreshBackup(settings: Settings): Promise<{ backup?: string; lack?: string }> {
   if (!settings.backups) return { lack: "it has no backups" };
   const { findNewestProven } = await import("../../backup/store/newest-proven.ts");
   const proven = await findNewestProven(settings);
   if (!proven) return { lack: "no backup of it has been proven" };
-  const hours = hoursSince(proven.takenAt);
+  const hours = countHoursSince(proven.takenAt);
   if (hours <= FRESH_HOURS) return { backup: proven.id };
   return {
     lack: `its newest proven backup, ${proven.id}, is ${Math.round(hours)} h old (at most ${FRESH_HOURS})`,
   };
 }
 
-const hoursSince = (time: string) => (Date.now() - Date.parse(time)) / 3_600_000;
+const countHoursSince = (time: string) => (Date.now() - Date.parse(time)) / 3_600_000;

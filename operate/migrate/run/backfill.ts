@@ -1,73 +1,77 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { ExitCode, ExpectedError, mistake } from "../../error.ts";
+import { mistake, refused } from "../../error.ts";
 import { sha256 } from "../files/checksum.ts";
 import type { Backfill } from "../files/directives.ts";
-import type { MigrationFile } from "../files/files.ts";
+import type { MigrationFile } from "../files/find-files.ts";
 import type { Part } from "../files/source.ts";
-import { finishRow, progressRow, type Recorded, startRow } from "../history/history.ts";
-import { type Runner, setRole } from "../session/runner.ts";
-import { runInTransaction, timeouts } from "./transaction.ts";
+import type { HistoryRow } from "../history/history.ts";
+import { buildFinishSql, buildProgressSql, buildStartSql } from "../history/history-sql.ts";
+import { buildSetRole, type Runner } from "../session/runner.ts";
+import { buildTimeouts, runInTransaction } from "./transaction.ts";
 
 export interface BackfillProgress {
   direction: "up";
   doneHash: string;
-  /** The key of the last row that is done, as text. */
+  /** The key of the last finished row, as text. */
   last: string | null;
-  /** The greatest key when the backfill began: rows that come later are the application's. */
+  /** The greatest key at the start. The application fills the rows that it inserts later. */
   end: string | null;
   rows: number;
   expected: number;
 }
 
-/** Stands in the statement for "the rows of this batch". */
-const RANGE = /:batch\b/;
-const TELL_EVERY_MS = 2_000;
+/** Placeholder in the statement for the condition "the rows of this batch". */
+const BATCH_PLACEHOLDER = /:batch\b/;
+const REPORT_EVERY_MS = 2_000;
 
-/** One statement over a large table, a batch of keys at a time, each batch a transaction of its own. */
+/** Runs one statement over a large table in batches of keys, each batch in its own transaction. */
 export async function runBackfill(
   runner: Runner,
   file: MigrationFile,
   part: Part,
-  row?: Recorded,
+  row?: HistoryRow,
 ): Promise<number> {
   const { client, settings } = runner;
   const backfill = part.directives.backfill as Backfill;
-  if (!RANGE.test(part.sql)) {
+  if (!BATCH_PLACEHOLDER.test(part.sql)) {
     throw mistake(
-      `${part.path}: the statement must say WHERE :batch, which becomes "${backfill.key} > ... AND ${backfill.key} <= ..."`,
+      `${part.path}: the statement must contain WHERE :batch, which becomes "${backfill.key} > ... AND ${backfill.key} <= ..."`,
     );
   }
-  await client.query(["reset all", "reset role", ...setRole(client, settings, false)].join(";"));
+  await client.query(
+    ["reset all", "reset role", ...buildSetRole(client, settings, false)].join(";"),
+  );
   try {
-    const progress = await start(runner, file, part, backfill, row);
+    const progress =
+      row?.state === "applying"
+        ? resume(runner, file, part, row)
+        : await start(runner, file, part, backfill);
     await runBatches(runner, file, part, backfill, progress);
-    await client.query(finishRow(client, file.version));
+    await client.query(buildFinishSql(client, file.version));
     return 1;
   } finally {
     await client.query("reset all; reset role").catch(() => {});
   }
 }
 
+function resume({ note }: Runner, { version }: MigrationFile, part: Part, row: HistoryRow) {
+  const progress = row.progress as BackfillProgress;
+  if (progress.doneHash !== sha256(part.sql)) {
+    throw refused(
+      `${part.path} was edited after ${progress.rows} rows of its backfill; restore its content, and write the change as a new file`,
+    );
+  }
+  note(`  continuing ${version} after ${progress.rows} rows`);
+  return progress;
+}
+
 async function start(
-  { client, toolVersion, note }: Runner,
+  { client, toolVersion }: Runner,
   file: MigrationFile,
   part: Part,
   { table, key }: Backfill,
-  row?: Recorded,
 ): Promise<BackfillProgress> {
-  const doneHash = sha256(part.sql);
-  if (row?.state === "applying") {
-    const progress = row.progress as BackfillProgress;
-    if (progress.doneHash !== doneHash) {
-      throw new ExpectedError(
-        ExitCode.refused,
-        `${part.path} was edited after ${progress.rows} rows of its backfill; bring it back, and write what is missing as a new file`,
-      );
-    }
-    note(`  carrying on with ${file.version} after ${progress.rows} rows`);
-    return progress;
-  }
-  const column = columnOf(key);
+  const column = removeAlias(key);
   const { rows } = await client.query(
     `select (select k::text from (
        select ${column} as k from ${table} order by ${column} desc limit 1) as newest) as end,
@@ -76,14 +80,14 @@ async function start(
   );
   const progress: BackfillProgress = {
     direction: "up",
-    doneHash,
+    doneHash: sha256(part.sql),
     last: null,
     end: rows[0].end,
     rows: 0,
     expected: rows[0].expected,
   };
   await client.query(
-    `begin; ${startRow(client, file, toolVersion)}; ${progressRow(client, file.version, 0, progress)}; commit`,
+    `begin; ${buildStartSql(client, file, toolVersion)}; ${buildProgressSql(client, file.version, 0, progress)}; commit`,
   );
   return progress;
 }
@@ -97,36 +101,36 @@ async function runBatches(
 ): Promise<void> {
   const { client, note } = runner;
   const started = Date.now();
-  const before = progress.rows;
-  let toldAt = started;
+  const rowsBefore = progress.rows;
+  let reportedAt = started;
   while (progress.end !== null && progress.last !== progress.end) {
-    const { range, last, rows } = await nextBatch(runner, { table, key, batch }, progress);
+    const { range, last, rows } = await findNextBatch(runner, { table, key, batch }, progress);
     if (last === null) return;
     const next = { ...progress, last, rows: progress.rows + rows };
     await runInTransaction(runner, {
       part,
-      before: timeouts(client, part),
+      before: buildTimeouts(client, part),
       sql: part.sql.replaceAll(":batch", range).replace(/;\s*$/, ""),
       start: 0,
-      after: [progressRow(client, file.version, 0, next)],
+      after: [buildProgressSql(client, file.version, 0, next)],
     });
     Object.assign(progress, next);
-    if (Date.now() - toldAt > TELL_EVERY_MS) {
-      note(`  ${describe(progress, before, Date.now() - started)}`);
-      toldAt = Date.now();
+    if (Date.now() - reportedAt > REPORT_EVERY_MS) {
+      note(`  ${describeProgress(progress, rowsBefore, Date.now() - started)}`);
+      reportedAt = Date.now();
     }
     if (pauseMs > 0) await sleep(pauseMs);
   }
 }
 
-/** The bounds come from the key's own order, so any sortable type will do. */
-async function nextBatch(
+/** The bounds use the order of the key's type, so any sortable type works. */
+async function findNextBatch(
   { client }: Runner,
   { table, key, batch }: Pick<Backfill, "table" | "key" | "batch">,
   { last, end }: BackfillProgress,
 ) {
   const literal = (value: string) => client.escapeLiteral(value);
-  const column = columnOf(key);
+  const column = removeAlias(key);
   const after = last === null ? "" : `${column} > ${literal(last)} and `;
   const { rows } = await client.query(
     `select count(*)::float8 as rows, (array_agg(k::text order by k desc))[1] as last from (
@@ -138,11 +142,15 @@ async function nextBatch(
   return { range: `(${from}${key} <= ${literal(upTo ?? "")})`, last: upTo, rows: rows[0].rows };
 }
 
-/** `key=d.id` names the alias of the statement; the batches are counted on the table alone. */
-const columnOf = (key: string) => key.split(".").at(-1) as string;
+/** `key=d.id` contains the alias of the statement. The queries for the batches have no alias. */
+const removeAlias = (key: string) => key.split(".").at(-1) as string;
 
-function describe({ rows, expected }: BackfillProgress, before: number, ms: number): string {
-  const rate = Math.round(((rows - before) * 1000) / Math.max(ms, 1));
+function describeProgress(
+  { rows, expected }: BackfillProgress,
+  rowsBefore: number,
+  ms: number,
+): string {
+  const rate = Math.round(((rows - rowsBefore) * 1000) / Math.max(ms, 1));
   const rest =
     expected > rows && rate > 0 ? `, about ${Math.ceil((expected - rows) / rate)} s left` : "";
   return `${rows}${expected > 0 ? ` of about ${Math.max(expected, rows)}` : ""} rows, ${rate}/s${rest}`;

@@ -1,33 +1,39 @@
 import { refused } from "../../error.ts";
-import { type Runner, setRole } from "../session/runner.ts";
+import { buildSetRole, type Runner } from "../session/runner.ts";
 
 /**
- * A setting of the database, not a row in it: a restore brings back yesterday's rows, and with them
- * the belief that the migration which made the restore necessary has yet to run. Its text must be
- * new each time. Only a superuser may take it away, so letting go of it is a row: a later restore
- * brings a hold of another text, and that row does not fit it.
+ * S10: after a restore, migrations must not run again by themselves. The hold is a setting of the
+ * database, because a restore replaces its rows. No code sets it yet: restores will, each with a new
+ * text. Only a superuser can remove the setting, so a release is a row with the text of that hold. The
+ * hold of a later restore has another text, and an old release does not match it.
  */
-export const HOLD = "pgstead.hold";
+const HOLD = "pgstead.hold";
 
-export async function assertNotHeld(
-  { client, settings }: Runner,
-  versions: string[],
-  release: boolean,
-): Promise<void> {
-  const held = await client.query("select current_setting($1, true) as reason", [HOLD]);
-  const reason: string | null = held.rows[0].reason;
-  if (!reason || versions.length === 0) return;
+/** The text of the hold, unless it was released. */
+async function readHold({ client }: Runner): Promise<string | undefined> {
+  const setting = await client.query("select current_setting($1, true) as reason", [HOLD]);
+  const reason: string | null = setting.rows[0].reason;
+  if (!reason) return undefined;
   const { rows } = await client.query("select from pgstead.released_holds where reason = $1", [
     reason,
   ]);
-  if (rows.length > 0) return;
-  if (!release) {
-    throw refused(
-      `migrations are on hold: ${reason}
+  return rows.length > 0 ? undefined : reason;
+}
+
+export async function assertNoHold(runner: Runner, versions: string[]): Promise<void> {
+  const reason = await readHold(runner);
+  if (!reason || versions.length === 0) return;
+  throw refused(
+    `migrations are on hold: ${reason}
 these would run again: ${versions.join(", ")}
-correct or remove what must not, and then: "pgstead migrate up --release-hold"`,
-    );
-  }
+correct or remove those that must not run, then: "pgstead migrate up --release-hold"`,
+  );
+}
+
+export async function releaseHold(runner: Runner): Promise<void> {
+  const reason = await readHold(runner);
+  if (!reason) return;
+  const { client, settings } = runner;
   const insert = `insert into pgstead.released_holds values (${client.escapeLiteral(reason)})`;
-  await client.query(["begin", ...setRole(client, settings), insert, "commit"].join(";"));
+  await client.query(["begin", ...buildSetRole(client, settings), insert, "commit"].join(";"));
 }

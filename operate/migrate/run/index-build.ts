@@ -1,10 +1,7 @@
 import type { Client } from "pg";
 import { ExitCode, ExpectedError, refused } from "../../error.ts";
 import type { Statement } from "../sql/statements.ts";
-import type { IndexIntent } from "./intent.ts";
-
-/** What became of a CREATE INDEX CONCURRENTLY whose end nobody saw. */
-export type Fate = "again" | "done" | "unclear";
+import type { IndexIntent, Outcome } from "./intent.ts";
 
 interface RangeVar {
   schemaname?: string;
@@ -19,8 +16,11 @@ interface FoundIndex {
   name: string;
 }
 
-/** What stands in the catalog before the statement runs. */
-export async function indexIntent(client: Client, statement: Statement): Promise<IndexIntent> {
+/** Reads the catalog before a CREATE INDEX CONCURRENTLY. With IF NOT EXISTS, an invalid one is refused. */
+export async function prepareIndexBuild(
+  client: Client,
+  statement: Statement,
+): Promise<IndexIntent> {
   const { idxname, relation, if_not_exists } = statement.node as {
     idxname?: string;
     relation: RangeVar;
@@ -36,36 +36,39 @@ export async function indexIntent(client: Client, statement: Statement): Promise
   ]);
   const table: number = rows[0].oid ?? 0;
   const found = await findIndex(client, { table, name, existed: false });
-  if (found && !found.valid && if_not_exists && relation.inh) {
-    throw refused(
-      `index ${found.name} exists and is invalid${found.building ? ", somebody is building it" : ""}; IF NOT EXISTS would pass it over as if it were there. Drop it first: DROP INDEX CONCURRENTLY ${found.name}`,
-    );
-  }
+  if (found && if_not_exists && relation.inh) assertUsable(found);
   return { table, name, existed: Boolean(found) };
 }
 
-/** A kill may have come before, during or after the build. */
-export async function fateOfIndex(client: Client, intent: IndexIntent): Promise<Fate> {
+/** S7: IF NOT EXISTS over an invalid index would report success. */
+function assertUsable({ valid, building, name }: FoundIndex): void {
+  if (valid) return;
+  const builder = building ? ", and another session is building it" : "";
+  throw refused(
+    `index ${name} exists and is invalid${builder}; IF NOT EXISTS would skip it and report success. Drop it first: DROP INDEX CONCURRENTLY ${name}`,
+  );
+}
+
+/** The kill may have happened before, during or after the build. */
+export async function findIndexOutcome(client: Client, intent: IndexIntent): Promise<Outcome> {
   const found = await findIndex(client, intent);
   if (intent.existed) return "again";
   if (!found) return intent.name || intent.oid ? "again" : "unclear";
   if (found.building) return "unclear";
   if (found.valid) return "done";
-  // Only what our own attempt was seen to build: another session's failed build looks the same.
-  if (found.oid !== intent.oid) return "unclear";
-  await dropIndex(client, found);
-  return "again";
+  // Only an index whose oid we recorded is ours: a failed build of another session looks the same.
+  return found.oid === intent.oid ? "half-built" : "unclear";
 }
 
-/** After our statement failed in front of us, an invalid index that was not there before is its. */
-export async function clearFailedBuild(client: Client, intent: IndexIntent): Promise<void> {
+/** Drops the invalid index of our failed statement: one that did not exist before it. */
+export async function dropFailedBuild(client: Client, intent: IndexIntent): Promise<void> {
   if (intent.existed) return;
   const found = await findIndex(client, intent);
   if (found && !found.valid && !found.building) await dropIndex(client, found);
 }
 
-/** On `ONLY` a partitioned table an index is invalid by design, until its partitions have theirs. */
-export async function assertValid(
+/** An index on `ONLY` a partitioned table is invalid until its partitions have theirs, so it is not checked. */
+export async function assertIndexValid(
   client: Client,
   intent: IndexIntent,
   statement: Statement,
@@ -73,7 +76,7 @@ export async function assertValid(
   const found = await findIndex(client, intent);
   const { inh } = statement.node.relation as RangeVar;
   if (found && !found.valid && inh) {
-    throw new ExpectedError(ExitCode.pending, `index ${found.name} was built and is not valid`);
+    throw new ExpectedError(ExitCode.pending, `index ${found.name} was built, but it is not valid`);
   }
 }
 

@@ -2,15 +2,22 @@ import { createHash } from "node:crypto";
 
 export type Direction = "up" | "down";
 
-/** What the history remembers of a file that does not run in one transaction. */
+/** The recorded progress of a file that does not run in one transaction. */
 export interface Progress {
   direction: Direction;
-  /** SHA-256 of the units that are done: those may not be edited before the rest runs. */
+  /** SHA-256 of the finished units. They may not be edited before the rest has run. */
   doneHash: string;
-  /** A statement that was about to run; whether it did is not known from here. */
+  /** The next statement, recorded before it starts. It may or may not have run. */
   intent?: Intent;
 }
 
+/**
+ * What the catalog shows of a recorded statement. `again`: it must run again. `half-built`: its index is
+ * invalid and must be dropped first. `half-detached`: the detach must be finalized.
+ */
+export type Outcome = "again" | "done" | "unclear" | "half-built" | "half-detached";
+
+/** A statement that cannot run in a transaction, recorded before it starts. */
 export interface Intent {
   kind: "catalog" | "unknowable";
   since: string;
@@ -20,19 +27,19 @@ export interface Intent {
 export interface IndexIntent {
   table: number;
   name: string | null;
-  /** An index of that name stood there before us. */
+  /** An index of that name existed before our statement. */
   existed: boolean;
-  /** The index that our statement was seen to build. */
+  /** Oid of the index that our statement was building. */
   oid?: number;
 }
 
-/** SHA-256 of the first none, one, two, ... of `texts`, joined by NUL; each is hashed once. */
-export function hashesOfHeads(texts: string[]): string[] {
+/** SHA-256 of each prefix of `texts` (0, 1, 2, ... of them), joined by NUL. */
+export function hashPrefixes(texts: string[]): string[] {
   const hash = createHash("sha256");
-  const heads = [hash.copy().digest("hex")];
+  const prefixes = [hash.copy().digest("hex")];
   texts.forEach((text, i) => {
     hash.update(i > 0 ? `\0${text}` : text);
-    heads.push(hash.copy().digest("hex"));
+    prefixes.push(hash.copy().digest("hex"));
   });
-  return heads;
+  return prefixes;
 }

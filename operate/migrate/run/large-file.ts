@@ -5,10 +5,10 @@ import { mistake } from "../../error.ts";
 import { type Piece, StatementScanner } from "../../statement-scanner.ts";
 import { runScript, ScriptError } from "../files/script.ts";
 import type { Part } from "../files/source.ts";
-import { type Runner, setRole } from "../session/runner.ts";
-import { watched } from "../session/watch.ts";
+import { buildSetRole, type Runner } from "../session/runner.ts";
+import { withWatcher } from "../session/watch.ts";
 import { explainSqlError } from "../sql/sql-error.ts";
-import { cleanStart } from "./transaction.ts";
+import { buildCleanStart } from "./transaction.ts";
 
 const PIECE = 1024 * 1024;
 const BATCH = 256 * 1024;
@@ -17,8 +17,8 @@ const FORBIDDEN =
   /(?:begin|start|commit|end|rollback|abort|prepare)\b(?!\s+(?:atomic|to\b))|\\\S+/iy;
 const DOWN = /^--[ \t]*migrate:down\b/m;
 
-/** One transaction, as for a small file, sent in batches of whole statements. */
-export async function runLarge(
+/** Runs the file in one transaction, like a small file, but sends it in batches of complete statements. */
+export async function runLargeFile(
   runner: Runner,
   part: Part,
   record: (statements: number) => string,
@@ -27,17 +27,17 @@ export async function runLarge(
   const deadline = Date.now() + runner.lockWaitMs;
   for (;;) {
     try {
-      await client.query(["begin", ...cleanStart(client, settings, part)].join(";\n"));
-      const count = await watched(settings, client, { note }, () => sendAll(runner, part));
+      await client.query(["begin", ...buildCleanStart(client, settings, part)].join(";\n"));
+      const count = await withWatcher(settings, client, { note }, () => sendAll(runner, part));
       await client.query(
-        ["reset role", ...setRole(client, settings), record(count), "commit"].join(";\n"),
+        ["reset role", ...buildSetRole(client, settings), record(count), "commit"].join(";\n"),
       );
       return count;
     } catch (error) {
       await client.query("rollback").catch(() => {});
       const cause = (error as Error).cause;
       if (!isRetryable(cause) || Date.now() >= deadline) throw error;
-      note(`  ${(cause as Error).message}; trying again from the start of the file`);
+      note(`  ${(cause as Error).message}; trying again from the beginning of the file`);
       await sleep(100 + Math.random() * 900);
     }
   }
@@ -45,24 +45,24 @@ export async function runLarge(
 
 async function sendAll({ client }: Runner, part: Part): Promise<number> {
   let count = 0;
-  for (const batch of batches(part.path)) {
+  for (const batch of readBatches(part.path)) {
     try {
       count += await runScript(client, batch.sql);
     } catch (error) {
       if (!(error instanceof ScriptError)) throw error;
       const piece = { ...part, sql: batch.sql, firstLine: batch.line };
       const sent = { part: piece, text: batch.sql, offset: 0, completed: error.completed };
-      throw await explainSqlError(error.error, sent, "nothing of it was kept");
+      throw await explainSqlError(error.error, sent, "the file was rolled back completely");
     }
   }
   return count;
 }
 
-function* batches(path: string): Generator<{ sql: string; line: number }> {
+function* readBatches(path: string): Generator<{ sql: string; line: number }> {
   let [sql, line, next] = ["", 1, 1];
-  for (const statement of statements(path)) {
+  for (const statement of readStatements(path)) {
     const { text } = statement;
-    refuseForbidden(path, next, statement);
+    assertAllowed(path, next, statement);
     if (sql === "") line = next;
     sql += text;
     for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) next++;
@@ -73,19 +73,19 @@ function* batches(path: string): Generator<{ sql: string; line: number }> {
   if (sql !== "") yield { sql, line };
 }
 
-function refuseForbidden(path: string, line: number, { text, words }: Piece): void {
+function assertAllowed(path: string, line: number, { text, words }: Piece): void {
   FORBIDDEN.lastIndex = words;
   const word = FORBIDDEN.exec(text)?.[0];
   if (!word) return;
   throw mistake(
-    `${path}, in the statement after line ${line}: "${word}" has no place in a file of this size; the file is one transaction as it is`,
+    `${path}, in the statement after line ${line}: "${word}" is not allowed in a file of more than 8 MB; the whole file is one transaction`,
   );
 }
 
-/** Up to the down part, if there is one. */
-function* statements(path: string): Generator<Piece> {
+/** The statements before the down part. */
+function* readStatements(path: string): Generator<Piece> {
   const scanner = new StatementScanner();
-  for (const statement of scanned(path, scanner)) {
+  for (const statement of scanFile(path, scanner)) {
     const down = DOWN.exec(statement.text)?.index;
     if (down === undefined) yield statement;
     else {
@@ -96,12 +96,12 @@ function* statements(path: string): Generator<Piece> {
   }
 }
 
-function* scanned(path: string, scanner: StatementScanner): Generator<Piece> {
-  for (const text of pieces(path)) yield* scanner.push(text);
+function* scanFile(path: string, scanner: StatementScanner): Generator<Piece> {
+  for (const text of readPieces(path)) yield* scanner.push(text);
   yield* scanner.push("", true);
 }
 
-function* pieces(path: string): Generator<string> {
+function* readPieces(path: string): Generator<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   const file = openSync(path, "r");
   const buffer = Buffer.alloc(PIECE);

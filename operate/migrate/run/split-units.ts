@@ -1,10 +1,10 @@
 import { mistake } from "../../error.ts";
 import type { Part } from "../files/source.ts";
-import { where } from "../history/inspect.ts";
-import { kindOf, type StatementKind } from "../sql/statement-kind.ts";
+import { formatPlace } from "../history/inspect-part.ts";
+import { classifyStatement, type StatementKind } from "../sql/statement-kind.ts";
 import { type Statement, splitStatements } from "../sql/statements.ts";
 
-/** What runs and is recorded together: one statement, or those between BEGIN and COMMIT. */
+/** The statements that run and are recorded together: one, or those between BEGIN and COMMIT. */
 export interface Unit {
   kind: StatementKind;
   sql: string;
@@ -18,29 +18,34 @@ export async function splitUnits(part: Part): Promise<Unit[]> {
   const units: Unit[] = [];
   let open: Statement | undefined;
   for (const statement of await splitStatements(part.sql)) {
-    const kind = kindOf(statement);
-    const line = () => where(part, statement.start);
+    const kind = classifyStatement(statement);
+    const line = () => formatPlace(part, statement.start);
     if (isTemporary(statement)) {
       throw mistake(
-        `${line()}: a temporary table is gone when the file is resumed; use a real one, and drop it at the end`,
+        `${line()}: a temporary table does not exist when the file is resumed; use a normal table and drop it at the end`,
       );
     }
     if (kind === "rollback" || (kind === "commit" && !open) || (kind === "begin" && open)) {
-      throw mistake(`${line()}: "${statement.text}" has no place here`);
+      throw mistake(
+        `${line()}: "${statement.text}" is not allowed here; a BEGIN needs its COMMIT, and nothing else ends a transaction`,
+      );
     }
     if (kind === "begin") open = statement;
     else if (kind === "commit" && open) {
-      units.push(bracket(part, open, statement));
+      units.push(buildBlock(part, open, statement));
       open = undefined;
     } else if (!open) {
       units.push({ kind, sql: statement.text, start: statement.start, statement });
     }
   }
-  if (open) throw mistake(`${where(part, open.start)}: BEGIN without its COMMIT`);
+  if (open)
+    throw mistake(
+      `${formatPlace(part, open.start)}: BEGIN without its COMMIT; add the COMMIT, or remove the BEGIN`,
+    );
   return units;
 }
 
-function bracket(part: Part, open: Statement, close: Statement): Unit {
+function buildBlock(part: Part, open: Statement, close: Statement): Unit {
   const start = open.end + 1;
   const sql = part.sql.slice(start, close.start);
   return { kind: "transactional", sql, start, statement: open };

@@ -1,13 +1,14 @@
 import { mistake } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
-import { findFiles } from "../files/files.ts";
-import { readHistory, recordRow } from "../history/history.ts";
-import { type RunOptions, setRole, withRunner } from "../session/runner.ts";
+import { findFiles } from "../files/find-files.ts";
+import { readHistory } from "../history/history.ts";
+import { buildRecordSql } from "../history/history-sql.ts";
+import { buildSetRole, type RunOptions, withRunner } from "../session/runner.ts";
 
 export interface StampOptions extends RunOptions {
-  /** That version alone: accepts an edited file as it is. */
+  /** Record only this version. An edited file is accepted as it is. */
   only?: boolean;
-  /** Takes it out of the history: it counts as never applied. */
+  /** Remove the version from the history: it counts as never applied. */
   forget?: boolean;
 }
 
@@ -17,7 +18,7 @@ export interface StampResult {
   forgotten: string[];
 }
 
-/** Says what is applied without running anything: `head`, `base`, or a version. */
+/** Records files as applied without running them: up to a version, `head` (all) or `base` (none). */
 export async function stamp(
   settings: Settings,
   version: string,
@@ -28,18 +29,18 @@ export async function stamp(
   return withRunner(settings, "migrate stamp", options, async (runner) => {
     const { client, toolVersion } = runner;
     const { rows } = await readHistory(client);
-    const end = endOf(version);
+    const end = findEnd(version);
     const chosen = options.forget
       ? []
       : options.only
         ? files.filter((file) => file.version === version)
         : versioned.slice(0, end);
-    const counted = new Set(chosen.map((file) => file.version));
-    // As with other tools, what lies behind the stamped version is pending again.
+    const stamped = new Set(chosen.map((file) => file.version));
+    // As with other tools, files after the stamped version are pending again.
     const forgotten = [...rows.values()]
       .filter((row) => row.state !== "undone" && !row.repeatable)
       .map((row) => row.version)
-      .filter((row) => (options.forget ? row === version : !options.only && !counted.has(row)));
+      .filter((row) => (options.forget ? row === version : !options.only && !stamped.has(row)));
     const recorded = chosen.filter((file) => {
       const row = rows.get(file.version);
       return row?.state !== "applied" || row.checksumRaw !== file.raw;
@@ -47,9 +48,9 @@ export async function stamp(
     await client.query(
       [
         "begin",
-        ...setRole(client, settings),
+        ...buildSetRole(client, settings),
         ...recorded.map((file) =>
-          recordRow(client, file, "stamp", toolVersion, { action: "stamp", to: version }),
+          buildRecordSql(client, file, "stamp", toolVersion, { action: "stamp", to: version }),
         ),
         ...forgotten.map(
           (row) =>
@@ -64,7 +65,7 @@ export async function stamp(
       forgotten,
     };
 
-    function endOf(to: string): number {
+    function findEnd(to: string): number {
       if (to === "head") return versioned.length;
       if (to === "base") return 0;
       if (options.forget && rows.has(to)) return 0;

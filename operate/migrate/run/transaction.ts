@@ -4,41 +4,41 @@ import { isRetryable, LOCK_NOT_AVAILABLE } from "../../connect/sqlstate.ts";
 import type { Settings } from "../../settings.ts";
 import { runScript, ScriptError } from "../files/script.ts";
 import type { Part } from "../files/source.ts";
-import { type Runner, setRole } from "../session/runner.ts";
-import { watched } from "../session/watch.ts";
+import { buildSetRole, type Runner } from "../session/runner.ts";
+import { withWatcher } from "../session/watch.ts";
 import { explainSqlError } from "../sql/sql-error.ts";
 
-/** Short, so that nobody queues behind an ALTER TABLE that itself waits for a long transaction. */
+/** Short: other sessions queue behind an ALTER TABLE that waits for a long transaction (S7). */
 export const LOCK_TIMEOUT = "1s";
 
-/** A part's SQL, or one statement of it, with our own statements around. */
-export interface Wrapped {
+/** A part's SQL or one statement of it, with our statements before and after. */
+export interface TransactionScript {
   part: Part;
   before: string[];
   sql: string;
   /** Where `sql` begins in the part. */
   start: number;
   after: string[];
-  /** What remains when it fails: told with the error. */
-  kept?: string;
+  /** The last line of the error when it fails: what stays in the database. */
+  consequence?: string;
 }
 
 /**
- * Everything in one message: one round trip and one commit, and the record is committed by the very
- * transaction that changes the schema. Locks are tried for again and again, each time from the start.
- * Returns the number of statements that were not ours.
+ * Sends everything in one message: one round trip and one commit. The record commits in the same
+ * transaction that changes the schema. If a lock is not free, the whole transaction is tried again.
+ * Returns the number of the file's own statements.
  */
-export async function runInTransaction(runner: Runner, wrapped: Wrapped): Promise<number> {
+export async function runInTransaction(runner: Runner, script: TransactionScript): Promise<number> {
   const { client, settings, note } = runner;
   const deadline = Date.now() + runner.lockWaitMs;
   for (;;) {
-    const { text, offset } = textOf(wrapped);
+    const { text, offset } = buildText(script);
     try {
-      return await watched(settings, client, { note }, async (seen) => {
+      return await withWatcher(settings, client, { note }, async (observed) => {
         try {
-          return (await runScript(client, text)) - wrapped.before.length - wrapped.after.length - 2;
+          return (await runScript(client, text)) - script.before.length - script.after.length - 2;
         } catch (error) {
-          (error as ScriptError).blockers = seen.blockers;
+          (error as ScriptError).blockers = observed.blockers;
           throw error;
         }
       });
@@ -47,44 +47,49 @@ export async function runInTransaction(runner: Runner, wrapped: Wrapped): Promis
       const { error, completed, blockers } = failure;
       await client.query("rollback").catch(() => {});
       if (isRetryable(error) && Date.now() < deadline) {
-        note(`  ${error.message}${heldBy(blockers)}; trying again`);
+        note(`  ${error.message}${describeBlockers(blockers)}; trying again`);
         await sleep(100 + Math.random() * 900);
         continue;
       }
       const sent = {
-        part: wrapped.part,
+        part: script.part,
         text,
-        offset: offset - wrapped.start,
-        ...(wrapped.start > 0
-          ? { at: wrapped.start }
-          : { completed: completed - wrapped.before.length - 1 }),
+        offset: offset - script.start,
+        ...(script.start > 0
+          ? { at: script.start }
+          : { completed: completed - script.before.length - 1 }),
       };
-      const held = heldBy(error.code === LOCK_NOT_AVAILABLE ? blockers : []);
+      const holders = describeBlockers(error.code === LOCK_NOT_AVAILABLE ? blockers : []);
       throw await explainSqlError(
         error,
         sent,
-        `${wrapped.kept ?? "nothing of it was kept"}${held}`,
+        `${script.consequence ?? "the file was rolled back completely"}${holders}`,
       );
     }
   }
 }
 
-const heldBy = (blockers: string[]) =>
+const describeBlockers = (blockers: string[]) =>
   blockers.length > 0 ? `; held by ${blockers.join("; ")}` : "";
 
-function textOf({ before, sql, after }: Wrapped): { text: string; offset: number } {
+function buildText({ before, sql, after }: TransactionScript): { text: string; offset: number } {
   const prefix = `begin;\n${before.map((line) => `${line};\n`).join("")}`;
-  // The line break ends a comment on the last line of the file.
+  // The line break ends a comment in the last line of the file.
   const suffix = `\n;${after.map((line) => `${line};\n`).join("")}commit;`;
   return { text: prefix + sql + suffix, offset: prefix.length };
 }
 
-/** What files SET must not reach the next one: a dump sets an empty search_path for its session. */
-export function cleanStart(client: Client, settings: Settings, part: Part): string[] {
-  return ["reset all", "reset role", ...timeouts(client, part), ...setRole(client, settings)];
+/** Undoes what earlier files SET. A dump, for example, sets an empty search_path for the session. */
+export function buildCleanStart(client: Client, settings: Settings, part: Part): string[] {
+  return [
+    "reset all",
+    "reset role",
+    ...buildTimeouts(client, part),
+    ...buildSetRole(client, settings),
+  ];
 }
 
-export function timeouts(client: Client, { directives }: Part): string[] {
+export function buildTimeouts(client: Client, { directives }: Part): string[] {
   const { lockTimeout = LOCK_TIMEOUT, statementTimeout = "0" } = directives;
   return [
     `set local lock_timeout = ${client.escapeLiteral(lockTimeout)}`,

@@ -4,8 +4,8 @@ import { withSession } from "../../connect/session.ts";
 import { mistake } from "../../error.ts";
 import { withScratchDatabase, withSettingsFromAddress } from "../../scratch/scratch-database.ts";
 import type { Settings } from "../../settings.ts";
-import { createMigration, type NewMigration } from "../files/new.ts";
-import { review } from "../files/review.ts";
+import { createMigration, type NewMigration } from "../files/create-migration.ts";
+import { renderReview } from "../files/review.ts";
 import { differences } from "./find-drift.ts";
 import { readNeeds, replay } from "./replay.ts";
 import type { SchemaObject } from "./schema-object.ts";
@@ -38,7 +38,7 @@ export async function createFromSchema(
       if (done.length === 0 && left.length === 0) {
         throw mistake("the files make that schema already; there is nothing to write");
       }
-      const up = `${review(done, left)}\n${done.join("\n\n")}\n`;
+      const up = `${renderReview(done, left)}\n${done.join("\n\n")}\n`;
       return { ...createMigration(settings, name, { up, down: `${back.join("\n\n")}\n` }), left };
     }),
   );

@@ -3,7 +3,7 @@ import { withSession } from "../../connect/session.ts";
 import { type ScratchRequirements, withScratchDatabase } from "../../scratch/scratch-database.ts";
 import type { Settings } from "../../settings.ts";
 import { readHistory } from "../history/history.ts";
-import { up } from "../run/up.ts";
+import { applyPending } from "../run/apply-pending.ts";
 import type { SchemaObject } from "./schema-object.ts";
 import { readSchema } from "./snapshot.ts";
 
@@ -15,7 +15,11 @@ export async function replay<T>(
 ): Promise<T> {
   const needs = await withSession(live, { purpose: "migrate verify" }, readNeeds);
   return withScratchDatabase(live, needs, async (scratch) => {
-    await up(scratch, { toolVersion: "scratch", outOfOrder: "apply", ...(only && { only }) });
+    await applyPending(scratch, {
+      toolVersion: "scratch",
+      outOfOrder: "apply",
+      ...(only && { only }),
+    });
     const objects = await withSession(scratch, { purpose: "migrate verify" }, (client) =>
       readSchema(client),
     );

@@ -1,9 +1,9 @@
 import type { Runner } from "./runner.ts";
 
-/** What a CONCURRENTLY will wait for, told before it waits. */
-export async function tellOldTransactions({ client, settings, note }: Runner): Promise<void> {
+/** Reports the transactions that a CONCURRENTLY is going to wait for (S7). */
+export async function reportOldTransactions({ client, settings, note }: Runner): Promise<void> {
   if (settings.engine === "embedded") return;
-  // Whose state a plain role may not see still shows that it is in a transaction by its locks.
+  // A plain role may not see the state of other roles, but their locks show an open transaction.
   const { rows } = await client.query(`
     select format('pid %s (%s%s%s)', pid, usename, ', ' || nullif(application_name, ''),
       ', ' || state || ' for ' || date_trunc('second', now() - xact_start)) as who

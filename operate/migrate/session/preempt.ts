@@ -9,8 +9,8 @@ import type { Settings } from "../../settings.ts";
 const [HIGH, LOW] = OPERATION_LOCK;
 
 /**
- * The sessions of a dump that has the operation lock: `pg_dump`, and the one whose snapshot it reads.
- * Not that with the lock: the dump lets go of it by itself, once it has cleaned up.
+ * Ends the sessions of a dump that holds the operation lock: `pg_dump`, and the session that exported
+ * its snapshot. The session with the lock stays: the dump releases the lock after it has cleaned up.
  */
 const END_DUMP = `
 with holder as (
@@ -21,13 +21,13 @@ with holder as (
 select pg_terminate_backend(a.pid) from pg_stat_activity a, holder
 where a.application_name in ('pgstead backup', 'pgstead backup snapshot') and a.pid <> holder.pid`;
 
-/** S11: ends the dump that a migration would wait for, and nobody else. */
+/** S11: ends the dump that a migration waits for, and no other operation. */
 export async function endDump(settings: Settings, note: (line: string) => void): Promise<void> {
   const ended =
     settings.engine === "embedded"
       ? endProcess(settings)
       : await endSessions(asSuperuser(settings));
-  if (ended) note("ending that dump, as --preempt says; what it wrote is removed");
+  if (ended) note("--preempt ends that dump; its files are removed");
 }
 
 async function endSessions(settings: Settings): Promise<boolean> {
@@ -38,7 +38,7 @@ async function endSessions(settings: Settings): Promise<boolean> {
     } catch (error) {
       if (!isPermissionDenied(error)) throw error;
       throw refused(
-        `role "${settings.database.user}" may not end the dump: ${(error as Error).message}; wait for it, or run this in the stack's agent container, which reaches the superuser`,
+        `role "${settings.database.user}" may not end the dump: ${(error as Error).message}; wait for it, or run this in the stack's agent container, which can connect as the superuser`,
         error,
       );
     }

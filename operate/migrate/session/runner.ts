@@ -9,21 +9,21 @@ import { withSession } from "../../connect/session.ts";
 import { NO_ACTIVE_TRANSACTION } from "../../connect/sqlstate.ts";
 import type { Settings } from "../../settings.ts";
 import { readHistory } from "../history/history.ts";
-import { bootstrapHistory } from "../history/history-table.ts";
+import { upgradeHistory } from "../history/history-table.ts";
 import { endDump } from "./preempt.ts";
 
 export interface RunOptions {
   toolVersion: string;
-  /** How long to wait for another operation. */
+  /** Longest time to wait for another operation. */
   waitMs?: number;
-  /** How long to go on trying for a lock that others hold. */
+  /** Longest time to retry when other sessions hold a lock. */
   lockWaitMs?: number;
-  /** Ends a dump that it would wait for. */
+  /** End a dump instead of waiting for it. */
   preempt?: boolean;
   note?: (line: string) => void;
 }
 
-/** What every step of a run needs. */
+/** The session and options that every step of a run needs. */
 export interface Runner {
   client: Client;
   settings: Settings;
@@ -36,9 +36,9 @@ export const DEFAULT_WAIT_S = 600;
 export const DEFAULT_LOCK_WAIT_S = 60;
 
 /**
- * The session that migrations run in, with an up-to-date history. Beside the server's operation lock
- * it holds one of its own: should the other connection break, or this process be killed while the
- * server goes on with its last statement, a second runner still finds this one at work.
+ * Opens the session for migrations and updates the history's layout. The session holds a second lock
+ * besides the operation lock. If the connection with the operation lock breaks, or this process is
+ * killed while the server still runs a statement, a second runner waits for this lock.
  */
 export async function withRunner<T>(
   settings: Settings,
@@ -54,13 +54,13 @@ export async function withRunner<T>(
     // Scripts are cancelled; what cleans up after one of them is not.
     withSession(settings, { purpose, cancelsItself: true }, async (client) => {
       client.on("notice", ({ severity, code, message }) => {
-        // Our own ROLLBACK after an error that had ended the transaction already; files have none.
+        // Caused by our ROLLBACK after the transaction had already ended. Files cannot cause it.
         if (code === NO_ACTIVE_TRANSACTION) return;
         if (severity === "WARNING") note(`  warning: ${message}`);
       });
       if (settings.engine !== "embedded") {
         await waitUntilFree(lock, () => tryAdvisoryLock(client, [OPERATION_LOCK[0], 2]));
-        await endWhenAbandoned(client);
+        await enableConnectionCheck(client);
       }
       const runner = { client, settings, toolVersion, lockWaitMs, note };
       await prepareHistory(runner);
@@ -69,16 +69,16 @@ export async function withRunner<T>(
   );
 }
 
-/** Without it a server goes on for hours with the statement of a process that was killed. */
-async function endWhenAbandoned(client: Client): Promise<void> {
+/** Without it the server may run the statement of a killed process for hours. */
+async function enableConnectionCheck(client: Client): Promise<void> {
   await client.query("set client_connection_check_interval = '2s'").catch(() => {});
 }
 
 async function prepareHistory({ client, settings }: Runner): Promise<void> {
   const { layout } = await readHistory(client);
-  await client.query(["begin", ...setRole(client, settings)].join(";"));
+  await client.query(["begin", ...buildSetRole(client, settings)].join(";"));
   try {
-    await bootstrapHistory(client, layout);
+    await upgradeHistory(client, layout);
     await client.query("commit");
   } catch (error) {
     await client.query("rollback").catch(() => {});
@@ -86,7 +86,11 @@ async function prepareHistory({ client, settings }: Runner): Promise<void> {
   }
 }
 
-/** Objects and the history belong to the owner, whoever logs in. */
-export function setRole(client: Client, { database: { owner } }: Settings, local = true): string[] {
+/** Objects and the history belong to the owner, not to the role that logs in. */
+export function buildSetRole(
+  client: Client,
+  { database: { owner } }: Settings,
+  local = true,
+): string[] {
   return owner ? [`set ${local ? "local " : ""}role ${client.escapeIdentifier(owner)}`] : [];
 }

@@ -2,78 +2,78 @@ import type { Client } from "pg";
 import { withSession } from "../../connect/session.ts";
 import type { Settings } from "../../settings.ts";
 
-export interface Seen {
-  /** Who held the lock when last looked, ready to be shown. */
+export interface Observed {
+  /** Descriptions of the sessions that held the lock at the last query. */
   blockers: string[];
-  /** The index that a CREATE INDEX of ours is building. */
+  /** Oid of the index that our CREATE INDEX is building. */
   building?: number;
 }
 
 export interface Watcher {
   note?: (line: string) => void;
   onBuilding?: (client: Client, oid: number) => Promise<void>;
-  /** Look at once: an index of ours must be known before anything can kill us. */
+  /** Query at once and often, so that the oid of a new index is recorded before a possible kill. */
   eager?: boolean;
 }
 
-const FIRST_LOOK_MS = 600;
-const LOOK_EVERY_MS = 400;
-const TELL_EVERY_MS = 5_000;
+const FIRST_QUERY_MS = 600;
+const QUERY_EVERY_MS = 400;
+const REPORT_EVERY_MS = 5_000;
 
 /**
- * Looks at the running session from a second connection: who blocks it, and how far a long statement
- * has come. Opened only for what takes longer than a moment.
+ * Watches the running session from a second connection: which sessions block it, and the progress of a
+ * long statement. The connection is opened only if `run` takes longer than a moment.
  */
-export async function watched<T>(
+export async function withWatcher<T>(
   settings: Settings,
   client: Client,
   watcher: Watcher,
-  run: (seen: Seen) => Promise<T>,
+  run: (observed: Observed) => Promise<T>,
 ): Promise<T> {
-  const seen: Seen = { blockers: [] };
-  // PGlite has one session, so there is nobody to look and nobody to block.
-  if (settings.engine === "embedded") return run(seen);
+  const observed: Observed = { blockers: [] };
+  // PGlite has one session: a second one cannot watch it, and none can block it.
+  if (settings.engine === "embedded") return run(observed);
   const stop = new AbortController();
-  const watching = look(settings, pidOf(client), watcher, seen, stop.signal);
+  const watching = watchSession(settings, readBackendPid(client), watcher, observed, stop.signal);
   try {
-    return await run(seen);
+    return await run(observed);
   } finally {
     stop.abort();
     await watching.catch(() => {});
   }
 }
 
-const pidOf = (client: Client) => (client as unknown as { processID: number }).processID;
+const readBackendPid = (client: Client) => (client as unknown as { processID: number }).processID;
 
-async function look(
+async function watchSession(
   settings: Settings,
   pid: number,
   { note, onBuilding, eager }: Watcher,
-  seen: Seen,
+  observed: Observed,
   stop: AbortSignal,
 ): Promise<void> {
-  if (!eager) await pause(FIRST_LOOK_MS, stop);
+  if (!eager) await pause(FIRST_QUERY_MS, stop);
   if (stop.aborted) return;
   await withSession(settings, { purpose: "migrate watch" }, async (client) => {
-    let toldAt = Date.now();
-    let told = "";
+    let reportedAt = Date.now();
+    let reported = "";
     while (!stop.aborted) {
-      const { rows } = await client.query(LOOK, [pid]);
+      const { rows } = await client.query(WATCH_QUERY, [pid]);
       const [row] = rows;
       if (!row) return;
-      if (row.blockers.length > 0) seen.blockers = row.blockers;
-      if (row.building && row.building !== seen.building) {
-        seen.building = row.building;
+      if (row.blockers.length > 0) observed.blockers = row.blockers;
+      if (row.building && row.building !== observed.building) {
+        observed.building = row.building;
         await onBuilding?.(client, row.building);
       }
       const line = row.blockers.length > 0 ? `blocked by ${row.blockers.join("; ")}` : row.progress;
-      const due = Date.now() - toldAt > TELL_EVERY_MS;
-      if (line && line !== told && (row.blockers.length > 0 || due)) {
+      const isDue = Date.now() - reportedAt > REPORT_EVERY_MS;
+      if (line && line !== reported && (row.blockers.length > 0 || isDue)) {
         note?.(`  ${line}`);
-        told = line;
-        toldAt = Date.now();
+        reported = line;
+        reportedAt = Date.now();
       }
-      await pause(eager && !seen.building ? 20 : LOOK_EVERY_MS, stop);
+      await pause(eager && !observed.building ? 20 : QUERY_EVERY_MS, stop);
     }
   });
 }
@@ -90,7 +90,7 @@ function pause(ms: number, stop: AbortSignal): Promise<void> {
   });
 }
 
-const LOOK = `
+const WATCH_QUERY = `
 select
   (select coalesce(array_agg(format('pid %s (%s%s%s)%s', b.pid, b.usename,
       ', ' || nullif(b.application_name, ''),

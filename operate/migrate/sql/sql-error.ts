@@ -6,19 +6,19 @@ import {
   isServerTrouble,
 } from "../../connect/sqlstate.ts";
 import { ExitCode, ExpectedError } from "../../error.ts";
-import { nameOf } from "../files/files.ts";
+import { shortenPath } from "../files/find-files.ts";
 import type { Part } from "../files/source.ts";
 import { splitStatements } from "./statements.ts";
 
-/** What was sent for a part, and how far the server came with it. */
-export interface Sent {
+/** The SQL that was sent for a part, and how far the server executed it. */
+export interface SentSql {
   part: Part;
-  /** Index in the sent text at which the part's own SQL begins. */
+  /** Index in `text` where the part's own SQL begins. */
   offset: number;
   text: string;
-  /** Statements of the part that were done before the failing one; unknown when undefined. */
+  /** Statements of the part that ran before the failing one; undefined if unknown. */
   completed?: number;
-  /** Where the one statement begins that was sent, as an index into the part. */
+  /** If a single statement was sent: the index in the part where it begins. */
   at?: number;
 }
 
@@ -33,7 +33,7 @@ export interface Failure {
   context: string | null;
 }
 
-/** A failed migration, for people as text and for programs as `failure`. */
+/** A failed migration: the message is for people, `failure` for programs. */
 export class MigrationError extends ExpectedError {
   readonly failure: Failure;
 
@@ -43,14 +43,15 @@ export class MigrationError extends ExpectedError {
   }
 }
 
+/** `consequence` is the last line of the message: what stays in the database. */
 export async function explainSqlError(
   error: DatabaseError,
-  sent: Sent,
-  kept: string,
+  sent: SentSql,
+  consequence: string,
 ): Promise<MigrationError> {
   const { part } = sent;
-  const index = await locate(error, sent);
-  const place = index === undefined ? undefined : placeOf(part, index);
+  const index = await findErrorIndex(error, sent);
+  const place = index === undefined ? undefined : findPlace(part, index);
   const failure: Failure = {
     file: part.path,
     line: place?.line ?? null,
@@ -64,24 +65,24 @@ export async function explainSqlError(
   const at = place ? `:${place.line}:${place.column}` : "";
   const state = error.code ? ` (SQLSTATE ${error.code})` : "";
   const lines = [
-    `${nameOf(part.path)}${at}: ${error.message}${state}`,
-    ...(place ? ["", ...snippet(part.sql, index ?? 0, part.firstLine), ""] : []),
+    `${shortenPath(part.path)}${at}: ${error.message}${state}`,
+    ...(place ? ["", ...renderSnippet(part.sql, index ?? 0, part.firstLine), ""] : []),
     ...(error.detail ? [`detail: ${error.detail}`] : []),
     ...(error.hint ? [`hint: ${error.hint}`] : []),
     ...(error.where ? [`context: ${error.where.split("\n")[0]}`] : []),
-    kept,
+    consequence,
   ];
-  return new MigrationError(exitCodeOf(error), lines.join("\n"), failure, error);
+  return new MigrationError(chooseExitCode(error), lines.join("\n"), failure, error);
 }
 
-function exitCodeOf(error: DatabaseError): ExitCode {
-  const outside = [isPermissionDenied, isServerTrouble, isConnectionLost, isRetryable];
-  return outside.some((is) => is(error)) ? ExitCode.unreachable : ExitCode.mistake;
+function chooseExitCode(error: DatabaseError): ExitCode {
+  const notTheFile = [isPermissionDenied, isServerTrouble, isConnectionLost, isRetryable];
+  return notTheFile.some((matches) => matches(error)) ? ExitCode.unreachable : ExitCode.mistake;
 }
 
-async function locate(error: DatabaseError, sent: Sent): Promise<number | undefined> {
+async function findErrorIndex(error: DatabaseError, sent: SentSql): Promise<number | undefined> {
   if (error.position) {
-    const index = codePointIndex(sent.text, Number(error.position) - 1) - sent.offset;
+    const index = toStringIndex(sent.text, Number(error.position) - 1) - sent.offset;
     return index >= 0 && index <= sent.part.sql.length ? index : undefined;
   }
   if (sent.at !== undefined || sent.completed === undefined) return sent.at;
@@ -89,8 +90,8 @@ async function locate(error: DatabaseError, sent: Sent): Promise<number | undefi
   return statements[sent.completed]?.start;
 }
 
-/** The server counts characters, of which JavaScript stores some as two. */
-function codePointIndex(text: string, position: number): number {
+/** The server counts code points; some of them are two UTF-16 units in JavaScript. */
+function toStringIndex(text: string, position: number): number {
   let index = 0;
   for (let seen = 0; seen < position && index < text.length; seen++) {
     index += (text.codePointAt(index) ?? 0) > 0xffff ? 2 : 1;
@@ -98,7 +99,7 @@ function codePointIndex(text: string, position: number): number {
   return index;
 }
 
-function placeOf(part: Part, index: number) {
+function findPlace(part: Part, index: number) {
   const before = part.sql.slice(0, index).split("\n");
   return {
     line: part.firstLine + before.length - 1,
@@ -106,8 +107,8 @@ function placeOf(part: Part, index: number) {
   };
 }
 
-/** The line with the one before and after, and a caret under the place. */
-function snippet(sql: string, index: number, firstLine: number): string[] {
+/** The line of the error, the lines before and after it, and a caret under the column. */
+function renderSnippet(sql: string, index: number, firstLine: number): string[] {
   const lines = sql.split("\n").map((line) => line.replace(/\r$/, ""));
   const before = sql.slice(0, index).split("\n");
   const at = before.length - 1;

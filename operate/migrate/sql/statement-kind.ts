@@ -1,12 +1,12 @@
 import type { Statement } from "./statements.ts";
 
 /**
- * How a statement outside a transaction is recorded, and what a kill between it and its record means.
+ * How a statement of a no-transaction file is recorded, and how a resumed run treats it (S8).
  * - `transactional`: commits together with its record.
- * - `catalog`: cannot; whether it happened is read from the catalog, or running it again is harmless.
- * - `unknowable`: cannot, and nobody can tell; a person decides.
- * - `attempt`: runs in a transaction if it can (`CALL`, `DO`), else is unknowable.
- * - `setting`: changes the session only, so it is run again on resume.
+ * - `catalog`: cannot run in a transaction. The catalog shows whether it ran, or a second run is harmless.
+ * - `unknowable`: cannot run in a transaction, and nothing shows whether it ran. A person decides.
+ * - `attempt`: runs in a transaction if it can (`CALL`, `DO`), otherwise it is unknowable.
+ * - `setting`: changes only the session, so it runs again on resume.
  */
 export type StatementKind =
   | "transactional"
@@ -18,12 +18,12 @@ export type StatementKind =
   | "commit"
   | "rollback";
 
-export function kindOf({ type, node, text }: Statement): StatementKind {
+export function classifyStatement({ type, node, text }: Statement): StatementKind {
   switch (type) {
     case "VariableSetStmt":
       return "setting";
     case "TransactionStmt":
-      return transactionKind(String(node.kind));
+      return classifyTransactionStatement(String(node.kind));
     case "IndexStmt":
     case "DropStmt":
       return node.concurrent ? "catalog" : "transactional";
@@ -56,14 +56,14 @@ export function kindOf({ type, node, text }: Statement): StatementKind {
   }
 }
 
-/** Can never run in the one transaction a file has. */
-export const leavesTransaction = (kind: StatementKind) =>
+/** Cannot run inside the transaction of a file. */
+export const isNonTransactional = (kind: StatementKind) =>
   kind === "catalog" || kind === "unknowable";
 
-function transactionKind(kind: string): StatementKind {
+function classifyTransactionStatement(kind: string): StatementKind {
   if (/BEGIN|START/.test(kind)) return "begin";
   if (/COMMIT/.test(kind) && !/PREPARED/.test(kind)) return "commit";
-  // Savepoints nest inside; two-phase commit would take the transaction out of our hands.
+  // Savepoints are allowed inside. Two-phase commit is not: it would end the file's transaction.
   return /SAVEPOINT|RELEASE|ROLLBACK_TO/.test(kind) ? "transactional" : "rollback";
 }
 

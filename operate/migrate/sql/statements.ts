@@ -3,15 +3,15 @@ import { piecesOf } from "../../statement-scanner.ts";
 
 export interface Statement {
   text: string;
-  /** Index into the SQL that was split, past comments and blanks before the statement. */
+  /** Index in the whole SQL, after the comments and spaces before the statement. */
   start: number;
   end: number;
-  /** Postgres's own parse tree: `{ IndexStmt: {...} }`. */
+  /** The key of PostgreSQL's parse tree, such as `IndexStmt`; `node` is its value. */
   type: string;
   node: Record<string, unknown>;
 }
 
-/** Where the parser gave up. */
+/** A syntax error, and its index in the SQL. */
 export class ParseFailure extends Error {
   readonly index: number;
 
@@ -27,11 +27,11 @@ interface RawStatement {
   stmt_len?: number;
 }
 
-/** Splits with Postgres's parser: no other knows what `$$` or `BEGIN ATOMIC` hide. */
+/** Splits with PostgreSQL's parser, which knows the semicolons inside `$$` and `BEGIN ATOMIC`. */
 export async function splitStatements(sql: string): Promise<Statement[]> {
   const { loadModule, parseSync } = await import("libpg-query");
   await loadModule();
-  const toIndex = byteOffsets(sql);
+  const toIndex = createByteOffsetReader(sql);
   let stmts: RawStatement[];
   try {
     if (isBlank(sql)) return [];
@@ -47,17 +47,17 @@ export async function splitStatements(sql: string): Promise<Statement[]> {
     const [type = "", node = {}] = Object.entries(stmt ?? {})[0] ?? [];
     const from = toIndex(stmt_location);
     const end = stmt_len ? toIndex(stmt_location + stmt_len) : sql.length;
-    const start = from + leadingBlanks(sql.slice(from, end));
+    const start = from + countLeadingBlanks(sql.slice(from, end));
     return { text: sql.slice(start, end).trimEnd(), start, end, type, node };
   });
 }
 
-const leadingBlanks = (text: string) => piecesOf(text)[0]?.words ?? text.length;
+const countLeadingBlanks = (text: string) => piecesOf(text)[0]?.words ?? text.length;
 
-export const isBlank = (sql: string) => leadingBlanks(sql) === sql.length;
+export const isBlank = (sql: string) => countLeadingBlanks(sql) === sql.length;
 
-/** The parser counts bytes of UTF-8, JavaScript counts UTF-16 units. Asked in rising order, it counts once. */
-function byteOffsets(sql: string): (offset: number) => number {
+/** Converts byte offsets (UTF-8) of the parser to string indexes (UTF-16). Rising offsets cost one pass. */
+function createByteOffsetReader(sql: string): (offset: number) => number {
   const bytes = Buffer.from(sql);
   if (bytes.length === sql.length) return (offset) => offset;
   let [counted, index] = [0, 0];
@@ -71,17 +71,17 @@ function byteOffsets(sql: string): (offset: number) => number {
 
 const COPY_FROM_STDIN = /\bcopy\b[^;]*\bfrom\s+stdin\b[^;]*;/i;
 
-/** What the parser's message leaves unsaid when a file was written for psql. */
-export function explainFailure(sql: string, failure: ParseFailure, where: string): Error {
+/** Explains syntax that only psql understands. */
+export function explainParseFailure(sql: string, failure: ParseFailure, where: string): Error {
   const line = sql.slice(failure.index).split("\n", 1)[0] ?? "";
   const command = /^\\\S*/.exec(line)?.[0];
   if (command) {
-    return mistake(`${where}: "${command}" is a command of psql, not SQL; take it out`);
+    return mistake(`${where}: "${command}" is a command of psql, not SQL; remove it`);
   }
   const copy = COPY_FROM_STDIN.exec(sql);
   if (copy && copy.index < failure.index) {
     return mistake(
-      `${where}: data after COPY ... FROM stdin is read by psql only; write INSERTs (pg_dump --inserts does)`,
+      `${where}: only psql reads data after COPY ... FROM stdin; use INSERT instead (pg_dump --inserts writes it)`,
     );
   }
   return mistake(`${where}: ${failure.message}`);

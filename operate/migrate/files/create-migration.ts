@@ -2,38 +2,38 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { mistake } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
-import { findFiles, type MigrationFile } from "./files.ts";
+import { findFiles, type MigrationFile } from "./find-files.ts";
 
 export interface NewMigration {
   version: string;
-  /** The file to be written first, then that of the way back where the layout has one. */
+  /** The file to write, then its down file where the layout has one. */
   paths: string[];
 }
 
-export interface Contents {
+export interface MigrationContents {
   up: string;
   down: string;
 }
 
-const TODO = "-- migrate:todo write the SQL, then take this line out\n";
+const TODO = "-- migrate:todo write the SQL, then remove this line\n";
 
-/** A new file, named and laid out like the newest one of the folder. */
+/** Writes a new file with the numbering and layout of the newest one in the folder. */
 export function createMigration(
   settings: Settings,
   name: string,
-  contents: Contents = { up: `${TODO}\n`, down: "" },
+  contents: MigrationContents = { up: `${TODO}\n`, down: "" },
 ): NewMigration {
   const slug = name
     .trim()
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, "_")
     .replace(/^_|_$/g, "");
-  if (slug === "") throw mistake(`"${name}" leaves nothing for a file name; use letters`);
+  if (slug === "") throw mistake(`"${name}" has no letter or digit to make a file name of`);
   const { folder } = settings.migrations;
   mkdirSync(folder, { recursive: true });
   const files = findFiles(settings.migrations).filter(({ repeatable }) => !repeatable);
-  const version = nextVersion(files, slug, new Date());
-  const written = layOut(files.at(-1), folder, version, contents);
+  const version = chooseNextVersion(files, slug, new Date());
+  const written = planFiles(files.at(-1), folder, version, contents);
   for (const [path, text] of written) {
     if (existsSync(path)) throw mistake(`${path} exists already`);
     mkdirSync(dirname(path), { recursive: true });
@@ -42,11 +42,11 @@ export function createMigration(
   return { version, paths: written.map(([path]) => path) };
 }
 
-function layOut(
+function planFiles(
   newest: MigrationFile | undefined,
   folder: string,
   version: string,
-  { up, down }: Contents,
+  { up, down }: MigrationContents,
 ): [string, string][] {
   const like = newest ? basename(newest.path) : "";
   if (like.endsWith(".up.sql")) {
@@ -65,8 +65,12 @@ function layOut(
   return [[join(folder, `${version}.sql`), `${up}\n-- migrate:down\n${down && `\n${down}`}`]];
 }
 
-/** Numbers go on as they began; a time stays a time, to the same digit. */
-export function nextVersion(files: Pick<MigrationFile, "version">[], slug: string, now: Date) {
+/** Continues the numbering of the newest version: a number or a time, with the same number of digits. */
+export function chooseNextVersion(
+  files: Pick<MigrationFile, "version">[],
+  slug: string,
+  now: Date,
+) {
   const newest = files.at(-1)?.version;
   if (newest === undefined) return `0001_${slug}`;
   const time = now.toISOString().replace(/\D/g, "");
@@ -81,7 +85,7 @@ export function nextVersion(files: Pick<MigrationFile, "version">[], slug: strin
   const [, prefix = "", digits = ""] = numbered;
   if (digits.length >= 8) {
     const next = time.slice(0, Math.min(14, digits.length)).padEnd(digits.length, "0");
-    // A file of the same second, or of a clock ahead of this one.
+    // The newest file may be from the same second, or from a clock ahead of this one.
     const number = BigInt(next) > BigInt(digits) ? BigInt(next) : BigInt(digits) + 1n;
     return `${prefix}${number}_${slug}`;
   }

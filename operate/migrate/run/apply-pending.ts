@@ -1,89 +1,90 @@
 import { withSession } from "../../connect/session.ts";
 import { mistake } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
-import { findFiles, type MigrationFile } from "../files/files.ts";
+import { findFiles, type MigrationFile } from "../files/find-files.ts";
 import { readSource } from "../files/source.ts";
-import { type Compared, type Comparison, compare } from "../history/compare-files.ts";
+import { type ComparedFile, type Comparison, compareFiles } from "../history/compare-files.ts";
 import { readHistory } from "../history/history.ts";
-import { inspect } from "../history/inspect.ts";
+import { inspectPart } from "../history/inspect-part.ts";
 import { type RunOptions, withRunner } from "../session/runner.ts";
 import { type AppliedFile, applyFile } from "./apply.ts";
-import { assertNotHeld } from "./hold.ts";
+import { assertNoHold, releaseHold } from "./hold.ts";
 import type { Progress } from "./intent.ts";
-import type { Resolution } from "./no-transaction.ts";
-import { assertNothingAmiss, outOfOrder } from "./refusals.ts";
+import { assertFilesMatchHistory, assertNoLateFiles } from "./refusals.ts";
+import type { Resolution } from "./unit-run.ts";
 
 export type OutOfOrder = "refuse" | "apply" | "skip";
 
 export interface UpOptions extends RunOptions {
-  /** At most so many files. */
+  /** Largest number of files. */
   count?: number;
-  /** Up to and with this version. */
+  /** The last version to apply. */
   to?: string;
   outOfOrder?: OutOfOrder;
   resolution?: Resolution;
-  /** Goes on after a restore has put migrations on hold. */
+  /** Release the hold that a restore has set. */
   releaseHold?: boolean;
-  /** Leaves out the others as if they had no files. */
+  /** Ignore the files of all other versions. */
   only?: ReadonlySet<string>;
 }
 
 export interface UpResult {
   database: string;
   applied: AppliedFile[];
-  /** Left out because later files have been applied (`--out-of-order skip`). */
+  /** Skipped because later files are applied (`--out-of-order skip`). */
   skipped: string[];
-  /** Files that remain, because fewer were asked for. */
+  /** Files that remain, because `count` or `to` stopped before them. */
   pending: string[];
   schemaVersion: string | null;
 }
 
-/** Applies what is pending, one transaction a file. */
-export async function up(settings: Settings, given: UpOptions): Promise<UpResult> {
+/** Applies the pending files, each in one transaction. */
+export async function applyPending(settings: Settings, given: UpOptions): Promise<UpResult> {
   const options = { outOfOrder: settings.migrations.outOfOrder, ...given };
   const files = findFiles(settings.migrations).filter(
     ({ version }) => !options.only || options.only.has(version),
   );
-  // A look without the lock first: most runs have nothing to do, and need not wait for a dump.
-  const seen = await withSession(settings, { purpose: "migrate up" }, async (client) =>
-    choose(compare(files, await readHistory(client)), options),
+  // First without the lock: most runs have nothing to do and need not wait for a dump.
+  const planned = await withSession(settings, { purpose: "migrate up" }, async (client) =>
+    chooseFiles(compareFiles(files, await readHistory(client)), options),
   );
-  if (seen.chosen.length === 0) return result(settings, files, seen, []);
-  // All of them before the first: a mistake in the last file is no reason to stop half-way.
-  for (const { file } of seen.chosen) await inspect(readSource(file).up);
+  if (planned.chosen.length === 0) return buildResult(settings, files, planned, []);
+  // All files are checked before the first one runs, so that a mistake in the last one is found first.
+  for (const { file } of planned.chosen) await inspectPart(readSource(file).up);
   return withRunner(settings, "migrate up", options, async (runner) => {
-    const choice = choose(compare(files, await readHistory(runner.client)), options);
+    const choice = chooseFiles(compareFiles(files, await readHistory(runner.client)), options);
     const versions = choice.chosen.map(({ file }) => file.version);
-    await assertNotHeld(runner, versions, options.releaseHold ?? false);
+    if (!options.releaseHold) await assertNoHold(runner, versions);
+    else if (versions.length > 0) await releaseHold(runner);
     const applied: AppliedFile[] = [];
     for (const one of choice.chosen) {
       applied.push(await applyFile(runner, one, options));
     }
-    return result(settings, files, choice, applied);
+    return buildResult(settings, files, choice, applied);
   });
 }
 
 interface Choice {
   comparison: Comparison;
-  chosen: Compared[];
+  chosen: ComparedFile[];
   skipped: string[];
   left: string[];
 }
 
-function choose(comparison: Comparison, options: UpOptions): Choice {
-  assertNothingAmiss(comparison);
+function chooseFiles(comparison: Comparison, options: UpOptions): Choice {
+  assertFilesMatchHistory(comparison);
   const { outOfOrder: mode = "refuse" } = options;
   const late = comparison.files.filter(({ state }) => state === "out-of-order");
-  if (late.length > 0 && mode === "refuse") throw outOfOrder(late);
+  if (mode === "refuse") assertNoLateFiles(late);
   const wanted = comparison.files.filter(
     ({ state }) =>
       ["pending", "changed", "unfinished"].includes(state) ||
       (state === "out-of-order" && mode === "apply"),
   );
-  assertNoOpenDown(wanted);
+  assertNoUnfinishedDown(wanted);
   const versioned = wanted.filter(({ file }) => !file.repeatable);
-  const end = limit(versioned, comparison, options);
-  // Views and functions may need the newest tables, so they wait until all of those are there.
+  const end = countChosen(versioned, comparison, options);
+  // Repeatable files (views, functions) may need the newest tables, so they run after all others.
   const chosen = end < versioned.length ? versioned.slice(0, end) : wanted;
   return {
     comparison,
@@ -93,19 +94,23 @@ function choose(comparison: Comparison, options: UpOptions): Choice {
   };
 }
 
-function assertNoOpenDown(wanted: Compared[]): void {
-  const open = wanted.find(
+function assertNoUnfinishedDown(wanted: ComparedFile[]): void {
+  const unfinished = wanted.find(
     ({ row, state }) =>
       state === "unfinished" && (row?.progress as Progress | null)?.direction === "down",
   );
-  if (open) {
+  if (unfinished) {
     throw mistake(
-      `undoing ${open.file.version} has not come to its end; run "pgstead migrate down"`,
+      `${unfinished.file.version} is only partly undone; finish it with "pgstead migrate down"`,
     );
   }
 }
 
-function limit(pending: Compared[], { files }: Comparison, { count, to }: UpOptions): number {
+function countChosen(
+  pending: ComparedFile[],
+  { files }: Comparison,
+  { count, to }: UpOptions,
+): number {
   if (to === undefined) return count ?? pending.length;
   const all = files.filter(({ file }) => !file.repeatable).map(({ file }) => file.version);
   if (!all.includes(to)) {
@@ -115,7 +120,7 @@ function limit(pending: Compared[], { files }: Comparison, { count, to }: UpOpti
   return pending.filter(({ file }) => upTo.has(file.version)).length;
 }
 
-function result(
+function buildResult(
   settings: Settings,
   files: MigrationFile[],
   { comparison, skipped, left }: Choice,

@@ -2,57 +2,57 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { mistake } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
-import { type Checksums, checksums, checksumsOfFile } from "./checksum.ts";
+import { type Checksums, computeChecksums, computeFileChecksums } from "./checksum.ts";
 import { globToRegExp } from "./glob.ts";
 
 export interface MigrationFile extends Checksums {
-  /** File name without suffix, or the name of the folder that holds `up.sql`. */
+  /** File name without suffix, or the name of the folder with `up.sql`. */
   version: string;
-  /** Repeatable files run again whenever they change. */
+  /** A repeatable file runs again whenever it changes. */
   repeatable: boolean;
   path: string;
-  /** `N.down.sql` or `DIR/down.sql`; a down part inside the file is found when it is read. */
+  /** `N.down.sql` or `DIR/down.sql`. `readSource` finds a down part inside the file. */
   downPath?: string;
   size: number;
 }
 
-/** As people speak of it: `0001_a.sql`, `0002_b/up.sql`. */
-export function nameOf(path: string): string {
+/** The name for messages: `0001_a.sql`, `0002_b/up.sql`. */
+export function shortenPath(path: string): string {
   const name = basename(path);
   return /^(up|down|migration)\.sql$/.test(name) ? join(basename(dirname(path)), name) : name;
 }
 
 type Folder = Pick<Settings["migrations"], "folder" | "files">;
 
-/** Above this a file is never held as a whole, here or by the server's parser. */
-export const LARGE = 8 * 1024 * 1024;
+/** A larger file is read and sent in chunks, so that no process holds all of it. */
+export const LARGE_BYTES = 8 * 1024 * 1024;
 
 interface Found {
   version: string;
   path: string;
   downPath?: string;
-  /** `12_name.up.sql` is numbered by tools that do not pad, so 9 comes before 10. */
+  /** Of `12_name.up.sql`. Tools with this layout do not pad numbers, so 9 comes before 10. */
   number?: bigint;
-  /** Ordered by this instead: Diesel takes `2017-08-31-120000_a` for 20170831120000. */
+  /** Order by this instead of the version: Diesel reads `2017-08-31-120000_a` as 20170831120000. */
   key?: string;
 }
 
-/** The migrations of a folder in the order they run. Contents are hashed and let go of. */
+/** The migrations of a folder in the order in which they run, with checksums but without contents. */
 export function findFiles({ folder, files: pattern }: Folder): MigrationFile[] {
-  const found = [...layouts(folder, globToRegExp(pattern))];
-  refuseDuplicates(found);
-  found.sort(inOrder);
-  const files = found.map(measured);
+  const found = [...findInFolder(folder, globToRegExp(pattern))];
+  assertNoDuplicates(found);
+  found.sort(compareOrder);
+  const files = found.map(readMigrationFile);
   return [...files.filter((file) => !file.repeatable), ...files.filter((file) => file.repeatable)];
 }
 
-function* layouts(folder: string, wanted: RegExp): Generator<Found> {
+function* findInFolder(folder: string, wanted: RegExp): Generator<Found> {
   const entries = readFolder(folder).filter((entry) => wanted.test(entry.name));
   const names = new Set(entries.map((entry) => entry.name));
   for (const entry of entries) {
     const { name } = entry;
     if (name.startsWith(".")) continue;
-    if (entry.isDirectory()) yield* folderLayout(folder, name);
+    if (entry.isDirectory()) yield* findInSubfolder(folder, name);
     else if (name.endsWith(".up.sql")) {
       const version = name.slice(0, -".up.sql".length);
       const down = `${version}.down.sql`;
@@ -69,7 +69,7 @@ function* layouts(folder: string, wanted: RegExp): Generator<Found> {
   }
 }
 
-function* folderLayout(folder: string, name: string): Generator<Found> {
+function* findInSubfolder(folder: string, name: string): Generator<Found> {
   const inside = new Set(readFolder(join(folder, name)).map((entry) => entry.name));
   const up = ["up.sql", "migration.sql"].filter((file) => inside.has(file));
   if (up.length === 0) return;
@@ -79,12 +79,12 @@ function* folderLayout(folder: string, name: string): Generator<Found> {
   yield {
     version: name,
     path: join(folder, name, up[0] as string),
-    ...(up[0] === "up.sql" && { key: withoutDashes(name) }),
+    ...(up[0] === "up.sql" && { key: removeDashes(name) }),
     ...(inside.has("down.sql") && { downPath: join(folder, name, "down.sql") }),
   };
 }
 
-const withoutDashes = (name: string) =>
+const removeDashes = (name: string) =>
   name.replace(/^[\d-]+/, (stamp) => stamp.replaceAll("-", ""));
 
 function readFolder(folder: string) {
@@ -95,7 +95,7 @@ function readFolder(folder: string) {
   }
 }
 
-function refuseDuplicates(found: Found[]): void {
+function assertNoDuplicates(found: Found[]): void {
   const seen = new Map<string, string>();
   for (const { version, path } of found) {
     const first = seen.get(version);
@@ -104,8 +104,8 @@ function refuseDuplicates(found: Found[]): void {
   }
 }
 
-/** By code point, never by locale: the order must be the same on every machine. */
-function inOrder(a: Found, b: Found): number {
+/** Compares by code unit, not by locale, so that the order is the same on every machine. */
+function compareOrder(a: Found, b: Found): number {
   if (a.number !== undefined && b.number !== undefined && a.number !== b.number) {
     return a.number < b.number ? -1 : 1;
   }
@@ -114,7 +114,7 @@ function inOrder(a: Found, b: Found): number {
   return first < second ? -1 : 1;
 }
 
-function measured({ version, path, downPath }: Found): MigrationFile {
+function readMigrationFile({ version, path, downPath }: Found): MigrationFile {
   const size = statSync(path).size;
   return {
     version,
@@ -122,6 +122,6 @@ function measured({ version, path, downPath }: Found): MigrationFile {
     path,
     ...(downPath && { downPath }),
     size,
-    ...(size > LARGE ? checksumsOfFile(path) : checksums(readFileSync(path))),
+    ...(size > LARGE_BYTES ? computeFileChecksums(path) : computeChecksums(readFileSync(path))),
   };
 }

@@ -1,19 +1,19 @@
 import { withSession } from "../../connect/session.ts";
 import { ExitCode, ExpectedError } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
-import { findFiles } from "../files/files.ts";
-import { compare, type FileState } from "../history/compare-files.ts";
+import { findFiles } from "../files/find-files.ts";
+import { compareFiles, type FileState } from "../history/compare-files.ts";
 import { type History, readHistory } from "../history/history.ts";
 
 export interface ListedMigration {
   version: string;
-  /** Views and functions, run again when changed; they have no place in the order. */
+  /** Runs again whenever its file changes, after all others. Used for views and functions. */
   repeatable: boolean;
   state: FileState | "missing";
   appliedAt: string | null;
   durationMs: number | null;
   appliedBy: string | null;
-  /** How the row came to be: run from a file, stamped, or adopted from another tool. */
+  /** Why the row exists: run from a file, stamped, or adopted from another tool. */
   origin: string | null;
 }
 
@@ -21,18 +21,21 @@ export interface ListResult {
   database: string;
   schemaVersion: string | null;
   pending: number;
-  /** Edited, missing, unfinished or out of order: `up` would stop there. */
+  /** Edited, missing, unfinished or out of order: `up` stops at these. */
   amiss: number;
   migrations: ListedMigration[];
 }
 
 export interface ListOptions {
-  /** A database that cannot be asked counts as one that has nothing yet: for previews. */
+  /** For previews: a database that cannot be reached counts as empty. */
   allowUnreachable?: boolean;
 }
 
-/** What is applied and what is not, from one read of the history. */
-export async function list(settings: Settings, options: ListOptions = {}): Promise<ListResult> {
+/** Lists applied and pending migrations from one read of the history. */
+export async function listMigrations(
+  settings: Settings,
+  options: ListOptions = {},
+): Promise<ListResult> {
   const files = findFiles(settings.migrations);
   const history = await withSession(settings, { purpose: "migrate list" }, readHistory).catch(
     (error) => {
@@ -41,10 +44,10 @@ export async function list(settings: Settings, options: ListOptions = {}): Promi
       throw error;
     },
   );
-  const { files: compared, missing } = compare(files, history);
+  const { files: compared, missing } = compareFiles(files, history);
   const migrations: ListedMigration[] = [
-    ...compared.map(({ file, state, row }) => listed(file, state, row)),
-    ...missing.map(({ row }) => listed(row, "missing" as const, row)),
+    ...compared.map(({ file, state, row }) => describeMigration(file, state, row)),
+    ...missing.map(({ row }) => describeMigration(row, "missing" as const, row)),
   ];
   const count = (...states: ListedMigration["state"][]) =>
     migrations.filter(({ state }) => states.includes(state)).length;
@@ -58,7 +61,7 @@ export async function list(settings: Settings, options: ListOptions = {}): Promi
   };
 }
 
-function listed(
+function describeMigration(
   { version, repeatable }: { version: string; repeatable: boolean },
   state: ListedMigration["state"],
   row?: { finishedAt: string | null; durationMs: number | null; appliedBy: string; origin: string },

@@ -1,0 +1,119 @@
+import { mistake } from "../../error.ts";
+import { countStatements, type Piece, piecesOf } from "../../statement-scanner.ts";
+import { findLineNumber, type Part } from "../files/source.ts";
+import { classifyStatement, isNonTransactional } from "../sql/statement-kind.ts";
+import {
+  explainParseFailure,
+  isBlank,
+  ParseFailure,
+  type Statement,
+  splitStatements,
+} from "../sql/statements.ts";
+
+/** A part that was checked and may run. Its own BEGIN and COMMIT are replaced by spaces. */
+export interface Runnable {
+  part: Part;
+  sql: string;
+  mode: "transaction" | "no-transaction" | "backfill" | "large";
+  /** Number of statements for the record of one transaction; 0 where it is counted during the run. */
+  statements: number;
+}
+
+// Loading the parser takes longer than a small migration, so only SQL that may need it is parsed.
+const CONTROL_WORDS = /\b(?:begin|start|commit|end|rollback|abort|prepare)\b/iy;
+const NON_TRANSACTIONAL =
+  /\b(?:concurrently|vacuum|reindex|cluster|(?:create|drop)\s+(?:database|tablespace|subscription)|alter\s+system)\b|set\s+tablespace/i;
+const PSQL_ONLY = /^[ \t]*\\[a-z!.?]|\bfrom\s+stdin\b/im;
+
+/** Decides how a part runs, and refuses what would fail after some statements had run. */
+export async function inspectPart(part: Part): Promise<Runnable> {
+  const { directives, sql } = part;
+  if (part.large) return { part, sql, mode: "large", statements: 0 };
+  if (sql.trim() === "" && !part.isDown) {
+    throw mistake(`${part.path} is empty; write its SQL or delete the file`);
+  }
+  if (directives.backfill) return { part, sql, mode: "backfill", statements: 0 };
+  const pieces = piecesOf(sql);
+  const plain: Runnable = { part, sql, mode: "transaction", statements: countStatements(pieces) };
+  const needsParser =
+    directives.noTransaction ||
+    pieces.some(startsWithControl) ||
+    NON_TRANSACTIONAL.test(sql) ||
+    PSQL_ONLY.test(sql);
+  if (!needsParser || isBlank(sql)) return plain;
+  const statements = await parsePart(part);
+  if (directives.noTransaction) return { ...plain, mode: "no-transaction" };
+  return planOneTransaction(plain, statements);
+}
+
+function startsWithControl({ text, words }: Piece): boolean {
+  CONTROL_WORDS.lastIndex = words;
+  return CONTROL_WORDS.test(text);
+}
+
+/** Refuses what the parser rejects, and COPY FROM stdin. */
+async function parsePart(part: Part): Promise<Statement[]> {
+  try {
+    const statements = await splitStatements(part.sql);
+    const copy = statements.find(
+      ({ type, node }) => type === "CopyStmt" && node.is_from && !node.filename,
+    );
+    if (!copy) return statements;
+    throw mistake(
+      `${formatPlace(part, copy.start)}: only psql reads data after COPY ... FROM stdin; use INSERT instead`,
+    );
+  } catch (error) {
+    if (!(error instanceof ParseFailure)) throw error;
+    throw explainParseFailure(part.sql, error, formatPlace(part, error.index));
+  }
+}
+
+function planOneTransaction(plain: Runnable, statements: Statement[]): Runnable {
+  const { part } = plain;
+  const outside = statements.filter((one) => isNonTransactional(classifyStatement(one)));
+  const [first] = outside;
+  if (!first) {
+    const own = statements.filter((one) => !isBeginOrCommit(one));
+    return { ...plain, sql: blankBeginAndCommit(part, statements), statements: own.length };
+  }
+  // The file contains nothing else, so no other statement must be atomic with it.
+  if (outside.length === statements.length) return { ...plain, mode: "no-transaction" };
+  throw mistake(
+    `${formatPlace(part, first.start)}: this statement cannot run in a transaction; move it to a separate file, or begin this file with "-- migrate:no-transaction"`,
+  );
+}
+
+const isBeginOrCommit = (one: Statement) => ["begin", "commit"].includes(classifyStatement(one));
+
+/** A BEGIN with its COMMIT is not needed, because a file is one transaction. One without the other is refused. */
+function blankBeginAndCommit(part: Part, statements: Statement[]): string {
+  const pieces: string[] = [];
+  let [from, open]: [number, Statement | undefined] = [0, undefined];
+  for (const statement of statements) {
+    const kind = classifyStatement(statement);
+    if (kind !== "begin" && kind !== "commit" && kind !== "rollback") continue;
+    const word = statement.text.split(/\s/, 1)[0]?.toUpperCase();
+    if (kind === "rollback") {
+      throw mistake(
+        `${formatPlace(part, statement.start)}: ${word} would undo the transaction of the file; remove it`,
+      );
+    }
+    if ((kind === "begin") === Boolean(open)) {
+      throw mistake(
+        `${formatPlace(part, statement.start)}: ${word} without its ${open ? "COMMIT" : "BEGIN"}; remove it, because each file is one transaction`,
+      );
+    }
+    open = kind === "begin" ? statement : undefined;
+    pieces.push(part.sql.slice(from, statement.start), " ".repeat(statement.end - statement.start));
+    from = statement.end;
+  }
+  if (open) {
+    throw mistake(
+      `${formatPlace(part, open.start)}: BEGIN without its COMMIT; remove it, because each file is one transaction`,
+    );
+  }
+  return [...pieces, part.sql.slice(from)].join("");
+}
+
+export const formatPlace = (part: Part, index: number) =>
+  `${part.path}:${part.firstLine + findLineNumber(part.sql, index) - 1}`;

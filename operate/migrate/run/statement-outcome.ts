@@ -1,0 +1,77 @@
+import type { Client } from "pg";
+import type { Statement } from "../sql/statements.ts";
+import { dropFailedBuild, findIndexOutcome } from "./index-build.ts";
+import type { IndexIntent, Intent, Outcome } from "./intent.ts";
+
+/**
+ * S8: reads from the catalog whether a statement ran that was recorded before it started. Statements
+ * that are harmless to repeat (VACUUM, REINDEX) run again.
+ */
+export async function findOutcome(
+  client: Client,
+  intent: Intent,
+  statement: Statement,
+): Promise<Outcome> {
+  if (intent.kind === "unknowable") return "unclear";
+  if (intent.index) return findIndexOutcome(client, intent.index);
+  if (statement.type === "DropStmt") return findDropOutcome(client, statement);
+  if (statement.type === "AlterTableStmt") return findDetachOutcome(client, statement);
+  return "again";
+}
+
+/** Cleans up or completes what an interrupted statement left. */
+export async function repairOutcome(
+  client: Client,
+  outcome: Exclude<Outcome, "unclear">,
+  intent: Intent,
+  { text }: Statement,
+): Promise<"again" | "done"> {
+  switch (outcome) {
+    case "half-built":
+      await dropFailedBuild(client, intent.index as IndexIntent);
+      return "again";
+    case "half-detached":
+      await client.query(text.replace(/concurrently\s*;?\s*$/i, "finalize"));
+      return "done";
+    default:
+      return outcome;
+  }
+}
+
+interface Objects {
+  objects: { List: { items: { String: { sval: string } }[] } }[];
+}
+
+async function findDropOutcome(client: Client, { node }: Statement): Promise<Outcome> {
+  for (const { List } of (node as unknown as Objects).objects) {
+    const name = List.items.map(({ String: { sval } }) => client.escapeIdentifier(sval)).join(".");
+    const { rows } = await client.query("select to_regclass($1) is not null as found", [name]);
+    // An interrupted drop leaves the index invalid, and the drop can be repeated.
+    if (rows[0].found) return "again";
+  }
+  return "done";
+}
+
+interface Range {
+  schemaname?: string;
+  relname: string;
+}
+
+/** A detach that was interrupted in its second phase cannot be repeated: it must be finalized. */
+async function findDetachOutcome(client: Client, { node }: Statement): Promise<Outcome> {
+  const cmd = (node.cmds as { AlterTableCmd: { def: { PartitionCmd: { name: Range } } } }[])[0];
+  const [parent, child] = [node.relation as Range, cmd?.AlterTableCmd.def.PartitionCmd.name].map(
+    (range) =>
+      [range?.schemaname, range?.relname ?? ""]
+        .filter((part) => part !== undefined)
+        .map((part) => client.escapeIdentifier(part))
+        .join("."),
+  );
+  const { rows } = await client.query(
+    `select inhdetachpending as pending from pg_inherits
+     where inhparent = to_regclass($1) and inhrelid = to_regclass($2)`,
+    [parent, child],
+  );
+  if (rows.length === 0) return "done";
+  return rows[0].pending ? "half-detached" : "again";
+}

@@ -1,0 +1,43 @@
+import type { MigrationFile } from "../files/find-files.ts";
+import type { Part } from "../files/source.ts";
+import type { HistoryRow } from "../history/history.ts";
+import { buildProgressSql } from "../history/history-sql.ts";
+import type { Runner } from "../session/runner.ts";
+import type { Direction, Intent, Progress } from "./intent.ts";
+import type { Unit } from "./split-units.ts";
+
+/** A person's decision on a statement of which nothing shows whether it ran. */
+export type Resolution = "retry" | "skip";
+
+/** One run of a file that does not run in one transaction. */
+export interface UnitRun {
+  runner: Runner;
+  file: MigrationFile;
+  part: Part;
+  direction: Direction;
+  resolution?: Resolution | undefined;
+  units: Unit[];
+  /** SHA-256 of the units before each one, as `Progress` records it. */
+  hashes: string[];
+}
+
+/** The row of an earlier run that did not finish, and how to record the end of this one. */
+export interface UnitRunOptions extends Omit<UnitRun, "units" | "hashes"> {
+  row?: HistoryRow | undefined;
+  /** SQL to run after the last unit. @default - marks the file as applied or undone */
+  finish?: string;
+}
+
+/** SQL that records `done` finished units, and the statement that starts next. */
+export function buildUnitProgress(
+  { runner, file, direction, hashes }: UnitRun,
+  done: number,
+  intent?: Intent,
+): string {
+  const progress: Progress = {
+    direction,
+    doneHash: hashes[done] as string,
+    ...(intent && { intent }),
+  };
+  return buildProgressSql(runner.client, file.version, done, progress);
+}
