@@ -7,7 +7,7 @@ import { CannotVerify } from "../backup/format/cannot-verify.ts";
 import { withClient } from "../connect/database.ts";
 import { runTool } from "../connect/postgres-tool.ts";
 import type { Settings } from "../settings.ts";
-import { parseMegabytes, type ScratchMemory, planScratchMemory } from "./memory.ts";
+import { parseMegabytes, planScratchMemory, type ScratchMemory } from "./memory.ts";
 
 export interface Scratch {
   settings: Settings;

@@ -1,7 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readHealth } from "../../operate/agent/health.ts";
-import { findDueVerification, readVerifications } from "../../operate/backup/prove/due-verification.ts";
+import {
+  findDueVerification,
+  readVerifications,
+} from "../../operate/backup/prove/due-verification.ts";
 import type { ListResult } from "../../operate/backup/store/list-backups.ts";
 import type { BackupSettings } from "../../operate/settings.ts";
 import { Clock } from "../faults/harness.ts";
@@ -13,7 +16,8 @@ describe.runIf(canRun)("a clock that was two years ahead, and has been put right
   let stage: Stage;
   let clock: Clock;
   const backups = () => ({ folder: stage.backups, verify: "each" }) as unknown as BackupSettings;
-  const due = () => findDueVerification("each", readVerifications(backups(), new Date()), new Date());
+  const due = () =>
+    findDueVerification("each", readVerifications(backups(), new Date()), new Date());
   const down = () =>
     stage.pgstead("migrate", "down", "--approved-by", "Ada", "--reason", "release undone");
   const newest = async () => {

@@ -10,7 +10,11 @@ describe("S4: the scratch server's memory", () => {
 
   test("is less in a smaller container, and never more than two builds can have at once", () => {
     for (const limitMb of [300, 512, 1024, 4096]) {
-      const { jobs, maintenanceWorkMemMb } = planScratchMemory(2048, { limitMb, shmMb: 64, cpus: 2 });
+      const { jobs, maintenanceWorkMemMb } = planScratchMemory(2048, {
+        limitMb,
+        shmMb: 64,
+        cpus: 2,
+      });
       expect(jobs * maintenanceWorkMemMb).toBeLessThan(limitMb - 64);
     }
   });

@@ -11,7 +11,7 @@ import { CannotVerify } from "../format/cannot-verify.ts";
 import { measure } from "../format/check-dump.ts";
 import { type Part, partsOf } from "../format/manifest.ts";
 import { withBucket } from "../store/bucket-client.ts";
-import { listBucketFiles, findStoredName } from "../store/bucket-files.ts";
+import { findStoredName, listBucketFiles } from "../store/bucket-files.ts";
 import type { Found } from "../store/find-backup.ts";
 
 interface PartsOptions {

@@ -1,7 +1,7 @@
 import type { BackupSettings } from "../../settings.ts";
 import { isAhead } from "../format/clock.ts";
 import { isGood } from "../format/manifest.ts";
-import { readLocalProof, type Proof } from "../format/proof.ts";
+import { type Proof, readLocalProof } from "../format/proof.ts";
 import { readLocalManifests } from "../store/folder.ts";
 
 const HOUR_MS = 3600_000;

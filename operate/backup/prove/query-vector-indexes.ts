@@ -21,7 +21,9 @@ const SESSION = `begin read only; set local enable_seqscan = off; set local enab
   set local ivfflat.probes = 32768`;
 
 /** Each vector index is asked once for the neighbours of a row, as an application does it. */
-export async function queryVectorIndexes(client: Client): Promise<{ queries: number; problems: string[] }> {
+export async function queryVectorIndexes(
+  client: Client,
+): Promise<{ queries: number; problems: string[] }> {
   const problems: string[] = [];
   const { rows: indexes } = await client.query(INDEXES);
   for (const { table, column, nearest, index } of indexes) {

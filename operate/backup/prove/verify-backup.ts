@@ -8,7 +8,13 @@ import type { BackupSettings, Settings } from "../../settings.ts";
 import { backupSettings } from "../backup-settings.ts";
 import { CannotVerify } from "../format/cannot-verify.ts";
 import type { Manifest } from "../format/manifest.ts";
-import { type Outcome, type Proof, proofName, serializeProof, writeProof } from "../format/proof.ts";
+import {
+  type Outcome,
+  type Proof,
+  proofName,
+  serializeProof,
+  writeProof,
+} from "../format/proof.ts";
 import { Seal } from "../format/seal.ts";
 import { withBucket } from "../store/bucket-client.ts";
 import { type Found, findBackup } from "../store/find-backup.ts";

@@ -4,7 +4,7 @@ import { backupSettings } from "../backup-settings.ts";
 import { isAhead } from "../format/clock.ts";
 import { isGood, type Manifest } from "../format/manifest.ts";
 import { withBucket } from "./bucket-client.ts";
-import { listBucketIds, readBucketManifest, newestFirst } from "./bucket-files.ts";
+import { listBucketIds, newestFirst, readBucketManifest } from "./bucket-files.ts";
 import { readLocalManifests } from "./folder.ts";
 
 export interface Found {

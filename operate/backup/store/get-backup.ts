@@ -9,7 +9,7 @@ import { type Note, withProgress } from "../../progress.ts";
 import type { Settings } from "../../settings.ts";
 import { backupSettings } from "../backup-settings.ts";
 import { withBucket } from "./bucket-client.ts";
-import { listBucketFiles, findStoredName } from "./bucket-files.ts";
+import { findStoredName, listBucketFiles } from "./bucket-files.ts";
 import { type Found, findBackup } from "./find-backup.ts";
 
 export interface GetOptions {

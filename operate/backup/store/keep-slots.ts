@@ -2,7 +2,12 @@ import { isAhead } from "../format/clock.ts";
 import { type Manifest, partsOf } from "../format/manifest.ts";
 import { parseProof, proofName } from "../format/proof.ts";
 import type { Bucket } from "./bucket-client.ts";
-import { readBucketManifest, listBucketFiles, readBucketText, findStoredName } from "./bucket-files.ts";
+import {
+  findStoredName,
+  listBucketFiles,
+  readBucketManifest,
+  readBucketText,
+} from "./bucket-files.ts";
 
 /** Two, so that the one being overwritten is never the only one. */
 const SLOTS = ["a", "b"] as const;

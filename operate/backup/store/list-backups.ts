@@ -5,10 +5,10 @@ import type { BackupSettings, Settings } from "../../settings.ts";
 import { backupSettings } from "../backup-settings.ts";
 import { encryptedName } from "../format/encrypt.ts";
 import { isGood, type Manifest, partsOf } from "../format/manifest.ts";
-import { readLocalProof, type Proof, proofName } from "../format/proof.ts";
+import { type Proof, proofName, readLocalProof } from "../format/proof.ts";
 import type { SealState } from "../format/seal.ts";
 import { withBucket } from "./bucket-client.ts";
-import { readBucketManifest, listBucketFiles, bucketProof, idsOf } from "./bucket-files.ts";
+import { bucketProof, idsOf, listBucketFiles, readBucketManifest } from "./bucket-files.ts";
 import { readLocalManifests } from "./folder.ts";
 
 export interface ListedBackup {

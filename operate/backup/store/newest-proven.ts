@@ -1,9 +1,9 @@
 import type { BackupSettings, Settings } from "../../settings.ts";
 import { backupSettings } from "../backup-settings.ts";
 import { isGood } from "../format/manifest.ts";
-import { isProven, readLocalProof, type Proof } from "../format/proof.ts";
+import { isProven, type Proof, readLocalProof } from "../format/proof.ts";
 import { type Bucket, withBucket } from "./bucket-client.ts";
-import { listBucketFiles, bucketProof, idsOf, newestFirst } from "./bucket-files.ts";
+import { bucketProof, idsOf, listBucketFiles, newestFirst } from "./bucket-files.ts";
 import { readLocalManifests } from "./folder.ts";
 
 export interface Proven {

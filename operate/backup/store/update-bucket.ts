@@ -2,14 +2,14 @@ import { ExpectedError } from "../../error.ts";
 import type { BackupSettings } from "../../settings.ts";
 import { isAhead } from "../format/clock.ts";
 import { isGood, type Manifest } from "../format/manifest.ts";
-import { isProven, readLocalProof, proofName, serializeProof } from "../format/proof.ts";
+import { isProven, proofName, readLocalProof, serializeProof } from "../format/proof.ts";
 import { type Bucket, withBucket } from "./bucket-client.ts";
-import { listBucketFiles, bucketProof, idsOf } from "./bucket-files.ts";
+import { bucketProof, idsOf, listBucketFiles } from "./bucket-files.ts";
 import { readLocalManifests } from "./folder.ts";
 import { copyToKeepSlot } from "./keep-slots.ts";
-import { uploadJson, type UploadOptions, uploadBackup } from "./upload-backup.ts";
+import { type UploadOptions, uploadBackup, uploadJson } from "./upload-backup.ts";
 
-export interface Uploaded {
+export interface BucketUpdate {
   uploaded: string[];
   error: string | null;
 }
@@ -23,7 +23,7 @@ const DAY_MS = 24 * 3600_000;
 export async function updateBucket(
   backups: BackupSettings,
   options: UploadOptions,
-): Promise<Uploaded> {
+): Promise<BucketUpdate> {
   if (!backups.bucket) return { uploaded: [], error: null };
   const uploaded: string[] = [];
   try {

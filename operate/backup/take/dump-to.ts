@@ -100,7 +100,11 @@ export function compressionOf(out: string): Compression {
   return out.endsWith(".zst") ? "zstd" : "none";
 }
 
-function buildCompressArgs({ format, out, compress = compressionOf(out) }: DumpToOptions): string[] {
+function buildCompressArgs({
+  format,
+  out,
+  compress = compressionOf(out),
+}: DumpToOptions): string[] {
   // The custom format is compressed within, so that single tables can be taken out of it.
   if (format === "custom" || compress === "none") return [];
   return [compress === "gzip" ? "--compress=gzip:6" : "--compress=zstd:2"];

@@ -8,7 +8,7 @@ import type { BackupSettings, Settings } from "../../settings.ts";
 import { assertReadable } from "../format/check-dump.ts";
 import { isGood, type Manifest } from "../format/manifest.ts";
 import { Seal } from "../format/seal.ts";
-import { readLocalManifests, newId, publish, secure, withWorkFolder } from "../store/folder.ts";
+import { newId, publish, readLocalManifests, secure, withWorkFolder } from "../store/folder.ts";
 import { type Snapshot, withSnapshot } from "./dump-snapshot.ts";
 import { assertDumpSpace, estimateDumpBytes } from "./dump-space.ts";
 
@@ -112,7 +112,12 @@ function buildDumpArgs(
 ): string[] {
   // Written by pg_dump itself, not piped: only then has the archive the offsets `pg_restore -j` needs.
   const compress = format === "plain" ? ["--compress=gzip:6"] : [];
-  return [...buildFormatArgs(format, serverVersion), ...compress, `--snapshot=${id}`, `--file=${path}`];
+  return [
+    ...buildFormatArgs(format, serverVersion),
+    ...compress,
+    `--snapshot=${id}`,
+    `--file=${path}`,
+  ];
 }
 
 const major = (version: string) => Number.parseInt(version, 10);

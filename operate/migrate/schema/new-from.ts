@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import type { Client } from "pg";
 import { withSession } from "../../connect/session.ts";
 import { mistake } from "../../error.ts";
-import { withSettingsFromAddress, withScratchDatabase } from "../../scratch/scratch-database.ts";
+import { withScratchDatabase, withSettingsFromAddress } from "../../scratch/scratch-database.ts";
 import type { Settings } from "../../settings.ts";
 import { createMigration, type NewMigration } from "../files/new.ts";
 import { review } from "../files/review.ts";
@@ -50,7 +50,8 @@ async function withWanted<T>(
   from: string,
   use: (wanted: Settings) => Promise<T>,
 ): Promise<T> {
-  if (/^postgres(ql)?:\/\//.test(from)) return withSettingsFromAddress(from, settings.migrations, use);
+  if (/^postgres(ql)?:\/\//.test(from))
+    return withSettingsFromAddress(from, settings.migrations, use);
   const sql = readWanted(from);
   const needs = await withSession(settings, session, readNeeds);
   return withScratchDatabase(settings, needs, async (wanted) => {
