@@ -1,4 +1,4 @@
-import type { Found } from "../../operate/backup/store/find-backup.ts";
+import type { FoundBackup } from "../../operate/backup/store/find-backup.ts";
 import type { GetResult } from "../../operate/backup/store/get-backup.ts";
 import { ExitCode } from "../../operate/error.ts";
 import { bytes } from "../../operate/human-units.ts";
@@ -22,7 +22,7 @@ export const backupGet: Verb = {
     if (remote) {
       // The file is wanted here, not in the container where the backups lie.
       const { askAgent, saveFromAgent } = await import("../stack/docker/save-from-agent.ts");
-      const { manifest } = await askAgent<Found>(remote, ["backup", "show", id]);
+      const { manifest } = await askAgent<FoundBackup>(remote, ["backup", "show", id]);
       const out = String(options.out ?? manifest.dump.file);
       const code = await saveFromAgent(remote, ["backup", "get", manifest.id], out);
       if (code === ExitCode.fine) context.print({ out, manifest }, `${out}: checksum right`);

@@ -10,11 +10,11 @@ export const backupPrune: Verb = {
   examples: ["pgstead backup prune --dry-run", "pgstead backup prune"],
   writes: true,
   async run(context, { options }) {
-    const { planPruning, prune } = await import("../../operate/backup/store/prune.ts");
+    const { planPruning, pruneLocalCopies } = await import("../../operate/backup/store/prune.ts");
     const { backupSettings } = await import("../../operate/backup/backup-settings.ts");
     const backups = backupSettings(await context.settings());
     const plan = planPruning(backups);
-    const removed = options.dryRun ? [] : prune(backups);
+    const removed = options.dryRun ? [] : pruneLocalCopies(backups);
     context.print({ plan, removed }, () => describe(plan, Boolean(options.dryRun), new Date()));
   },
 };

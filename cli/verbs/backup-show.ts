@@ -1,4 +1,4 @@
-import type { Found } from "../../operate/backup/store/find-backup.ts";
+import type { FoundBackup } from "../../operate/backup/store/find-backup.ts";
 import { age, bytes } from "../../operate/human-units.ts";
 import type { Verb } from "../verb.ts";
 
@@ -15,7 +15,7 @@ export const backupShow: Verb = {
   },
 };
 
-function describe({ manifest, where }: Found): string {
+function describe({ manifest, where }: FoundBackup): string {
   const rows = Object.entries(manifest.rows);
   return [
     manifest.id,

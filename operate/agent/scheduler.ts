@@ -5,7 +5,7 @@ import { isAhead } from "../backup/format/clock.ts";
 import { isGood } from "../backup/format/manifest.ts";
 import type { Proof } from "../backup/format/proof.ts";
 import { findDueVerification, readVerifications } from "../backup/prove/due-verification.ts";
-import { openFolder, readLocalManifests } from "../backup/store/folder.ts";
+import { prepareFolder, readLocalManifests } from "../backup/store/folder.ts";
 import type { BucketUpdate } from "../backup/store/update-bucket.ts";
 import type { BackupResult } from "../backup/take/take-backup.ts";
 import type { BackupSettings, Settings } from "../settings.ts";
@@ -55,7 +55,7 @@ export class Scheduler {
   /** Returns once the signal is aborted. */
   async run(): Promise<void> {
     const { folder, schedule } = this.backups;
-    openFolder(folder);
+    prepareFolder(folder);
     this.recordFirstStart();
     this.log(`backups at "${schedule}" UTC into ${folder}; next ${this.nextRun()}`);
     while (!this.signal.aborted) {

@@ -10,36 +10,37 @@ import type { Settings } from "../../settings.ts";
 import { backupSettings } from "../backup-settings.ts";
 import { withBucket } from "./bucket-client.ts";
 import { findStoredName, listBucketFiles } from "./bucket-files.ts";
-import { type Found, findBackup } from "./find-backup.ts";
+import { type FoundBackup, findBackup } from "./find-backup.ts";
 
 export interface GetOptions {
-  /** A file, or `-` for stdout; the backup's own name in the current folder if left out. */
+  /** A file, or `-` for stdout. @default - the dump's own name in the current folder */
   out?: string;
   note?: Note;
 }
 
-export interface GetResult extends Found {
+export interface GetResult extends FoundBackup {
   out: string;
-  /** What was written can be read with the owner's key only. */
+  /** The written file is encrypted: only the owner's key opens it. */
   encrypted: boolean;
 }
 
-/** Copies the dump of a backup out of the folder or the bucket, and checks it on the way. */
+/** Copies a dump from the folder or the bucket, and checks its hash. */
 export async function getBackup(
   settings: Settings,
   id: string,
   { out, note }: GetOptions,
 ): Promise<GetResult> {
   const found = await findBackup(settings, id);
-  const stored = await nameOf(settings, found);
+  const stored = await findStoredDump(settings, found);
   const encrypted = stored !== found.manifest.dump.file;
   const target = out ?? stored;
   if (target === "-") {
-    await copy(settings, found, stored, process.stdout, note);
+    await copyDump(settings, found, stored, process.stdout, note);
   } else {
     const partial = `${target}.partial`;
     try {
-      await copy(settings, found, stored, createWriteStream(partial, { mode: 0o600 }), note);
+      const file = createWriteStream(partial, { mode: 0o600 });
+      await copyDump(settings, found, stored, file, note);
       renameSync(partial, target);
     } catch (error) {
       rmSync(partial, { force: true });
@@ -49,8 +50,11 @@ export async function getBackup(
   return { ...found, out: target, encrypted };
 }
 
-/** The dump's own, or in a bucket that nobody else shall read, that of the encrypted one. */
-async function nameOf(settings: Settings, { manifest, where }: Found): Promise<string> {
+/** Returns the name of the dump, or in the bucket that of its encrypted copy. */
+async function findStoredDump(
+  settings: Settings,
+  { manifest, where }: FoundBackup,
+): Promise<string> {
   const { file } = manifest.dump;
   if (where === "local") return file;
   return withBucket(backupSettings(settings), async (bucket) =>
@@ -58,42 +62,42 @@ async function nameOf(settings: Settings, { manifest, where }: Found): Promise<s
   );
 }
 
-async function copy(
+async function copyDump(
   settings: Settings,
-  { manifest, where }: Found,
+  { manifest, where }: FoundBackup,
   stored: string,
   target: Writable,
   note: Note | undefined,
 ): Promise<void> {
   const { dump } = manifest;
   const hash = createHash("sha256");
-  let passed = 0;
-  const sum = new Transform({
+  let copied = 0;
+  const hashing = new Transform({
     transform(chunk, _encoding, done) {
       hash.update(chunk);
-      passed += chunk.length;
+      copied += chunk.length;
       done(null, chunk);
     },
   });
-  const told = () => `${bytes(passed)} of ${bytes(dump.size)}`;
+  const describe = () => `${bytes(copied)} of ${bytes(dump.size)}`;
   await withSource(settings, where, stored, (source) =>
-    withProgress(note, told, () =>
-      pipeline(source, sum, target, { end: target !== process.stdout }).catch((error) => {
+    withProgress(note, describe, () =>
+      pipeline(source, hashing, target, { end: target !== process.stdout }).catch((error) => {
         throw mistake(`cannot copy ${dump.file}: ${(error as Error).message}`, error);
       }),
     ),
   );
-  // age checks what it decrypts by itself.
+  // The manifest has no hash of an encrypted copy; age checks it while decrypting.
   if (stored === dump.file && hash.digest("hex") !== dump.sha256) {
     throw unreachable(
-      `the copy of ${dump.file} (${where}) differs from its manifest; it is damaged, take another`,
+      `the copy of ${dump.file} (${where}) is damaged: its hash differs from the manifest; take another backup`,
     );
   }
 }
 
 async function withSource<T>(
   settings: Settings,
-  where: Found["where"],
+  where: FoundBackup["where"],
   file: string,
   use: (source: Readable) => Promise<T>,
 ): Promise<T> {

@@ -17,20 +17,20 @@ export interface DumpToOptions {
   format: Manifest["format"];
   /** A file, or `-` for stdout. */
   out: string;
-  /** Of a plain dump. @default - as the name of the file promises */
+  /** Compression of a plain dump. @default - by the ending of the file's name */
   compress?: Compression;
   waitMs: number;
   note?: Note;
   signal?: AbortSignal;
 }
 
-/** A dump for somebody's own hands: no manifest, no upload, and it takes no part in retention. */
+/** Writes only a dump: no manifest, no upload, no retention. Returns the warnings of pg_dump. */
 export async function dumpTo(given: Settings, options: DumpToOptions): Promise<string[]> {
   const settings = asSuperuser(given);
   const { out, waitMs, note, signal } = options;
   const lock = { purpose: "backup", waitMs, ...(note && { note }), ...(signal && { signal }) };
   return withOperationLock(settings, lock, () =>
-    out === "-" ? write(settings, options, process.stdout) : writeFile(settings, options),
+    out === "-" ? writeDump(settings, options, process.stdout) : writeFile(settings, options),
   );
 }
 
@@ -39,7 +39,7 @@ async function writeFile(settings: Settings, options: DumpToOptions): Promise<st
   const partial = `${out}.partial`;
   try {
     const file = createWriteStream(partial, { mode: 0o600 });
-    const remarks = await write(settings, options, file);
+    const remarks = await writeDump(settings, options, file);
     await new Promise<void>((resolve, reject) => {
       file.once("error", reject);
       file.end(resolve);
@@ -52,7 +52,7 @@ async function writeFile(settings: Settings, options: DumpToOptions): Promise<st
   }
 }
 
-async function write(
+async function writeDump(
   settings: Settings,
   options: DumpToOptions,
   target: Writable,
@@ -84,7 +84,10 @@ async function write(
 async function writeEmbedded(settings: Settings, options: DumpToOptions, target: Writable) {
   const { out, compress = compressionOf(out), note, signal } = options;
   const { text } = await dumpEmbeddedText(settings, note, signal);
-  if (compress === "zstd") throw mistake("the embedded server's dumps are compressed by gzip only");
+  if (compress === "zstd")
+    throw mistake(
+      "dumps of the embedded server can be compressed with gzip only; use --compress gzip",
+    );
   const bytes = compress === "gzip" ? gzipSync(text) : text;
   await new Promise<void>((resolve, reject) => {
     target.write(bytes, (error) => (error ? reject(error) : resolve()));
@@ -94,7 +97,7 @@ async function writeEmbedded(settings: Settings, options: DumpToOptions, target:
 
 export type Compression = "none" | "gzip" | "zstd";
 
-/** As the name of the file promises. */
+/** By the ending of the file's name. */
 export function compressionOf(out: string): Compression {
   if (out.endsWith(".gz")) return "gzip";
   return out.endsWith(".zst") ? "zstd" : "none";
@@ -105,7 +108,7 @@ function buildCompressArgs({
   out,
   compress = compressionOf(out),
 }: DumpToOptions): string[] {
-  // The custom format is compressed within, so that single tables can be taken out of it.
+  // The custom format compresses each table by itself, so that one table can be restored alone.
   if (format === "custom" || compress === "none") return [];
   return [compress === "gzip" ? "--compress=gzip:6" : "--compress=zstd:2"];
 }
