@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { mistake, refused } from "../../operate/error.ts";
-import { bytes } from "../../operate/human-units.ts";
+import { formatBytes } from "../../operate/human-units.ts";
 import type { DockerStack } from "../stack/docker/docker-stack.ts";
 import { containerState, docker, engineError } from "../stack/docker/docker-stack.ts";
 import {
@@ -61,7 +61,7 @@ export async function adoptVolume(adoption: Adoption): Promise<Adopted> {
   const image = theirs ?? (await buildStackImage(root, stack, note));
   const cluster = await findCluster(stack.env, image, old.name, adoption.cluster);
   const loaded = whyUnreadable(cluster, wanted) ?? null;
-  const size = bytes(cluster.kilobytes * 1024);
+  const size = formatBytes(cluster.kilobytes * 1024);
   note(`volume "${old.name}": PostgreSQL ${cluster.major} at "${cluster.path}", ${size}`);
   if (loaded) {
     note(`${loaded}: it is dumped by its own server, and the dump loaded into a new cluster`);

@@ -1,7 +1,7 @@
 import type { FoundBackup } from "../../operate/backup/store/find-backup.ts";
 import type { GetResult } from "../../operate/backup/store/get-backup.ts";
 import { ExitCode } from "../../operate/error.ts";
-import { bytes } from "../../operate/human-units.ts";
+import { formatBytes } from "../../operate/human-units.ts";
 import type { Verb } from "../verb.ts";
 
 export const backupGet: Verb = {
@@ -48,4 +48,4 @@ const describeEncrypted = ({ manifest, out }: GetResult) =>
   ].join("\n");
 
 const describePlain = ({ manifest, where, out }: GetResult) =>
-  `${out}: ${bytes(manifest.dump.size)}, from ${where === "local" ? "the folder" : "the bucket"}, checksum right`;
+  `${out}: ${formatBytes(manifest.dump.size)}, from ${where === "local" ? "the folder" : "the bucket"}, checksum right`;

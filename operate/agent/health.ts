@@ -2,7 +2,7 @@ import { Cron } from "croner";
 import { isGood, type Manifest } from "../backup/format/manifest.ts";
 import { isProven, type Proof, readLocalProof } from "../backup/format/proof.ts";
 import { readLocalManifests } from "../backup/store/folder.ts";
-import { age } from "../human-units.ts";
+import { formatAge } from "../human-units.ts";
 import type { BackupSettings } from "../settings.ts";
 import type { State } from "./state.ts";
 
@@ -70,8 +70,8 @@ function describeStaleness(
   if (now.getTime() - Date.parse(since) <= maxHours * HOUR_MS) return undefined;
   const limit = `the limit is ${Math.round(maxHours)} h`;
   return proven
-    ? `the newest proven backup is ${age(since, now)} old; ${limit}`
-    : `no backup is proven yet, and the schedule started ${age(since, now)} ago; ${limit}`;
+    ? `the newest proven backup is ${formatAge(since, now)} old; ${limit}`
+    : `no backup is proven yet, and the schedule started ${formatAge(since, now)} ago; ${limit}`;
 }
 
 const VERIFY_HOURS = { each: 0, daily: 24, weekly: 7 * 24 };

@@ -1,7 +1,7 @@
 import { Cron } from "croner";
 import { readState } from "../agent/state.ts";
 import { type ListedBackup, type ListResult, listBackups } from "../backup/store/list-backups.ts";
-import { age, bytes } from "../human-units.ts";
+import { formatAge, formatBytes } from "../human-units.ts";
 import type { Settings } from "../settings.ts";
 import type { Section } from "./section.ts";
 
@@ -20,7 +20,7 @@ export async function backupsSection(settings: Settings): Promise<Section> {
   const isLate = hasSchedule && (!newest || isOlderThanTwoRuns(newest.startedAt, backups, now));
   const lines = [
     newest
-      ? `newest good one: ${newest.id}, ${age(newest.startedAt, now)} ago, ${bytes(newest.size)}, ${newest.copies.join(" + ")}`
+      ? `newest good one: ${newest.id}, ${formatAge(newest.startedAt, now)} ago, ${formatBytes(newest.size)}, ${newest.copies.join(" + ")}`
       : `no good one yet; "pgstead backup now" takes one`,
     provenLine(proven, now),
     ...changed.map(({ id }) => `${id}: MANIFEST CHANGED since it was written; it does not count`),
@@ -51,7 +51,7 @@ function provenLine(proven: ListedBackup | undefined, now: Date): string {
   if (!proven?.proof)
     return `none is proven yet; "pgstead backup verify" restores one and compares it`;
   const { restorableTo, restoreSeconds } = proven.proof;
-  return `newest proven: ${proven.id}, brings back ${age(restorableTo, now)} ago in ${restoreSeconds} s`;
+  return `newest proven: ${proven.id}, brings back ${formatAge(restorableTo, now)} ago in ${restoreSeconds} s`;
 }
 
 function offSite({ bucket, bucketError }: ListResult, hasSchedule: boolean): string[] {

@@ -1,6 +1,6 @@
 import { statfsSync } from "node:fs";
 import { CannotVerify } from "../backup/format/cannot-verify.ts";
-import { bytes } from "../human-units.ts";
+import { formatBytes } from "../human-units.ts";
 
 /** An empty cluster, its log and the temporary files of index builds. */
 const CLUSTER_BYTES = 300e6;
@@ -17,7 +17,7 @@ export function assertScratchSpace(folder: string, databaseBytes: number, reserv
   const free = readFreeBytes(folder);
   if (free >= needed) return;
   throw new CannotVerify(
-    `not enough space in ${folder}: ${bytes(free)} are free, and a restored copy needs ${bytes(needed)}, including the reserve of ${bytes(reserve)}`,
+    `not enough space in ${folder}: ${formatBytes(free)} are free, and a restored copy needs ${formatBytes(needed)}, including the reserve of ${formatBytes(reserve)}`,
   );
 }
 
@@ -31,7 +31,7 @@ export async function withReserveWatch<T>(
   const full = new AbortController();
   const watch = setInterval(() => {
     if (readFreeBytes(folder) >= reserve) return;
-    const message = `free space in ${folder} fell below the reserve of ${bytes(reserve)} during the restore`;
+    const message = `free space in ${folder} fell below the reserve of ${formatBytes(reserve)} during the restore`;
     full.abort(new CannotVerify(message));
   }, INTERVAL_MS).unref();
   try {

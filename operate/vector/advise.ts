@@ -1,4 +1,4 @@
-import { bytes } from "../human-units.ts";
+import { formatBytes } from "../human-units.ts";
 import { isOlderVersion } from "../version-order.ts";
 import type { Inventory, VectorIndex } from "./inventory.ts";
 
@@ -74,7 +74,7 @@ function hnsw({ options, rows, dimensions }: VectorIndex, memory: number): strin
   const graph = rows * ((dimensions ?? 0) * 4 + m * 2 * 16 + 128);
   if (graph > memory) {
     said.push(
-      `building it anew takes about ${bytes(graph)} and maintenance_work_mem is ${bytes(memory)}: set postgres.maintenanceWorkMemMb before a REINDEX`,
+      `building it anew takes about ${formatBytes(graph)} and maintenance_work_mem is ${formatBytes(memory)}: set postgres.maintenanceWorkMemMb before a REINDEX`,
     );
   }
   return said;
@@ -92,7 +92,7 @@ function adviseMemory({ indexes, sharedBuffers, cache }: Inventory): Advice[] {
   if (size <= sharedBuffers) return [];
   const fits = size <= cache;
   const text = fits
-    ? `indexes of ${bytes(size)} fit into the system's cache, not into shared_buffers (${bytes(sharedBuffers)})`
-    : `indexes of ${bytes(size)} outgrow the memory (effective_cache_size ${bytes(cache)}): searches read from disk; halfvec halves them`;
+    ? `indexes of ${formatBytes(size)} fit into the system's cache, not into shared_buffers (${formatBytes(sharedBuffers)})`
+    : `indexes of ${formatBytes(size)} outgrow the memory (effective_cache_size ${formatBytes(cache)}): searches read from disk; halfvec halves them`;
   return [{ kind: "review", about: "memory", text }];
 }

@@ -1,5 +1,5 @@
 import { unreachable } from "../../../operate/error.ts";
-import { age, bytes } from "../../../operate/human-units.ts";
+import { formatAge, formatBytes } from "../../../operate/human-units.ts";
 import { docker } from "./docker-stack.ts";
 import { newestProvenIn } from "./proven-backup.ts";
 
@@ -48,10 +48,10 @@ export async function serverFacts(
 
 /** What stands at risk, in a sentence for the end of a refusal. */
 export async function describeLoss(prefix: string, facts: ServerFacts): Promise<string> {
-  const held = `at stake: about ${facts.rows} rows, ${bytes(facts.bytes)}`;
+  const held = `at stake: about ${facts.rows} rows, ${formatBytes(facts.bytes)}`;
   const newest = await newestProvenIn(`${prefix}-agent`);
   if (newest === "unknown")
     return `${held}; the agent is not running, so its backups are not known`;
   if (!newest) return `${held}; no backup has been proven yet`;
-  return `${held}; the newest proven backup is ${age(newest.takenAt, new Date())} old (${newest.id})`;
+  return `${held}; the newest proven backup is ${formatAge(newest.takenAt, new Date())} old (${newest.id})`;
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { ExpectedError, unreachable } from "../../error.ts";
-import { bytes } from "../../human-units.ts";
+import { formatBytes } from "../../human-units.ts";
 import { type Note, withProgress } from "../../progress.ts";
 import { assertScratchSpace } from "../../scratch/scratch-space.ts";
 import type { BackupSettings } from "../../settings.ts";
@@ -71,7 +71,7 @@ async function downloadParts(
         const path = join(folder, file);
         const Key = bucket.key(`dumps/${file}`);
         const describe = () =>
-          `downloading ${file}: ${bytes(statSync(path, { throwIfNoEntry: false })?.size ?? 0)} of ${bytes(size)}`;
+          `downloading ${file}: ${formatBytes(statSync(path, { throwIfNoEntry: false })?.size ?? 0)} of ${formatBytes(size)}`;
         await withProgress(note, describe, async () => {
           const { Body } = await bucket.client.send(
             new GetObjectCommand({ Bucket: bucket.name, Key }),

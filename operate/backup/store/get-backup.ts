@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Readable, Transform, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { mistake, unreachable } from "../../error.ts";
-import { bytes } from "../../human-units.ts";
+import { formatBytes } from "../../human-units.ts";
 import { type Note, withProgress } from "../../progress.ts";
 import type { Settings } from "../../settings.ts";
 import { backupSettings } from "../backup-settings.ts";
@@ -79,7 +79,7 @@ async function copyDump(
       done(null, chunk);
     },
   });
-  const describe = () => `${bytes(copied)} of ${bytes(dump.size)}`;
+  const describe = () => `${formatBytes(copied)} of ${formatBytes(dump.size)}`;
   await withSource(settings, where, stored, (source) =>
     withProgress(note, describe, () =>
       pipeline(source, hashing, target, { end: target !== process.stdout }).catch((error) => {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { unreachable } from "../../error.ts";
-import { bytes } from "../../human-units.ts";
+import { formatBytes } from "../../human-units.ts";
 import { type Note, withProgress } from "../../progress.ts";
 import type { BackupSettings } from "../../settings.ts";
 import { computeCompositeSum } from "../format/composite-sum.ts";
@@ -79,7 +79,7 @@ async function uploadFile(
   upload.on("httpUploadProgress", ({ loaded }) => {
     sent = loaded ?? sent;
   });
-  const describe = () => `uploading ${key}: ${bytes(sent)} of ${bytes(size)}`;
+  const describe = () => `uploading ${key}: ${formatBytes(sent)} of ${formatBytes(size)}`;
   try {
     signal?.throwIfAborted();
     await withProgress(note, describe, () => upload.done());

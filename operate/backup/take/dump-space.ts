@@ -1,6 +1,6 @@
 import { statfsSync } from "node:fs";
 import { refused } from "../../error.ts";
-import { bytes } from "../../human-units.ts";
+import { formatBytes } from "../../human-units.ts";
 
 export interface DumpSpace {
   /** Expected size of the dump, in bytes. */
@@ -15,7 +15,7 @@ export function assertDumpSpace(folder: string, { expected, reserve }: DumpSpace
   const free = bavail * bsize;
   if (free >= expected + reserve) return;
   throw refused(
-    `not enough space in ${folder}: ${bytes(free)} are free, but the dump may need ${bytes(expected)} and the reserve is ${bytes(reserve)}; free some space, or lower "backups.reserveMegabytes" or "backups.keepDays"`,
+    `not enough space in ${folder}: ${formatBytes(free)} are free, but the dump may need ${formatBytes(expected)} and the reserve is ${formatBytes(reserve)}; free some space, or lower "backups.reserveMegabytes" or "backups.keepDays"`,
   );
 }
 

@@ -5,7 +5,7 @@ import { withClient } from "../../connect/database.ts";
 import { withOperationLock } from "../../connect/operation-lock.ts";
 import { runTool } from "../../connect/postgres-tool.ts";
 import { mistake } from "../../error.ts";
-import { bytes } from "../../human-units.ts";
+import { formatBytes } from "../../human-units.ts";
 import { type Note, withProgress } from "../../progress.ts";
 import type { Settings } from "../../settings.ts";
 import { asSuperuser } from "../backup-settings.ts";
@@ -68,7 +68,7 @@ async function writeDump(
   const args = [...buildFormatArgs(format, version), ...buildCompressArgs(options)];
   const { remarks } = await withProgress(
     note,
-    () => `dumping: ${bytes(written)}`,
+    () => `dumping: ${formatBytes(written)}`,
     () =>
       runTool(settings, "pg_dump", args, {
         stdout: target,

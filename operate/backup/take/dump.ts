@@ -2,7 +2,7 @@ import { closeSync, openSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runTool } from "../../connect/postgres-tool.ts";
 import { refused } from "../../error.ts";
-import { bytes } from "../../human-units.ts";
+import { formatBytes } from "../../human-units.ts";
 import { type Note, withProgress } from "../../progress.ts";
 import type { BackupSettings, Settings } from "../../settings.ts";
 import { assertReadable } from "../format/check-dump.ts";
@@ -47,7 +47,8 @@ export async function dump(
 
       const path = join(work, file);
       createPrivateFile(path);
-      const describe = () => `dumping: ${bytes(statSync(path).size)} of about ${bytes(expected)}`;
+      const describe = () =>
+        `dumping: ${formatBytes(statSync(path).size)} of about ${formatBytes(expected)}`;
       const args = buildDumpArgs(format, path, facts.serverVersion, snapshot);
       const { remarks, census } = await withProgress(note, describe, () =>
         dumpAndCount(settings, args, snapshot, signal),
