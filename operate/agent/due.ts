@@ -20,8 +20,8 @@ export function parseSchedule(schedule: string): Cron {
 }
 
 /**
- * The newest due time that has no dump yet. After several missed runs one dump is enough, so only
- * the newest missed run is returned.
+ * The newest due time that has no dump yet. After several missed runs the scheduler takes one
+ * dump, so only the newest missed run is returned.
  */
 export function findDueTime(
   cron: Cron,

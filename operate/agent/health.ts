@@ -4,7 +4,7 @@ import { isProven, type Proof, readLocalProof } from "../backup/format/proof.ts"
 import { readLocalManifests } from "../backup/store/folder.ts";
 import { formatAge } from "../human-units.ts";
 import type { BackupSettings } from "../settings.ts";
-import type { State } from "./state.ts";
+import type { Run, State } from "./state.ts";
 
 export interface Health {
   /** False if the newest proven backup is older than the limit. */
@@ -17,7 +17,7 @@ export interface Health {
   bytes: number;
 }
 
-/** From the backup folder and the scheduler's state; asks neither the server nor the bucket. */
+/** Reads the backup folder and the scheduler's state; it asks neither the server nor the bucket. */
 export function readHealth(backups: BackupSettings, state: State, now = new Date()): Health {
   const manifests = readLocalManifests(backups);
   const good = manifests.filter(isGood);
@@ -46,10 +46,18 @@ function describeProof(proof: Proof | undefined): string[] {
   return [`${proof.id} ${result}: ${proof.problems[0] ?? ""}`];
 }
 
+const FAILURES: Record<Run["outcome"], string | undefined> = {
+  done: undefined,
+  stopped: undefined,
+  incomplete: "is incomplete",
+  "not uploaded": "is not uploaded",
+  failed: "failed",
+};
+
 function describeState({ last, proving }: State): string[] {
-  const isFine = !last || last.outcome === "done" || last.outcome === "stopped";
+  const failure = last && FAILURES[last.outcome];
   return [
-    ...(isFine ? [] : [`the backup due ${last.due} is ${last.outcome}: ${last.error ?? ""}`]),
+    ...(failure ? [`the backup due ${last.due} ${failure}: ${last.error ?? ""}`] : []),
     ...(proving?.error
       ? [`the verification of ${proving.id} itself failed: ${proving.error}`]
       : []),

@@ -30,8 +30,8 @@ export interface SchedulerOptions {
 const MAX_PAUSE_MS = 15_000;
 
 /**
- * Takes and verifies backups when they are due, one action at a time. It keeps nothing in memory:
- * each step reads the state file and the backup folder, and writes the result to the state file.
+ * Takes and verifies backups when they are due, one action at a time. The state file holds the state:
+ * each step reads it and the backup folder, and writes the result to it.
  */
 export class Scheduler {
   private readonly settings: Settings;
@@ -92,7 +92,7 @@ export class Scheduler {
     else if (state.last?.outcome === "not uploaded") await this.retryUpload(state.last);
   }
 
-  /** An embedded server without a backup counts from the first start: it waits for the schedule. */
+  /** The first backup of an embedded server waits for the schedule; other engines take it at once. */
   private findNewestBackupTime({ since }: State): string | undefined {
     const newest = readLocalManifests(this.backups).find(isGood);
     if (newest) return newest.startedAt;
@@ -182,7 +182,7 @@ export class Scheduler {
   }
 }
 
-/** An incomplete dump counts too: the next one would lack the same, so a person must look. */
+/** An incomplete dump counts too: the next one would also be incomplete, so a person must look. */
 const hasDump = ({ outcome }: Run) =>
   outcome === "done" || outcome === "not uploaded" || outcome === "incomplete";
 

@@ -18,7 +18,7 @@ const LAST_FOLDER = join(tmpdir(), "pgstead-verify.home");
 
 /**
  * Makes a folder on the volume and removes it after `use`. While it is in use, its modification time is
- * updated every few seconds: others remove a folder whose time is old.
+ * updated every few seconds: other processes remove a folder whose time is old.
  */
 export async function withScratchFolder<T>(
   folder: string,

@@ -9,7 +9,7 @@ import { runTool } from "../connect/postgres-tool.ts";
 import type { Settings } from "../settings.ts";
 import { parseMegabytes, planScratchMemory, type ScratchMemory } from "./memory.ts";
 
-export interface Scratch {
+export interface ScratchServer {
   settings: Settings;
   memory: ScratchMemory;
   /** Returns the end of the server's log. */
@@ -33,7 +33,7 @@ const SUPERUSER = "pgstead_scratch";
  */
 export async function withScratchServer<T>(
   { scratchFolder, serverSettings, signal }: ScratchServerOptions,
-  use: (scratch: Scratch) => Promise<T>,
+  use: (scratch: ScratchServer) => Promise<T>,
 ): Promise<T> {
   // The path of a socket is limited to 107 bytes.
   const socket = mkdtempSync(join(tmpdir(), "pgstead-"));

@@ -21,7 +21,7 @@ export function assertScratchSpace(folder: string, databaseBytes: number, reserv
   );
 }
 
-/** Aborts `use` when free space falls below the reserve: others write to the disk too. */
+/** Aborts `use` when free space falls below the reserve: other programs write to the disk too. */
 export async function withReserveWatch<T>(
   folder: string,
   reserve: number,

@@ -286,7 +286,9 @@ describe.runIf(canRun)("fails", () => {
       ...["node", "/usr/local/lib/pgstead/pgstead.cjs", "backup", "now"],
     );
     expect(code).toBe(4);
-    expect(stderr).toMatch(/pg_dump 17\.8 cannot dump a server of PostgreSQL 18\S*;/);
+    expect(stderr).toMatch(
+      /pg_dump 17\.8 cannot dump a server of PostgreSQL 18\S* .*; run the backup in the stack.s agent container/,
+    );
   });
 
   test("to take a gzip of nothing for a dump", async () => {

@@ -2,7 +2,7 @@ import { ExitCode, ExpectedError, unreachable } from "../../error.ts";
 import { type Note, withProgress } from "../../progress.ts";
 import { withScratchFolder } from "../../scratch/scratch-folder.ts";
 import { withScratchLock } from "../../scratch/scratch-lock.ts";
-import { type Scratch, withScratchServer } from "../../scratch/scratch-server.ts";
+import { type ScratchServer, withScratchServer } from "../../scratch/scratch-server.ts";
 import { assertScratchSpace, withReserveWatch } from "../../scratch/scratch-space.ts";
 import type { BackupSettings, Settings } from "../../settings.ts";
 import { backupSettings } from "../backup-settings.ts";
@@ -37,7 +37,7 @@ export interface VerifyOptions {
 
 export interface VerifyResult {
   proof: Proof;
-  /** Why the proof is not in the bucket. The local proof counts all the same. */
+  /** Why the proof is not in the bucket. A local proof still counts. */
   uploadError: string | null;
 }
 
@@ -156,7 +156,7 @@ async function proveOnServer(
 
 async function restoreAndCompare(
   { checks }: Settings,
-  { settings: server, memory }: Scratch,
+  { settings: server, memory }: ScratchServer,
   { manifest, folder, scratchFolder }: BackupFiles,
   { note, signal }: { note?: Note; signal: AbortSignal },
 ): Promise<RestoreResult> {
@@ -180,7 +180,7 @@ const LACKS_OF_SERVER =
   /No space left on device|could not resize shared memory|out of memory|out of shared memory|was terminated by signal 9|shared_preload_libraries|is not available/i;
 
 /** Returns `CannotVerify` if the error or the server's log has such a message, or else the error. */
-function toCannotVerify({ readLog }: Scratch, error: Error): Error {
+function toCannotVerify({ readLog }: ScratchServer, error: Error): Error {
   const lines = [error.message, ...readLog().split("\n")];
   const reason = lines.find((line) => LACKS_OF_SERVER.test(line));
   return reason ? new CannotVerify(`the scratch server could not restore it: ${reason}`) : error;

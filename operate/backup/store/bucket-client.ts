@@ -21,7 +21,7 @@ export async function withBucket<T>(
   const settings = backups.bucket;
   if (!settings) throw mistake("this stack has no bucket; docs/bucket.md says how to add one");
   const seal = new Seal(backups);
-  // The SDK warns about the version of Node, which operators cannot change: it is bundled.
+  // Off, because operators do not choose the version of Node that the SDK warns about: pgstead does.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
   const { S3Client } = await import("@aws-sdk/client-s3");
   const client = new S3Client(await buildClientConfig(settings));

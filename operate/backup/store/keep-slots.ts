@@ -35,7 +35,8 @@ export async function copyToKeepSlot(
   const isFirstOlder = !a || (b !== undefined && compareSlots(a, b) <= 0);
   const slot = SLOTS[present >= 0 ? present : isFirstOlder ? 0 : 1]!;
   if (present < 0) await copyBackup(bucket, newest, slot);
-  if (isProven) await copy(bucket, `dumps/${proofName(newest.id)}`, `keep/${slot}/backup.proof`, 0);
+  if (isProven)
+    await copyObject(bucket, `dumps/${proofName(newest.id)}`, `keep/${slot}/backup.proof`, 0);
 }
 
 interface SlotContent {
@@ -71,12 +72,12 @@ async function copyBackup(bucket: Bucket, newest: Manifest, slot: string): Promi
   for (const { file, size } of partsOf(newest)) {
     const stored = findStoredName(names, file);
     const suffix = stored.slice(newest.id.length);
-    await copy(bucket, `dumps/${stored}`, `keep/${slot}/backup${suffix}`, size);
+    await copyObject(bucket, `dumps/${stored}`, `keep/${slot}/backup${suffix}`, size);
   }
-  await copy(bucket, `dumps/${newest.id}.json`, `keep/${slot}/backup.json`, 0);
+  await copyObject(bucket, `dumps/${newest.id}.json`, `keep/${slot}/backup.json`, 0);
 }
 
-async function copy(bucket: Bucket, from: string, to: string, size: number): Promise<void> {
+async function copyObject(bucket: Bucket, from: string, to: string, size: number): Promise<void> {
   const { CopyObjectCommand } = await import("@aws-sdk/client-s3");
   const source = { CopySource: encodeURI(`${bucket.name}/${bucket.key(from)}`) };
   const target = { Bucket: bucket.name, Key: bucket.key(to) };

@@ -109,7 +109,7 @@ async function readBucket(backups: BackupSettings, local: Manifest[]) {
       };
     });
   } catch (error) {
-    // The local copies are listed all the same: a person who needs a backup needs them now.
+    // The local copies are still listed: a person who needs a backup needs them now.
     if (error instanceof ExpectedError) return { ...nothing, error: error.message };
     throw error;
   }

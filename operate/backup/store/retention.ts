@@ -24,7 +24,7 @@ const DAY_MS = 24 * 3600_000;
  * Decides which local copies to keep: recent days, then one copy a week, then one a month. Only later
  * good copies remove one: it must be older than `keepDays` and have good copies from `keepDays` later
  * days. So a month without backups, or a clock that jumps, removes nothing. Periods without a good copy
- * do not count, so failures remove nothing either.
+ * do not count, so failures remove nothing.
  */
 export function planRetention(
   copies: LocalCopy[],
@@ -43,7 +43,7 @@ export function planRetention(
     const laterDays = days.countLaterThan(copy);
     const isNewestOfWeek = weeks.isNewestOfLast(keepWeeks, copy);
     const isNewestOfMonth = months.isNewestOfLast(keepMonths, copy);
-    // Every copy is added, also one that is kept: the counts go by all good copies.
+    // Every copy is added, whatever the decision: the counts use all good copies.
     for (const periods of [days, weeks, months]) periods.add(copy);
     const age = Math.floor((now.getTime() - Date.parse(startedAt)) / DAY_MS);
     const keep = (reason: string): RetentionDecision => ({ id, keep: true, reason });

@@ -32,10 +32,10 @@ export async function uploadBackup(
   options: UploadOptions,
 ): Promise<void> {
   for (const part of partsOf(manifest)) {
-    await withUploadFile(backups, part, options.signal, async (folder, file) => {
-      const [path, key] = [join(folder, file.file), bucket.key(`dumps/${file.file}`)];
+    await withUploadFile(backups, part, options.signal, async (folder, outgoing) => {
+      const [path, key] = [join(folder, outgoing.file), bucket.key(`dumps/${outgoing.file}`)];
       await uploadFile(bucket, path, key, options);
-      await assertStored(bucket, path, key, file);
+      await assertStored(bucket, path, key, outgoing);
     });
   }
   options.signal?.throwIfAborted();

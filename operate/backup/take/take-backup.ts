@@ -17,7 +17,7 @@ export interface BackupResult {
   manifest: Manifest;
   /** Ids of the uploaded backups: this one, and those that earlier runs could not upload. */
   uploaded: string[];
-  /** Why the bucket has no copy. The local backup counts all the same. */
+  /** Why the bucket has no copy. The local backup still counts. */
   uploadError: string | null;
   pruned: string[];
 }
