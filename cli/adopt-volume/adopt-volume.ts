@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { mistake, refused } from "../../operate/error.ts";
-import { bytes } from "../../operate/human-units.ts";
+import { formatBytes } from "../../operate/human-units.ts";
 import { askEngine, runInContainer } from "../stack/docker/ask-engine.ts";
 import { containerState, type DockerStack } from "../stack/docker/docker-stack.ts";
 import {
@@ -61,7 +61,7 @@ export async function adoptVolume(adoption: Adoption): Promise<Adopted> {
   const image = oldImage ?? (await buildStackImage(root, stack, note));
   const cluster = await findCluster(stack.env, image, old.name, adoption.cluster);
   const loaded = explainUnreadable(cluster, wanted) ?? null;
-  const size = bytes(cluster.kilobytes * 1024);
+  const size = formatBytes(cluster.kilobytes * 1024);
   note(`volume "${old.name}": PostgreSQL ${cluster.major} at "${cluster.path}", ${size}`);
   if (loaded) {
     note(`${loaded}: its own server dumps it, and the dump is loaded into a new cluster`);

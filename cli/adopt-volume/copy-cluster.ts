@@ -1,6 +1,6 @@
 import { CHANGE_MS } from "../../docker/run-docker.ts";
 import { mistake, refused } from "../../operate/error.ts";
-import { bytes } from "../../operate/human-units.ts";
+import { formatBytes } from "../../operate/human-units.ts";
 import { askEngine, findOnEngine, runInContainer } from "../stack/docker/ask-engine.ts";
 import { createContainerError } from "./container-error.ts";
 import type { OldCluster } from "./old-cluster.ts";
@@ -42,7 +42,7 @@ export async function assertRoom(copy: Copy, { kilobytes }: OldCluster): Promise
   if (free > kilobytes) return;
   await removeTarget(copy);
   throw mistake(
-    `volume "${copy.to}" has room for ${bytes(free * 1024)}, and the cluster takes ${bytes(kilobytes * 1024)}; make room on the engine's disk`,
+    `volume "${copy.to}" has room for ${formatBytes(free * 1024)}, and the cluster takes ${formatBytes(kilobytes * 1024)}; make room on the engine's disk`,
   );
 }
 

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import type { GetResult } from "../../operate/backup/store/get-backup.ts";
-import { bytes } from "../../operate/human-units.ts";
+import { formatBytes } from "../../operate/human-units.ts";
 import { saveFile } from "../save-file.ts";
 import { splitVerb } from "../verb.ts";
 
@@ -49,4 +49,4 @@ const describeEncrypted = ({ manifest, out }: Got) =>
   ].join("\n");
 
 const describePlain = ({ manifest, where, out }: Got) =>
-  `${out}: ${bytes(manifest.dump.size)}, from ${where === "local" ? "the folder" : "the bucket"}, checksum right`;
+  `${out}: ${formatBytes(manifest.dump.size)}, from ${where === "local" ? "the folder" : "the bucket"}, checksum right`;

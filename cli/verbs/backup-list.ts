@@ -1,7 +1,7 @@
 import { isAhead } from "../../operate/backup/format/clock.ts";
 import type { ListedBackup, ListResult } from "../../operate/backup/store/list-backups.ts";
 import { ExitCode } from "../../operate/error.ts";
-import { age, bytes } from "../../operate/human-units.ts";
+import { formatAge, formatBytes } from "../../operate/human-units.ts";
 import type { Verb } from "../verb.ts";
 
 export const backupList: Verb = {
@@ -34,8 +34,8 @@ export function describe(result: ListResult, now: Date): string {
 function line(backup: ListedBackup, width: number, now: Date): string {
   const columns = [
     backup.id.padEnd(width),
-    age(backup.startedAt, now).padStart(8),
-    bytes(backup.size).padStart(8),
+    formatAge(backup.startedAt, now).padStart(8),
+    formatBytes(backup.size).padStart(8),
     copiesOf(backup).padEnd("local + bucket".length),
     proofOf(backup, now).padEnd("proven 59 min ago".length),
     backup.schemaVersion ?? "-",
@@ -58,7 +58,7 @@ const copiesOf = ({ copies, encrypted }: ListedBackup) =>
 
 export function proofOf({ proof }: Pick<ListedBackup, "proof">, now: Date): string {
   if (!proof) return "not proven";
-  if (proof.state === "proven") return `proven ${age(proof.verifiedAt, now)} ago`;
+  if (proof.state === "proven") return `proven ${formatAge(proof.verifiedAt, now)} ago`;
   const [problem = ""] = proof.problems;
   const outcome = proof.state === "failed" ? "FAILED TO RESTORE" : "could not verify";
   return `${outcome}: ${problem.split("\n")[0]}`;

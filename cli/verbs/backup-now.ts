@@ -1,7 +1,7 @@
 import type { Compression } from "../../operate/backup/take/dump-to.ts";
 import type { BackupResult } from "../../operate/backup/take/take-backup.ts";
 import { ExitCode, mistake } from "../../operate/error.ts";
-import { bytes } from "../../operate/human-units.ts";
+import { formatBytes } from "../../operate/human-units.ts";
 import { stopSignal } from "../../operate/stop.ts";
 import type { Context } from "../context.ts";
 import { saveFile } from "../save-file.ts";
@@ -103,7 +103,7 @@ async function saveVolumeHere(context: Context, options: Record<string, unknown>
     ...{ volume, out, pause: pause === true },
     ...{ note, signal: stopSignal },
   });
-  context.print(saved, `${out}: ${bytes(saved.bytes)}, sha256 ${saved.sha256}`);
+  context.print(saved, `${out}: ${formatBytes(saved.bytes)}, sha256 ${saved.sha256}`);
   return ExitCode.fine;
 }
 
@@ -117,7 +117,7 @@ async function readCompression(how: unknown, out: string): Promise<Compression> 
 function describe({ manifest, uploaded, uploadError, pruned }: BackupResult): string {
   const tables = Object.keys(manifest.rows).length;
   const lines = [
-    `${manifest.id}: ${bytes(manifest.dump.size)} of ${tables} tables in ${(manifest.durationMs / 1000).toFixed(1)} s`,
+    `${manifest.id}: ${formatBytes(manifest.dump.size)} of ${tables} tables in ${(manifest.durationMs / 1000).toFixed(1)} s`,
   ];
   if (!manifest.complete) {
     lines.push("INCOMPLETE, so it does not count as a backup:");

@@ -1,5 +1,5 @@
 import type { PruneDecision } from "../../operate/backup/store/prune.ts";
-import { age, bytes } from "../../operate/human-units.ts";
+import { formatAge, formatBytes } from "../../operate/human-units.ts";
 import type { Verb } from "../verb.ts";
 
 export const backupPrune: Verb = {
@@ -14,11 +14,11 @@ export const backupPrune: Verb = {
   examples: ["pgstead backup prune --dry-run", "pgstead backup prune"],
   writes: true,
   async run(context, { options }) {
-    const { planPruning, prune } = await import("../../operate/backup/store/prune.ts");
+    const { planPruning, pruneLocalCopies } = await import("../../operate/backup/store/prune.ts");
     const { backupSettings } = await import("../../operate/backup/backup-settings.ts");
     const backups = backupSettings(await context.settings());
     const plan = planPruning(backups);
-    const removed = options.dryRun ? [] : prune(backups);
+    const removed = options.dryRun ? [] : pruneLocalCopies(backups);
     context.print({ plan, removed }, () => describe(plan, Boolean(options.dryRun), new Date()));
   },
 };
@@ -29,12 +29,12 @@ function describe(plan: PruneDecision[], dryRun: boolean, now: Date): string {
   const lines = plan.map(({ id, keep, reason, size, startedAt }) =>
     [
       id,
-      age(startedAt, now).padStart(6),
-      bytes(size).padStart(8),
+      formatAge(startedAt, now).padStart(6),
+      formatBytes(size).padStart(8),
       keep ? "stays" : goes,
       reason,
     ].join("  "),
   );
   const freed = plan.filter(({ keep }) => !keep).reduce((sum, { size }) => sum + size, 0);
-  return [...lines, `${bytes(freed)} ${dryRun ? "would be freed" : "freed"}`].join("\n");
+  return [...lines, `${formatBytes(freed)} ${dryRun ? "would be freed" : "freed"}`].join("\n");
 }

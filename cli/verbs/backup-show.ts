@@ -1,5 +1,5 @@
-import type { Found } from "../../operate/backup/store/find-backup.ts";
-import { age, bytes } from "../../operate/human-units.ts";
+import type { FoundBackup } from "../../operate/backup/store/find-backup.ts";
+import { formatAge, formatBytes } from "../../operate/human-units.ts";
 import type { Verb } from "../verb.ts";
 
 export const backupShow: Verb = {
@@ -16,14 +16,14 @@ export const backupShow: Verb = {
   },
 };
 
-function describe({ manifest, where }: Found): string {
+function describe({ manifest, where }: FoundBackup): string {
   const rows = Object.entries(manifest.rows);
   return [
     manifest.id,
-    `  taken      ${manifest.startedAt} (${age(manifest.startedAt, new Date())} ago), in ${(manifest.durationMs / 1000).toFixed(1)} s`,
-    `  database   ${manifest.database}, ${bytes(manifest.databaseBytes)}, PostgreSQL ${manifest.serverVersion}, pgvector ${manifest.pgvectorVersion ?? "none"}`,
+    `  taken      ${manifest.startedAt} (${formatAge(manifest.startedAt, new Date())} ago), in ${(manifest.durationMs / 1000).toFixed(1)} s`,
+    `  database   ${manifest.database}, ${formatBytes(manifest.databaseBytes)}, PostgreSQL ${manifest.serverVersion}, pgvector ${manifest.pgvectorVersion ?? "none"}`,
     `  schema     ${manifest.schemaVersion ?? "no migration applied"}`,
-    `  dump       ${manifest.dump.file}, ${bytes(manifest.dump.size)}, ${manifest.format}, read from: ${where}`,
+    `  dump       ${manifest.dump.file}, ${formatBytes(manifest.dump.size)}, ${manifest.format}, read from: ${where}`,
     `  sha256     ${manifest.dump.sha256}`,
     `  complete   ${manifest.complete ? "yes" : `no: ${manifest.warnings.join("; ")}`}`,
     `  tables     ${rows.length}`,

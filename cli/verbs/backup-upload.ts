@@ -1,4 +1,4 @@
-import type { Uploaded } from "../../operate/backup/store/update-bucket.ts";
+import type { BucketUpdate } from "../../operate/backup/store/update-bucket.ts";
 import { ExitCode } from "../../operate/error.ts";
 import { stopSignal } from "../../operate/stop.ts";
 import type { Verb } from "../verb.ts";
@@ -21,7 +21,7 @@ export const backupUpload: Verb = {
   },
 };
 
-function describe({ uploaded, error }: Uploaded, hasBucket: boolean): string {
+function describe({ uploaded, error }: BucketUpdate, hasBucket: boolean): string {
   if (!hasBucket) return "no bucket is configured";
   const lines = uploaded.length > 0 ? [`uploaded ${uploaded.join(", ")}`] : [];
   if (error) lines.push(`NOT UPLOADED: ${error}`);

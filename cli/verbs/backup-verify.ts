@@ -27,14 +27,10 @@ export const backupVerify: Verb = {
     const note = (line: string) => context.note(line);
     const waitMs = wholeNumber(String(options.wait), "--wait") * 1000;
     const { verifyBackup } = await import("../../operate/backup/prove/verify-backup.ts");
-    const proof = await verifyBackup(settings, args[0] ?? "latest", {
+    const { proof, uploadError } = await verifyBackup(settings, args[0] ?? "latest", {
       ...{ fromBucket: options.fromBucket === true, pgsteadVersion: version },
       ...{ waitMs, note, signal: stopSignal },
     });
-    const { updateBucket } = await import("../../operate/backup/store/update-bucket.ts");
-    const uploadError = settings.backups
-      ? (await updateBucket(settings.backups, { note, signal: stopSignal })).error
-      : null;
     context.print({ ...proof, uploadError }, () => describe(proof, uploadError));
     return EXIT[proof.state];
   },

@@ -29,7 +29,7 @@ export const serve: Verb = {
       return;
     }
     if (options.healthy) {
-      const { fetchHealth } = await import("../../operate/agent/ask-health.ts");
+      const { fetchHealth } = await import("../../operate/agent/fetch-health.ts");
       const { fresh, answer } = await fetchHealth(settings);
       context.print(answer, JSON.stringify(answer));
       return fresh ? ExitCode.fine : ExitCode.pending;
@@ -44,8 +44,8 @@ export const serve: Verb = {
     const file = await context.settingsFile();
     await serveEmbedded(settings, async (signal) => {
       if (!settings.backups) return;
-      const { schedule } = await import("../../operate/agent/serve-agent.ts");
-      await schedule(settings, (verb) => selfCommand(verb, file), signal);
+      const { runSchedule } = await import("../../operate/agent/serve-agent.ts");
+      await runSchedule(settings, (verb) => selfCommand(verb, file), signal);
     });
     // PGlite leaves handles open that would keep the process alive.
     process.exit(ExitCode.fine);

@@ -1,5 +1,5 @@
 import { ExitCode } from "../../operate/error.ts";
-import { bytes } from "../../operate/human-units.ts";
+import { formatBytes } from "../../operate/human-units.ts";
 import type { VectorIndex } from "../../operate/vector/inventory.ts";
 import type { VectorReport } from "../../operate/vector/report.ts";
 import type { Verb } from "../verb.ts";
@@ -42,7 +42,7 @@ function describe(report: VectorReport): string {
   }
   for (const index of indexes) {
     const { name, method, bytes: size, operator } = index;
-    lines.push(`index ${name}: ${method}, ${parameters(index)}, ${operator}, ${bytes(size)}`);
+    lines.push(`index ${name}: ${method}, ${parameters(index)}, ${operator}, ${formatBytes(size)}`);
     const measured = recall.find((each) => each.index === name);
     if (measured?.recall !== null && measured?.recall !== undefined) {
       const share = `${(measured.recall * 100).toFixed(1)} %`;

@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import type { BackupSettings } from "../settings.ts";
 import type { Health } from "./health.ts";
-import { readState, type State, writeState } from "./state.ts";
+import { readState, updateState } from "./state.ts";
 
 const TIMEOUT_MS = 10_000;
-const AGAIN_MS = 60_000;
+const RETRY_MS = 60_000;
 
-/** Tells the world outside what changed: once that something is wrong, once that it is right again. */
+/** Sends changes to the webhook, one message a failure and one a recovery, and proofs to the ping. */
 export class Notifier {
   private readonly stack: string;
   private readonly backups: BackupSettings;
@@ -19,18 +19,18 @@ export class Notifier {
     this.log = log;
   }
 
-  async tell(health: Health, now = Date.now()): Promise<void> {
+  async notify(health: Health, now = Date.now()): Promise<void> {
     if (now < this.notBefore) return;
-    const told = await Promise.allSettled([this.webhook(health), this.ping(health)]);
-    for (const one of told) {
-      if (one.status === "fulfilled") continue;
-      // The address may hold a secret; the reason does not.
-      this.log(`could not tell: ${(one.reason as Error).message}`);
-      this.notBefore = now + AGAIN_MS;
+    const results = await Promise.allSettled([this.callWebhook(health), this.ping(health)]);
+    for (const result of results) {
+      if (result.status === "fulfilled") continue;
+      // The address is not logged: it may hold a secret.
+      this.log(`could not notify: ${(result.reason as Error).message}`);
+      this.notBefore = now + RETRY_MS;
     }
   }
 
-  private async webhook({ problems, proven }: Health): Promise<void> {
+  private async callWebhook({ problems, proven }: Health): Promise<void> {
     const { webhookFile, folder } = this.backups;
     const { alarm } = readState(folder);
     const failing = problems.length > 0;
@@ -45,20 +45,15 @@ export class Notifier {
         newestProven: proven ? { id: proven.id, restorableTo: proven.restorableTo } : null,
       }),
     });
-    this.write({ alarm: failing ? { since: at } : null });
+    updateState(folder, { alarm: failing ? { since: at } : null });
   }
 
-  /** A dead man's switch: only a backup that was proven says that we live. */
+  /** A dead man's switch: it is called once for each proven backup, and at no other time. */
   private async ping({ proven }: Health): Promise<void> {
     const { pingFile, folder } = this.backups;
     if (!pingFile || !proven || readState(folder).pinged === proven.verifiedAt) return;
     await send("ping", pingFile, { method: "GET" });
-    this.write({ pinged: proven.verifiedAt });
-  }
-
-  private write(change: Partial<State>): void {
-    const { folder } = this.backups;
-    writeState(folder, { ...readState(folder), ...change });
+    updateState(folder, { pinged: proven.verifiedAt });
   }
 }
 
@@ -67,7 +62,7 @@ async function send(what: string, addressFile: string, request: RequestInit): Pr
   try {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     const { ok, status } = await fetch(address, { ...request, signal });
-    if (!ok) throw new Error(`it answered ${status}`);
+    if (!ok) throw new Error(`the server answered ${status}`);
   } catch (error) {
     const cause = (error as { cause?: { code?: string } }).cause?.code;
     throw new Error(`${what}: ${cause ?? (error as Error).message}`);

@@ -1,148 +1,201 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Cron } from "croner";
 import { backupSettings } from "../backup/backup-settings.ts";
 import { isAhead } from "../backup/format/clock.ts";
 import { isGood } from "../backup/format/manifest.ts";
 import type { Proof } from "../backup/format/proof.ts";
 import { findDueVerification, readVerifications } from "../backup/prove/due-verification.ts";
-import { openFolder, readLocalManifests } from "../backup/store/folder.ts";
-import type { Uploaded } from "../backup/store/update-bucket.ts";
+import { prepareFolder, readLocalManifests } from "../backup/store/folder.ts";
+import type { BucketUpdate } from "../backup/store/update-bucket.ts";
 import type { BackupResult } from "../backup/take/take-backup.ts";
-import type { Settings } from "../settings.ts";
+import type { BackupSettings, Settings } from "../settings.ts";
 import { findDueTime, isAttemptAllowed, parseSchedule } from "./due.ts";
 import { readHealth } from "./health.ts";
 import { Notifier } from "./notify.ts";
-import { type Run, readState, type State, writeState } from "./state.ts";
+import { type Run, readState, type State, updateState } from "./state.ts";
 
-/** How the scheduler acts; each in a process of its own, so that this one stays small. */
+/** Each action runs in a process of its own, so that the scheduler's own process stays small. */
 export interface Actions {
   backup(signal: AbortSignal): Promise<BackupResult>;
-  upload(signal: AbortSignal): Promise<Uploaded>;
+  upload(signal: AbortSignal): Promise<BucketUpdate>;
   verify(id: string, signal: AbortSignal): Promise<Proof>;
 }
 
-export interface ScheduleOptions {
+export interface SchedulerOptions {
   signal: AbortSignal;
   log: (line: string) => void;
 }
 
-/** The clock is looked at so often whatever is due next: it may jump, and a machine may sleep. */
-const LOOK_MS = 15_000;
+/** The longest pause between two steps: the clock may be set, and a machine may sleep. */
+const MAX_PAUSE_MS = 15_000;
 
-/** Takes backups when they are due, one after the other, until it is told to stop. */
-export async function runSchedule(
-  settings: Settings,
-  actions: Actions,
-  { signal, log }: ScheduleOptions,
-): Promise<void> {
-  const backups = backupSettings(settings);
-  const { folder, schedule, verify } = backups;
-  const cron = parseSchedule(schedule);
-  openFolder(folder);
-  const teller = new Notifier(settings.stack, backups, log);
-  const begun = readState(folder);
-  if (!begun.since || isAhead(begun.since))
-    writeState(folder, { ...begun, since: new Date().toISOString() });
-  log(`backups at "${schedule}" UTC into ${folder}; next ${cron.nextRun()?.toISOString()}`);
-  while (!signal.aborted) {
-    await tick();
-    const untilNext = cron.msToNext() ?? LOOK_MS;
-    await sleep(Math.min(untilNext + 5, LOOK_MS), undefined, { signal }).catch(() => {});
+/**
+ * Takes and verifies backups when they are due, one action at a time. The state file holds the state:
+ * each step reads it and the backup folder, and writes the result to it.
+ */
+export class Scheduler {
+  private readonly settings: Settings;
+  private readonly backups: BackupSettings;
+  private readonly actions: Actions;
+  private readonly signal: AbortSignal;
+  private readonly log: (line: string) => void;
+  private readonly cron: Cron;
+  private readonly notifier: Notifier;
+
+  constructor(settings: Settings, actions: Actions, { signal, log }: SchedulerOptions) {
+    this.settings = settings;
+    this.backups = backupSettings(settings);
+    this.actions = actions;
+    this.signal = signal;
+    this.log = log;
+    this.cron = parseSchedule(this.backups.schedule);
+    this.notifier = new Notifier(settings.stack, this.backups, log);
   }
 
-  async function tick(): Promise<void> {
-    await backUp();
-    if (!signal.aborted) await prove();
-    if (!signal.aborted) await teller.tell(readHealth(backups, readState(folder)));
+  /** Returns once the signal is aborted. */
+  async run(): Promise<void> {
+    const { folder, schedule } = this.backups;
+    prepareFolder(folder);
+    this.recordFirstStart();
+    this.log(`backups at "${schedule}" UTC into ${folder}; next ${this.nextRun()}`);
+    while (!this.signal.aborted) {
+      await this.step();
+      await this.pause();
+    }
   }
 
-  async function backUp(): Promise<void> {
-    const state = readState(folder);
+  private recordFirstStart(): void {
+    const { since } = this.readState();
+    if (!since || isAhead(since)) this.updateState({ since: new Date().toISOString() });
+  }
+
+  private async step(): Promise<void> {
+    await this.backUpIfDue();
+    if (!this.signal.aborted) await this.verifyIfDue();
+    if (!this.signal.aborted) {
+      await this.notifier.notify(readHealth(this.backups, this.readState()));
+    }
+  }
+
+  private async pause(): Promise<void> {
+    const untilNext = this.cron.msToNext() ?? MAX_PAUSE_MS;
+    const pauseMs = Math.min(untilNext + 5, MAX_PAUSE_MS);
+    await sleep(pauseMs, undefined, { signal: this.signal }).catch(() => {});
+  }
+
+  private async backUpIfDue(): Promise<void> {
+    const state = this.readState();
     const now = new Date();
     if (!isAttemptAllowed(state, now)) return;
-    const newest = readLocalManifests(backups).find(isGood)?.startedAt ?? firstWaitsSince(state);
-    const due = findDueTime(cron, state, newest, now);
-    if (due) await take(due);
-    else if (state.last?.outcome === "not uploaded") await makeUpUpload(state.last);
+    const due = findDueTime(this.cron, state, this.findNewestBackupTime(state), now);
+    if (due) await this.takeBackup(due);
+    else if (state.last?.outcome === "not uploaded") await this.retryUpload(state.last);
   }
 
-  /** A container exists to be backed up; the embedded server of somebody's first minute waits for the night. */
-  function firstWaitsSince({ since }: State): string | undefined {
-    return settings.engine === "embedded" ? (since ?? undefined) : undefined;
+  /** The first backup of an embedded server waits for the schedule; other engines take it at once. */
+  private findNewestBackupTime({ since }: State): string | undefined {
+    const newest = readLocalManifests(this.backups).find(isGood);
+    if (newest) return newest.startedAt;
+    return this.settings.engine === "embedded" ? (since ?? undefined) : undefined;
   }
 
-  async function take(due: string): Promise<void> {
-    log(`backup due ${due}: begins`);
+  private async takeBackup(due: string): Promise<void> {
+    this.log(`backup due ${due}: begins`);
     const startedAt = new Date().toISOString();
-    const run = await outcomeOf(() => actions.backup(signal), signal);
-    const { failures, handled, ...rest } = readState(folder);
+    const result = await this.runBackup();
     const finishedAt = new Date().toISOString();
-    // Incomplete, it would be so again in five minutes: somebody must look.
-    const isTaken = ["done", "not uploaded", "incomplete"].includes(run.outcome);
-    writeState(folder, {
-      ...rest,
-      handled: isTaken ? due : handled,
-      last: { due, startedAt, finishedAt, ...run },
-      failures: run.outcome === "done" || run.outcome === "stopped" ? 0 : failures + 1,
-    });
-    log(`backup due ${due}: ${run.outcome}${run.id ? ` (${run.id})` : ""}`);
-    if (run.error) log(run.error);
-    if (isTaken) log(`next backup ${cron.nextRun()?.toISOString()}`);
+    const run: Run = { due, startedAt, finishedAt, ...result };
+    this.updateState(afterBackup(this.readState(), run));
+    this.log(`backup due ${due}: ${run.outcome}${run.id ? ` (${run.id})` : ""}`);
+    if (run.error) this.log(run.error);
+    if (hasDump(run)) this.log(`next backup ${this.nextRun()}`);
   }
 
-  async function makeUpUpload(last: Run): Promise<void> {
-    let error: string | null;
+  private async runBackup(): Promise<Pick<Run, "outcome" | "id" | "error">> {
     try {
-      error = (await actions.upload(signal)).error;
-    } catch (failure) {
-      error = (failure as Error).message;
+      const { manifest, uploadError } = await this.actions.backup(this.signal);
+      const { id, complete, warnings } = manifest;
+      if (!complete) return { outcome: "incomplete", id, error: warnings.join("\n") };
+      return { outcome: uploadError ? "not uploaded" : "done", id, error: uploadError };
+    } catch (error) {
+      if (this.signal.aborted) return { outcome: "stopped", id: null, error: null };
+      return { outcome: "failed", id: null, error: (error as Error).message };
     }
-    if (signal.aborted) return;
-    const { failures, ...rest } = readState(folder);
-    const outcome = error === null ? "done" : "not uploaded";
-    const finishedAt = new Date().toISOString();
-    writeState(folder, {
-      ...rest,
-      last: { ...last, outcome, error, finishedAt },
-      failures: error === null ? 0 : failures + 1,
-    });
-    log(error === null ? "upload made up" : `upload: ${error}`);
   }
 
-  /** Also of those that a person took, and of the one whose proof was cut off with the agent. */
-  async function prove(): Promise<void> {
-    const { proving } = readState(folder);
+  private async retryUpload(last: Run): Promise<void> {
+    const error = await this.runUpload();
+    if (this.signal.aborted) return;
+    const finishedAt = new Date().toISOString();
+    const outcome = error === null ? "done" : "not uploaded";
+    this.updateState(afterUpload(this.readState(), { ...last, outcome, error, finishedAt }));
+    this.log(error === null ? "upload: done" : `upload: ${error}`);
+  }
+
+  private async runUpload(): Promise<string | null> {
+    try {
+      return (await this.actions.upload(this.signal)).error;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
+  /** Includes backups that a person took, and one whose verification ended with the agent. */
+  private async verifyIfDue(): Promise<void> {
+    const { proving } = this.readState();
     const now = new Date();
     if (!isAttemptAllowed({ last: proving, failures: proving?.failures ?? 0 }, now)) return;
-    const id = findDueVerification(verify, readVerifications(backups, now), now);
+    const verifications = readVerifications(this.backups, now);
+    const id = findDueVerification(this.backups.verify, verifications, now);
     if (!id) return;
-    log(`restoring ${id} into a scratch server: begins`);
-    let error: string | null = null;
-    try {
-      const { state, problems, totalSeconds } = await actions.verify(id, signal);
-      log(`${id}: ${state}, in ${totalSeconds} s`);
-      for (const problem of problems) log(`  ${problem}`);
-    } catch (failure) {
-      if (signal.aborted) return;
-      error = (failure as Error).message;
-      log(`${id}: the verification itself failed: ${error}`);
-    }
+    this.log(`restoring ${id} into a scratch server: begins`);
+    const error = await this.runVerification(id);
+    if (error !== null && this.signal.aborted) return;
     const failures = error === null ? 0 : (proving?.failures ?? 0) + 1;
-    const finishedAt = new Date().toISOString();
-    writeState(folder, { ...readState(folder), proving: { id, finishedAt, failures, error } });
+    this.updateState({ proving: { id, finishedAt: new Date().toISOString(), failures, error } });
+  }
+
+  /** Returns why the verification could not run, or null. A backup that fails it is in its proof. */
+  private async runVerification(id: string): Promise<string | null> {
+    try {
+      const { state, problems, totalSeconds } = await this.actions.verify(id, this.signal);
+      this.log(`${id}: ${state}, in ${totalSeconds} s`);
+      for (const problem of problems) this.log(`  ${problem}`);
+      return null;
+    } catch (error) {
+      const { message } = error as Error;
+      if (!this.signal.aborted) this.log(`${id}: the verification itself failed: ${message}`);
+      return message;
+    }
+  }
+
+  private readState(): State {
+    return readState(this.backups.folder);
+  }
+
+  private updateState(change: Partial<State>): void {
+    updateState(this.backups.folder, change);
+  }
+
+  private nextRun(): string | undefined {
+    return this.cron.nextRun()?.toISOString();
   }
 }
 
-async function outcomeOf(
-  backup: () => Promise<BackupResult>,
-  signal: AbortSignal,
-): Promise<Pick<Run, "outcome" | "id" | "error">> {
-  try {
-    const { manifest, uploadError } = await backup();
-    const { id, complete, warnings } = manifest;
-    if (!complete) return { outcome: "incomplete", id, error: warnings.join("\n") };
-    return { outcome: uploadError ? "not uploaded" : "done", id, error: uploadError };
-  } catch (error) {
-    if (signal.aborted) return { outcome: "stopped", id: null, error: null };
-    return { outcome: "failed", id: null, error: (error as Error).message };
-  }
+/** An incomplete dump counts too: the next one would also be incomplete, so a person must look. */
+const hasDump = ({ outcome }: Run) =>
+  outcome === "done" || outcome === "not uploaded" || outcome === "incomplete";
+
+function afterBackup({ handled, failures }: State, run: Run): Partial<State> {
+  const isFailure = run.outcome !== "done" && run.outcome !== "stopped";
+  return {
+    handled: hasDump(run) ? run.due : handled,
+    last: run,
+    failures: isFailure ? failures + 1 : 0,
+  };
 }
+
+const afterUpload = ({ failures }: State, run: Run): Partial<State> => ({
+  last: run,
+  failures: run.outcome === "done" ? 0 : failures + 1,
+});

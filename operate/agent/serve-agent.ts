@@ -2,40 +2,46 @@ import { spawn } from "node:child_process";
 import { backupSettings } from "../backup/backup-settings.ts";
 import type { Settings } from "../settings.ts";
 import { serveMetrics } from "./metrics.ts";
-import { type Actions, runSchedule } from "./scheduler.ts";
+import { type Actions, Scheduler } from "./scheduler.ts";
 
-/** The command line that starts this program: `verb` and its options follow. */
-export type Self = (verb: string[]) => string[];
+/** Returns the command line that runs a verb of this program. */
+export type BuildCommand = (verb: string[]) => string[];
 
-/** The agent's background work: takes backups when they are due, until it is told to stop. */
-export async function serveAgent(settings: Settings, self: Self): Promise<void> {
+/** Runs the schedule and serves metrics until SIGTERM or SIGINT. */
+export async function serveAgent(settings: Settings, buildCommand: BuildCommand): Promise<void> {
   const controller = new AbortController();
   const stop = () => controller.abort();
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
   log(`agent of stack "${settings.stack}"`);
   const metrics = serveMetrics(settings.stack, backupSettings(settings), log);
-  await schedule(settings, self, controller.signal);
+  await runSchedule(settings, buildCommand, controller.signal);
   metrics.close();
   metrics.closeAllConnections();
   log("stopped");
 }
 
-/** Also for the server that serves `embedded`, beside its own work. */
-export async function schedule(settings: Settings, self: Self, signal: AbortSignal): Promise<void> {
+/** Without metrics: the embedded server runs its schedule with this. */
+export async function runSchedule(
+  settings: Settings,
+  buildCommand: BuildCommand,
+  signal: AbortSignal,
+): Promise<void> {
+  const run = <T>(signal: AbortSignal, ...verb: string[]) =>
+    runChild<T>(buildCommand([...verb, "--json"]), signal);
   const actions: Actions = {
-    backup: () => runSelf(self(["backup", "now", "--scheduled", "--json"]), signal),
-    verify: (id) => runSelf(self(["backup", "verify", id, "--json"]), signal),
-    upload: () => runSelf(self(["backup", "upload", "--json"]), signal),
+    backup: (signal) => run(signal, "backup", "now", "--scheduled"),
+    verify: (id, signal) => run(signal, "backup", "verify", id),
+    upload: (signal) => run(signal, "backup", "upload"),
   };
-  await runSchedule(settings, actions, { signal, log });
+  await new Scheduler(settings, actions, { signal, log }).run();
 }
 
 /**
- * A verb in a process of its own: what a dump and an upload need of memory is given back with it.
- * Told to stop, it is given the time to clean up behind itself.
+ * Runs a verb in a child process and returns its JSON. The memory of a dump or an upload is freed
+ * when the child ends. On abort the child gets SIGTERM and time to clean up.
  */
-function runSelf<T>([program, ...args]: string[], signal: AbortSignal): Promise<T> {
+function runChild<T>([program, ...args]: string[], signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const child = spawn(program as string, args, { stdio: ["ignore", "pipe", "pipe"] });
     const stop = () => child.kill("SIGTERM");
@@ -48,15 +54,15 @@ function runSelf<T>([program, ...args]: string[], signal: AbortSignal): Promise<
     child.once("error", reject);
     child.once("close", (code, killedBy) => {
       signal.removeEventListener("abort", stop);
-      const answer = parse(stdout);
+      const answer = parseJson(stdout);
       if (answer && !("error" in answer && "exitCode" in answer)) return resolve(answer as T);
-      const how = killedBy ? `was ended by ${killedBy}` : `ended with exit code ${code}`;
-      reject(new Error(String(answer?.error ?? `${args.slice(1, 3).join(" ")} ${how}`)));
+      const end = killedBy ? `was ended by ${killedBy}` : `ended with exit code ${code}`;
+      reject(new Error(String(answer?.error ?? `${args.slice(1, 3).join(" ")} ${end}`)));
     });
   });
 }
 
-function parse(text: string): Record<string, unknown> | undefined {
+function parseJson(text: string): Record<string, unknown> | undefined {
   try {
     return JSON.parse(text);
   } catch {

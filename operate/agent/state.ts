@@ -2,8 +2,9 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { writeDurably } from "../durable-write.ts";
 
+/** A scheduled backup that has ended. */
 export interface Run {
-  /** When the schedule called for it. */
+  /** The scheduled time. */
   due: string;
   startedAt: string;
   finishedAt: string;
@@ -12,20 +13,20 @@ export interface Run {
   error: string | null;
 }
 
-/** What the scheduler remembers. It lies beside the backups, so that it survives every restart. */
+/** The scheduler's state file, `state/scheduler.json` beside the backups: it survives restarts. */
 export interface State {
-  /** The newest due time that a dump has been taken for. */
+  /** The newest due time that has a dump. */
   handled: string | null;
   last: Run | null;
-  /** Tries since something went as it should. */
+  /** Failed attempts since the last success. */
   failures: number;
-  /** The last verification; what came of it stands in the backup's proof. */
+  /** The last verification. Its result is in the backup's proof. */
   proving: { id: string; finishedAt: string; failures: number; error: string | null } | null;
-  /** When the schedule was first served: what cannot be there yet is not late. */
+  /** When the schedule first ran. A backup cannot be late before that. */
   since: string | null;
-  /** Set while the webhook has been told of a failure and not of its end. */
+  /** Set after the webhook got "failing", until it gets "recovered". */
   alarm: { since: string } | null;
-  /** When the backup was proven that the dead man's switch was last told of. */
+  /** `verifiedAt` of the proof that was last sent to the ping address. */
   pinged: string | null;
 }
 
@@ -40,12 +41,14 @@ export function readState(folder: string): State {
   try {
     return { ...EMPTY, ...JSON.parse(readFileSync(stateFile(folder), "utf8")) };
   } catch {
-    // Missing, or cut off by a crash of the disk: the backups themselves say what there is.
+    // The file is missing or damaged: the scheduler then goes by the backups in the folder.
     return EMPTY;
   }
 }
 
-export function writeState(folder: string, state: State): void {
+/** Reads the file again first: another agent on the same volume may have written it. */
+export function updateState(folder: string, change: Partial<State>): void {
+  const state = { ...readState(folder), ...change };
   mkdirSync(dirname(stateFile(folder)), { recursive: true, mode: 0o700 });
   writeDurably(stateFile(folder), `${JSON.stringify(state, null, 2)}\n`);
 }

@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { connect, type Socket } from "node:net";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
-import type { Asker } from "../backup/format/census.ts";
+import type { Queryable } from "../backup/format/census.ts";
 import { assertOurServer } from "../connect/embedded-state.ts";
 import { unreachable } from "../error.ts";
 import type { Settings } from "../settings.ts";
@@ -29,7 +29,7 @@ const AFTER = `DO $$ DECLARE mine name; BEGIN
 export async function dumpWithPgDump<T>(
   settings: Settings,
   signal: AbortSignal | undefined,
-  inside: (asker: Asker) => Promise<T>,
+  inside: (asker: Queryable) => Promise<T>,
 ): Promise<{ text: string; seen: T }> {
   assertOurServer(settings);
   const { host, port } = settings.database;

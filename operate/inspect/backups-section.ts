@@ -1,7 +1,7 @@
 import { Cron } from "croner";
 import { readState } from "../agent/state.ts";
 import { type ListedBackup, type ListResult, listBackups } from "../backup/store/list-backups.ts";
-import { age, bytes } from "../human-units.ts";
+import { formatAge, formatBytes } from "../human-units.ts";
 import type { Settings } from "../settings.ts";
 import type { Section } from "./section.ts";
 
@@ -20,7 +20,7 @@ export async function readBackupsSection(settings: Settings): Promise<Section> {
   const isLate = hasSchedule && (!newest || isOlderThanTwoRuns(newest.startedAt, backups, now));
   const lines = [
     newest
-      ? `newest good one: ${newest.id}, ${age(newest.startedAt, now)} ago, ${bytes(newest.size)}, ${newest.copies.join(" + ")}`
+      ? `newest good one: ${newest.id}, ${formatAge(newest.startedAt, now)} ago, ${formatBytes(newest.size)}, ${newest.copies.join(" + ")}`
       : `no good one yet; "pgstead backup now" takes one`,
     describeProven(proven, now),
     ...changed.map(
@@ -53,7 +53,7 @@ function describeProven(proven: ListedBackup | undefined, now: Date): string {
   if (!proven?.proof)
     return `none is proven yet; "pgstead backup verify" restores one and compares it`;
   const { restorableTo, restoreSeconds } = proven.proof;
-  return `newest proven: ${proven.id}, restores the data of ${age(restorableTo, now)} ago in ${restoreSeconds} s`;
+  return `newest proven: ${proven.id}, restores the data of ${formatAge(restorableTo, now)} ago in ${restoreSeconds} s`;
 }
 
 function describeOffSiteCopies(

@@ -9,25 +9,28 @@ import { withScratchServer } from "./scratch-server.ts";
 
 const WAIT_MS = 600_000;
 
-/** A server of the stack's own version for as long as `use` runs, where its backups are proven too. */
+/**
+ * Starts a scratch server of the stack's own PostgreSQL version, as `backup verify` does, and stops it
+ * after `use`.
+ */
 export async function withDatabaseInAgent<T>(
   live: Settings,
-  preparation: string[],
+  statements: string[],
   use: (settings: Settings) => Promise<T>,
 ): Promise<T> {
   const { folder } = backupSettings(live);
   const { signal } = new AbortController();
-  const served = (home: string) =>
-    withScratchServer({ home, serverSettings: {}, signal }, async ({ settings }) => {
+  const serve = (scratchFolder: string) =>
+    withScratchServer({ scratchFolder, serverSettings: {}, signal }, async ({ settings }) => {
       const scratch = { ...settings, migrations: live.migrations };
       await withSession(scratch, { purpose: "scratch" }, async (client) => {
-        for (const statement of preparation) await client.query(statement);
+        for (const statement of statements) await client.query(statement);
       });
       return use(scratch);
     });
   try {
-    const turn = { purpose: "migrate verify", waitMs: WAIT_MS };
-    return await withScratchLock(turn, () => withScratchFolder(folder, served));
+    const lock = { purpose: "migrate verify", waitMs: WAIT_MS };
+    return await withScratchLock(lock, () => withScratchFolder(folder, serve));
   } catch (error) {
     throw error instanceof CannotVerify ? unreachable(error.message, error) : error;
   }

@@ -2,40 +2,41 @@ import { readFileSync, statfsSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 
 export interface ScratchMemory {
-  /** Restore jobs at once. */
+  /** Number of parallel restore jobs. */
   jobs: number;
   sharedBuffersMb: number;
   maintenanceWorkMemMb: number;
-  /** Workers of one index build; they need shared memory (S4). */
+  /** Parallel workers of one index build. They need shared memory (S4). */
   parallelWorkers: number;
 }
 
-/** What this process, the verb beside it and the backends themselves take. */
+/** Memory of this process, of the scheduler and of the backends themselves. */
 const OWN_MB = 200;
 const SHARED_BUFFERS_MB = 64;
-const SMALLEST_MB = 16;
+const MIN_MAINTENANCE_MB = 16;
 
 /**
- * As much as the server that was dumped gives to one index build, as far as this container's limit
- * lets two of them have it. A build whose shared memory does not fit /dev/shm is made without workers.
+ * Gives each index build the dumped server's `maintenance_work_mem`, or less if two builds would exceed
+ * the container's memory limit. Without enough shared memory in /dev/shm, builds have no workers.
  */
 export function planScratchMemory(
   wantedMb: number,
-  { limitMb, shmMb, cpus }: { limitMb: number; shmMb: number; cpus: number } = here(),
+  { limitMb, shmMb, cpus }: { limitMb: number; shmMb: number; cpus: number } = readHostLimits(),
 ): ScratchMemory {
-  const room = Math.max(0, limitMb - OWN_MB - SHARED_BUFFERS_MB);
-  const jobs = cpus > 1 && room >= 2 * SMALLEST_MB ? 2 : 1;
-  const fits = Math.max(SMALLEST_MB, Math.min(wantedMb, Math.floor(room / (jobs * 1.25))));
-  const parallel = fits * jobs * 1.25 <= shmMb;
+  const freeMb = Math.max(0, limitMb - OWN_MB - SHARED_BUFFERS_MB);
+  const jobs = cpus > 1 && freeMb >= 2 * MIN_MAINTENANCE_MB ? 2 : 1;
+  const maxPerJobMb = Math.floor(freeMb / (jobs * 1.25));
+  const maintenanceWorkMemMb = Math.max(MIN_MAINTENANCE_MB, Math.min(wantedMb, maxPerJobMb));
+  const fitsSharedMemory = maintenanceWorkMemMb * jobs * 1.25 <= shmMb;
   return {
     jobs,
     sharedBuffersMb: SHARED_BUFFERS_MB,
-    maintenanceWorkMemMb: fits,
-    parallelWorkers: parallel ? Math.min(2, cpus) : 0,
+    maintenanceWorkMemMb,
+    parallelWorkers: fitsSharedMemory ? Math.min(2, cpus) : 0,
   };
 }
 
-function here() {
+function readHostLimits() {
   const { blocks, bsize } = statfsSync("/dev/shm");
   return {
     limitMb: (readCgroupLimit() ?? totalmem()) / 2 ** 20,
@@ -44,14 +45,17 @@ function here() {
   };
 }
 
-/** Version 2, then 1; "max" and a number beyond all memory mean that there is none. */
+const CGROUP_V2_FILE = "memory.max";
+const CGROUP_V1_FILE = "memory/memory.limit_in_bytes";
+
+/** Undefined without a limit: the file then holds "max" or a number above the machine's memory. */
 function readCgroupLimit(): number | undefined {
-  for (const file of ["memory.max", "memory/memory.limit_in_bytes"]) {
+  for (const file of [CGROUP_V2_FILE, CGROUP_V1_FILE]) {
     try {
       const limit = Number(readFileSync(`/sys/fs/cgroup/${file}`, "utf8"));
       if (limit > 0 && limit < totalmem()) return limit;
     } catch {
-      // The other version.
+      // The host has the other cgroup version.
     }
   }
   return undefined;
@@ -59,7 +63,7 @@ function readCgroupLimit(): number | undefined {
 
 const UNIT_MB: Record<string, number> = { kB: 1 / 1024, MB: 1, GB: 1024 };
 
-/** As `current_setting` says it: `256MB`. */
+/** Reads a memory setting as `current_setting` prints it, such as `256MB`. */
 export function parseMegabytes(setting: string | undefined): number | undefined {
   const [, number, unit] = /^(\d+)(kB|MB|GB)$/.exec(setting ?? "") ?? [];
   return number && unit ? Math.ceil(Number(number) * UNIT_MB[unit]!) : undefined;

@@ -11,30 +11,32 @@ import type { Settings } from "../settings.ts";
 
 export interface ScratchRequirements {
   extensions: { name: string; schema: string }[];
-  /** Created first: files grant to them. */
+  /** Created first, because migrations grant rights to them. */
   roles: string[];
 }
 
 /**
- * A PostgreSQL in this process's memory, behind a socket in a private folder: whatever a migration
- * does there ends with it, and it has no network to reach anything else.
+ * Gives `use` an empty database: in the server of PGSTEAD_SCRATCH, in this process's memory, or in
+ * the agent in a scratch server. The database in memory listens on a socket in a private folder and
+ * has no network, so a migration cannot change anything outside it.
  */
 export async function withScratchDatabase<T>(
   live: Settings,
-  needs: ScratchRequirements,
+  requirements: ScratchRequirements,
   use: (settings: Settings) => Promise<T>,
 ): Promise<T> {
   const { migrations } = live;
-  const given = process.env.PGSTEAD_SCRATCH;
-  if (given) return withSettingsFromAddress(given, migrations, (empty) => withCopy(empty, use));
-  const memory = await import("@electric-sql/pglite").catch(isMissing);
+  const address = process.env.PGSTEAD_SCRATCH;
+  if (address)
+    return withSettingsFromAddress(address, migrations, (empty) => withDatabaseCopy(empty, use));
+  const memory = await import("@electric-sql/pglite").catch(ignoreMissingModule);
   if (!memory) {
-    // In the agent, which has the programs of the stack's own server instead.
+    // The agent has no PGlite, but it has the programs of the stack's own server.
     const { withDatabaseInAgent } = await import("./database-in-agent.ts");
-    return withDatabaseInAgent(live, preparation(needs), use);
+    return withDatabaseInAgent(live, buildStatements(requirements), use);
   }
   const { SharedSession } = await import("../embedded/shared-session.ts");
-  const database = await open(memory.PGlite, needs);
+  const database = await openInMemory(memory.PGlite, requirements);
   const folder = mkdtempSync(join(tmpdir(), "pgstead-scratch-"));
   const session = new SharedSession(database as never, async () => database as never);
   const server = createServer((socket) => session.accept(socket));
@@ -56,10 +58,13 @@ export async function withScratchDatabase<T>(
 }
 
 /**
- * Of an empty database that somebody set aside, for what the one in memory cannot do: a copy a use,
- * which takes its extensions along and leaves it empty.
+ * Copies the empty database that the user names, with its extensions, and drops the copy after `use`.
+ * It serves databases whose extensions PGlite does not have.
  */
-async function withCopy<T>(empty: Settings, use: (settings: Settings) => Promise<T>): Promise<T> {
+async function withDatabaseCopy<T>(
+  empty: Settings,
+  use: (settings: Settings) => Promise<T>,
+): Promise<T> {
   const { name } = empty.database;
   const options = { purpose: "scratch" };
   await withSession(empty, options, (client) => assertEmpty(client, name));
@@ -74,7 +79,7 @@ async function withCopy<T>(empty: Settings, use: (settings: Settings) => Promise
   });
 }
 
-/** Nothing but what extensions brought. */
+/** Objects of extensions do not count. */
 async function assertEmpty(client: Client, name: string): Promise<void> {
   const { rows } = await client.query(
     `select oid::regclass::text as found from pg_class c
@@ -86,8 +91,8 @@ async function assertEmpty(client: Client, name: string): Promise<void> {
 }
 
 /**
- * Another database by its address, with the password where settings have it: in a file. It may come
- * from PGPASSWORD, which unlike an argument is not for everyone to see.
+ * Settings of another database. Settings name a file with the password, so a temporary one is written.
+ * The password may come from PGPASSWORD: other users cannot read it there, as they can in an argument.
  */
 export async function withSettingsFromAddress<T>(
   address: string,
@@ -118,26 +123,29 @@ function parseAddress(address: string): URL {
     const url = new URL(address);
     if (url.pathname.length > 1) return url;
   } catch {
-    // Told below, without the address: it may hold a password.
+    // The message below does not quote the address: it may hold a password.
   }
   throw mistake(
-    "the address of a database looks like postgres://user@host:5432/name; its password may come from PGPASSWORD",
+    "the address of the database is not valid; write it as postgres://user@host:5432/name, with the password in the address or in PGPASSWORD",
   );
 }
 
-function isMissing(error: NodeJS.ErrnoException): undefined {
+function ignoreMissingModule(error: NodeJS.ErrnoException): undefined {
   if (error.code !== "MODULE_NOT_FOUND" && error.code !== "ERR_MODULE_NOT_FOUND") throw error;
 }
 
-async function open(Memory: typeof Database, needs: ScratchRequirements): Promise<Database> {
-  const loaded: Extensions = {};
-  for (const { name } of needs.extensions) loaded[name] = await load(name);
-  const database = await Memory.create({ extensions: loaded });
-  for (const statement of preparation(needs)) await database.exec(statement);
+async function openInMemory(
+  PGlite: typeof Database,
+  requirements: ScratchRequirements,
+): Promise<Database> {
+  const extensions: Extensions = {};
+  for (const { name } of requirements.extensions) extensions[name] = await loadExtension(name);
+  const database = await PGlite.create({ extensions });
+  for (const statement of buildStatements(requirements)) await database.exec(statement);
   return database;
 }
 
-function preparation({ extensions, roles }: ScratchRequirements): string[] {
+function buildStatements({ extensions, roles }: ScratchRequirements): string[] {
   const quote = (name: string) => `"${name.replaceAll('"', '""')}"`;
   return [
     ...roles.map((role) => `create role ${quote(role)}`),
@@ -148,15 +156,15 @@ function preparation({ extensions, roles }: ScratchRequirements): string[] {
   ];
 }
 
-async function load(name: string): Promise<Extensions[string]> {
-  const word = name.replaceAll("-", "_");
+async function loadExtension(name: string): Promise<Extensions[string]> {
+  const module = name.replaceAll("-", "_");
   try {
     if (name === "vector") return (await import("@electric-sql/pglite-pgvector")).vector;
-    const path = `@electric-sql/pglite/contrib/${word}`;
-    return (await import(path))[word];
+    const path = `@electric-sql/pglite/contrib/${module}`;
+    return (await import(path))[module];
   } catch (error) {
     throw mistake(
-      `the database uses the extension "${name}", which the in-memory PostgreSQL does not have; name an empty database that has it in PGSTEAD_SCRATCH=postgres://...`,
+      `the database uses the extension "${name}", which the in-memory PostgreSQL does not have; set PGSTEAD_SCRATCH=postgres://... to an empty database that has it`,
       error,
     );
   }

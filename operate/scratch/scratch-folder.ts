@@ -13,41 +13,47 @@ import { basename, join } from "node:path";
 const PREFIX = ".scratch-";
 const HEARTBEAT_MS = 5_000;
 const ABANDONED_MS = 12 * HEARTBEAT_MS;
+/** Names the folder that this container made last. */
+const LAST_FOLDER = join(tmpdir(), "pgstead-verify.home");
 
-/** A folder on the volume for as long as `use` runs, kept alive for those who clear up after the dead. */
+/**
+ * Makes a folder on the volume and removes it after `use`. While it is in use, its modification time is
+ * updated every few seconds: other processes remove a folder whose time is old.
+ */
 export async function withScratchFolder<T>(
   folder: string,
-  use: (home: string) => Promise<T>,
+  use: (scratch: string) => Promise<T>,
 ): Promise<T> {
-  clearAbandoned(folder);
-  const home = mkdtempSync(join(folder, PREFIX));
-  writeFileSync(ours(), home);
-  const alive = setInterval(() => utimesSync(home, new Date(), new Date()), HEARTBEAT_MS).unref();
+  removeAbandoned(folder);
+  const scratch = mkdtempSync(join(folder, PREFIX));
+  writeFileSync(LAST_FOLDER, scratch);
+  const touch = () => utimesSync(scratch, new Date(), new Date());
+  const heartbeat = setInterval(touch, HEARTBEAT_MS).unref();
   try {
-    return await use(home);
+    return await use(scratch);
   } finally {
-    clearInterval(alive);
-    rmSync(home, { recursive: true, force: true });
+    clearInterval(heartbeat);
+    rmSync(scratch, { recursive: true, force: true });
   }
 }
 
-/** Which one was the last of this container: nothing of it runs any more, for verifications take turns. */
-const ours = () => join(tmpdir(), "pgstead-verify.home");
-
-/** Ours at once, others once they have no heartbeat: another agent may work on the same volume. */
-function clearAbandoned(folder: string): void {
-  const mine = lastOfOurs();
+/**
+ * Removes this container's last folder at once: the scratch lock proves that nothing uses it. Removes
+ * any other folder once its heartbeat stops, because another agent may use the same volume.
+ */
+function removeAbandoned(folder: string): void {
+  const last = readLastFolder();
   for (const name of readdirSync(folder).filter((one) => one.startsWith(PREFIX))) {
     const path = join(folder, name);
     const touched = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-    const isDead = name === mine || Date.now() - touched > ABANDONED_MS;
-    if (isDead) rmSync(path, { recursive: true, force: true });
+    const isAbandoned = name === last || Date.now() - touched > ABANDONED_MS;
+    if (isAbandoned) rmSync(path, { recursive: true, force: true });
   }
 }
 
-function lastOfOurs(): string | undefined {
+function readLastFolder(): string | undefined {
   try {
-    return basename(readFileSync(ours(), "utf8"));
+    return basename(readFileSync(LAST_FOLDER, "utf8"));
   } catch {
     return undefined;
   }

@@ -9,35 +9,35 @@ import { runTool } from "../connect/postgres-tool.ts";
 import type { Settings } from "../settings.ts";
 import { parseMegabytes, planScratchMemory, type ScratchMemory } from "./memory.ts";
 
-export interface Scratch {
+export interface ScratchServer {
   settings: Settings;
   memory: ScratchMemory;
-  /** The end of what the server said. */
-  log(): string;
+  /** Returns the end of the server's log. */
+  readLog(): string;
 }
 
 export interface ScratchServerOptions {
-  /** Folder that the cluster goes to. */
-  home: string;
-  /** Of the server that was dumped. */
+  /** Folder for the cluster and its log. */
+  scratchFolder: string;
+  /** Settings of the server that was dumped. */
   serverSettings: Record<string, string>;
   signal: AbortSignal;
 }
 
-/** No role of a dump is called so: all of them can be made as they were. */
+/** No dump has a role of this name, so all roles of a dump can be created. */
 const SUPERUSER = "pgstead_scratch";
 
 /**
- * A server of its own for as long as `use` runs: no TCP, a socket in a private folder, nothing that
- * archives, replicates or schedules (S15). It ends with this process, however that ends.
+ * Starts a server and stops it after `use`. It has no TCP, a socket in a private folder, and no
+ * archiving, replication or scheduled jobs (S15). It also stops if this process is killed.
  */
 export async function withScratchServer<T>(
-  { home, serverSettings, signal }: ScratchServerOptions,
-  use: (scratch: Scratch) => Promise<T>,
+  { scratchFolder, serverSettings, signal }: ScratchServerOptions,
+  use: (scratch: ScratchServer) => Promise<T>,
 ): Promise<T> {
-  // A path of a socket may be 107 bytes long.
+  // The path of a socket is limited to 107 bytes.
   const socket = mkdtempSync(join(tmpdir(), "pgstead-"));
-  const log = join(home, "log");
+  const log = join(scratchFolder, "log");
   const settings: Settings = {
     stack: "scratch",
     engine: "docker",
@@ -47,38 +47,43 @@ export async function withScratchServer<T>(
   };
   let server: ChildProcess | undefined;
   try {
-    const data = join(home, "data");
-    await makeCluster(settings, data, signal);
+    const data = join(scratchFolder, "data");
+    await createCluster(settings, data, signal);
     const memory = planScratchMemory(parseMegabytes(serverSettings.maintenance_work_mem) ?? 64);
-    server = startServer(data, log, { ...fixed(socket), ...sized(memory, serverSettings) });
-    await untilReady(settings, server, log, signal);
-    return await use({ settings, memory, log: () => tail(log) });
+    server = startServer(data, log, {
+      ...buildFixedSettings(socket),
+      ...buildSizedSettings(memory, serverSettings),
+    });
+    await waitUntilReady(settings, server, log, signal);
+    return await use({ settings, memory, readLog: () => readTail(log) });
   } finally {
-    await stop(server);
+    await stopServer(server);
     rmSync(socket, { recursive: true, force: true });
   }
 }
 
-async function makeCluster(settings: Settings, data: string, signal: AbortSignal): Promise<void> {
+async function createCluster(settings: Settings, data: string, signal: AbortSignal): Promise<void> {
   if (process.getuid?.() === 0) {
-    throw new CannotVerify("PostgreSQL does not run as root; verify in the agent container");
+    throw new CannotVerify("PostgreSQL does not run as root; run the verb in the agent container");
   }
-  const args = ["--pgdata", data, "--username", SUPERUSER, "--auth", "trust", "--no-sync"];
-  const locale = ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"];
-  const all = [...args, ...locale, "--no-instructions"];
-  await runTool(settings, "initdb", all, { signal }).catch((error) => {
+  const args = [
+    ...["--pgdata", data, "--username", SUPERUSER, "--auth", "trust", "--no-sync"],
+    ...["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"],
+    "--no-instructions",
+  ];
+  await runTool(settings, "initdb", args, { signal }).catch((error) => {
     signal.throwIfAborted();
     throw new CannotVerify((error as Error).message);
   });
 }
 
-/** Nothing here has to survive a crash, so nothing waits for the disk. */
-const fixed = (socket: string) => ({
+/** The data need not survive a crash, so fsync is off. */
+const buildFixedSettings = (socket: string) => ({
   listen_addresses: "",
   unix_socket_directories: socket,
   unix_socket_permissions: "0700",
   archive_mode: "off",
-  // A dump is never recovered from the log; at this level tables and indexes need not be written to it.
+  // The server never recovers from its WAL. At this level new tables and indexes are not written to it.
   wal_level: "minimal",
   max_wal_senders: "0",
   max_logical_replication_workers: "0",
@@ -89,23 +94,25 @@ const fixed = (socket: string) => ({
   jit: "off",
   checkpoint_timeout: "1h",
   max_wal_size: "1GB",
-  // A tablespace's folder does not exist here.
+  // The folders of the dumped server's tablespaces do not exist here.
   allow_in_place_tablespaces: "on",
   log_min_messages: "warning",
 });
 
-/** They run jobs by themselves, which would act in the world. */
+/** These extensions run jobs of the dumped database, which could reach other systems. */
 const SCHEDULERS = /^(pg_cron|pg_timetable|pg_partman_bgw|timescaledb|pg_background|powa)$/;
 
-function sized(memory: ScratchMemory, of: Record<string, string>) {
-  const preload = (of.shared_preload_libraries ?? "")
+function buildSizedSettings(memory: ScratchMemory, dumped: Record<string, string>) {
+  const preload = (dumped.shared_preload_libraries ?? "")
     .split(",")
     .map((name) => name.trim())
     .filter((name) => name && !SCHEDULERS.test(name));
-  const same = ["max_connections", "max_prepared_transactions", "max_locks_per_transaction"];
+  const copied = ["max_connections", "max_prepared_transactions", "max_locks_per_transaction"];
   return {
-    ...Object.fromEntries(same.filter((name) => of[name]).map((name) => [name, of[name]!])),
-    max_worker_processes: String(Math.max(8, Number(of.max_worker_processes ?? 8))),
+    ...Object.fromEntries(
+      copied.filter((name) => dumped[name]).map((name) => [name, dumped[name]!]),
+    ),
+    max_worker_processes: String(Math.max(8, Number(dumped.max_worker_processes ?? 8))),
     shared_buffers: `${memory.sharedBuffersMb}MB`,
     maintenance_work_mem: `${memory.maintenanceWorkMemMb}MB`,
     max_parallel_maintenance_workers: String(memory.parallelWorkers),
@@ -113,15 +120,15 @@ function sized(memory: ScratchMemory, of: Record<string, string>) {
   };
 }
 
-/** The shell ends the server when our end of its stdin is closed, which the kernel does for the dead. */
-const WITH_US = `log=$1; shift; "$@" >"$log" 2>&1 </dev/null 3<&- & server=$!
+/** The shell stops the server when our end of the pipe closes: the kernel closes it if we are killed. */
+const RUN_WHILE_PIPE_IS_OPEN = `log=$1; shift; "$@" >"$log" 2>&1 </dev/null 3<&- & server=$!
   { cat >/dev/null; kill -QUIT $server 2>/dev/null; } <&3 &
   wait $server`;
 
 function startServer(data: string, log: string, settings: Record<string, string>): ChildProcess {
   const options = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const command = ["postgres", "-D", data, ...options];
-  return spawn("sh", ["-c", WITH_US, "sh", log, ...command], {
+  return spawn("sh", ["-c", RUN_WHILE_PIPE_IS_OPEN, "sh", log, ...command], {
     stdio: ["ignore", "ignore", "ignore", "pipe"],
     env: { PATH: process.env.PATH, LC_ALL: "C", TZ: "UTC" },
   });
@@ -129,7 +136,7 @@ function startServer(data: string, log: string, settings: Record<string, string>
 
 const START_MS = 60_000;
 
-async function untilReady(
+async function waitUntilReady(
   settings: Settings,
   server: ChildProcess,
   log: string,
@@ -142,14 +149,14 @@ async function untilReady(
       return await withClient(settings, { purpose: "verify" }, async () => {});
     } catch {
       if (server.exitCode !== null || Date.now() > deadline) {
-        throw new CannotVerify(`the scratch server did not start:\n${tail(log)}`);
+        throw new CannotVerify(`the scratch server did not start:\n${readTail(log)}`);
       }
     }
     await sleep(50);
   }
 }
 
-function tail(log: string): string {
+function readTail(log: string): string {
   try {
     return readFileSync(log, "utf8").slice(-4000).trim();
   } catch {
@@ -157,7 +164,7 @@ function tail(log: string): string {
   }
 }
 
-async function stop(server: ChildProcess | undefined): Promise<void> {
+async function stopServer(server: ChildProcess | undefined): Promise<void> {
   if (!server || server.exitCode !== null || server.signalCode !== null) return;
   const ended = new Promise((resolve) => server.once("close", resolve));
   (server.stdio[3] as { destroy?: () => void } | undefined)?.destroy?.();

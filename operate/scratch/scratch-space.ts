@@ -1,26 +1,27 @@
 import { statfsSync } from "node:fs";
 import { CannotVerify } from "../backup/format/cannot-verify.ts";
-import { bytes } from "../human-units.ts";
+import { formatBytes } from "../human-units.ts";
 
-/** An empty cluster, its log and what sorting index builds put beside it. */
+/** An empty cluster, its log and the temporary files of index builds. */
 const CLUSTER_BYTES = 300e6;
-const LOOK_MS = 1_000;
+const INTERVAL_MS = 1_000;
 
-function free(folder: string): number {
+function readFreeBytes(folder: string): number {
   const { bavail, bsize } = statfsSync(folder);
   return bavail * bsize;
 }
 
-/** Too big for this host is no verdict on the backup. */
+/** Throws `CannotVerify`: a backup that is too big for this host may still be good. */
 export function assertScratchSpace(folder: string, databaseBytes: number, reserve: number): void {
   const needed = databaseBytes * 1.1 + CLUSTER_BYTES + reserve;
-  if (free(folder) >= needed) return;
+  const free = readFreeBytes(folder);
+  if (free >= needed) return;
   throw new CannotVerify(
-    `not enough room in ${folder}: ${bytes(free(folder))} free, and a restored copy needs ${bytes(needed)} with the reserve of ${bytes(reserve)}`,
+    `not enough space in ${folder}: ${formatBytes(free)} are free, and a restored copy needs ${formatBytes(needed)}, including the reserve of ${formatBytes(reserve)}`,
   );
 }
 
-/** Others write to the disk too: `use` is told to stop when the reserve is touched. */
+/** Aborts `use` when free space falls below the reserve: other programs write to the disk too. */
 export async function withReserveWatch<T>(
   folder: string,
   reserve: number,
@@ -29,11 +30,10 @@ export async function withReserveWatch<T>(
 ): Promise<T> {
   const full = new AbortController();
   const watch = setInterval(() => {
-    if (free(folder) < reserve) {
-      const told = `the room in ${folder} went below the reserve of ${bytes(reserve)} half-way`;
-      full.abort(new CannotVerify(told));
-    }
-  }, LOOK_MS).unref();
+    if (readFreeBytes(folder) >= reserve) return;
+    const message = `free space in ${folder} fell below the reserve of ${formatBytes(reserve)} during the restore`;
+    full.abort(new CannotVerify(message));
+  }, INTERVAL_MS).unref();
   try {
     return await use(signal ? AbortSignal.any([signal, full.signal]) : full.signal);
   } finally {

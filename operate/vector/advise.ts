@@ -1,5 +1,5 @@
 import { isOlderVersion } from "../../config/version-order.ts";
-import { bytes } from "../human-units.ts";
+import { formatBytes } from "../human-units.ts";
 import type { Inventory, VectorIndex } from "./inventory.ts";
 
 export interface Advice {
@@ -77,7 +77,7 @@ function reviewHnsw({ options, rows, dimensions }: VectorIndex, memory: number):
   const graph = rows * ((dimensions ?? 0) * 4 + m * 2 * 16 + 128);
   if (graph > memory) {
     findings.push(
-      `a rebuild needs about ${bytes(graph)} of memory and maintenance_work_mem is ${bytes(memory)}: set postgres.maintenanceWorkMemMb before a REINDEX`,
+      `a rebuild needs about ${formatBytes(graph)} of memory and maintenance_work_mem is ${formatBytes(memory)}: set postgres.maintenanceWorkMemMb before a REINDEX`,
     );
   }
   return findings;
@@ -95,7 +95,7 @@ function adviseMemory({ indexes, sharedBuffers, cache }: Inventory): Advice[] {
   if (size <= sharedBuffers) return [];
   const fits = size <= cache;
   const text = fits
-    ? `indexes of ${bytes(size)} fit into the system's cache, but not into shared_buffers (${bytes(sharedBuffers)})`
-    : `indexes of ${bytes(size)} are larger than the memory (effective_cache_size ${bytes(cache)}): searches read from disk; halfvec halves them`;
+    ? `indexes of ${formatBytes(size)} fit into the system's cache, but not into shared_buffers (${formatBytes(sharedBuffers)})`
+    : `indexes of ${formatBytes(size)} are larger than the memory (effective_cache_size ${formatBytes(cache)}): searches read from disk; halfvec halves them`;
   return [{ kind: "review", about: "memory", text }];
 }

@@ -59,11 +59,14 @@ describe.runIf(canRun)("the world outside", () => {
     write();
     answers = 500;
     const agent = stage.startAgent([], SERVE);
-    await until(() => stage.logs(agent).includes("could not tell: ping: it answered 500"), agent);
+    await until(
+      () => stage.logs(agent).includes("could not notify: ping: the server answered 500"),
+      agent,
+    );
     expect(stage.logs(agent)).not.toContain("s3cret");
     expect(pings).toEqual([]);
     expect(stage.logs(agent).indexOf(": proven")).toBeLessThan(
-      stage.logs(agent).indexOf("could not tell"),
+      stage.logs(agent).indexOf("could not notify"),
     );
     answers = 200;
     stage.stopOne(agent);
@@ -118,7 +121,7 @@ describe.runIf(canRun)("the world outside", () => {
     );
     const { code, stdout } = await stage.pgstead("serve", "--healthy");
     expect(code).toBe(2);
-    expect(stdout).toMatch(/"stale".*the newest proven moment is .* ago, more than 0 h/);
+    expect(stdout).toMatch(/"stale".*the newest proven backup is .* old; the limit is 0 h/);
     stage.stopOne(late);
     expect((await stage.pgstead("serve", "--healthy")).code).not.toBe(0);
   });

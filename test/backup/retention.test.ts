@@ -1,17 +1,21 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Copy, type Keep, planRetention } from "../../operate/backup/store/retention.ts";
+import {
+  type LocalCopy,
+  planRetention,
+  type RetentionSettings,
+} from "../../operate/backup/store/retention.ts";
 
 const DAY = 24 * 3600_000;
 const START = Date.parse("2026-03-20T02:00:00Z");
 const at = (day: number) => new Date(START + day * DAY);
-const copy = (day: number, good = true, proven = false): Copy => ({
+const copy = (day: number, good = true, proven = false): LocalCopy => ({
   id: `app-${day}`,
   startedAt: at(day).toISOString(),
   good,
   proven: good && proven,
 });
-const plan = (copies: Copy[], keep: number | Partial<Keep>, now: Date) =>
+const plan = (copies: LocalCopy[], keep: number | Partial<RetentionSettings>, now: Date) =>
   planRetention(
     copies,
     {
@@ -20,7 +24,7 @@ const plan = (copies: Copy[], keep: number | Partial<Keep>, now: Date) =>
     },
     now,
   );
-const kept = (copies: Copy[], keep: number | Partial<Keep>, now: Date) =>
+const kept = (copies: LocalCopy[], keep: number | Partial<RetentionSettings>, now: Date) =>
   plan(copies, keep, now)
     .filter(({ keep }) => keep)
     .map(({ id }) => id);
@@ -35,8 +39,8 @@ describe("local copies", () => {
     const copies = [0, 1, 2].map((day) => copy(day));
     expect(plan(copies, 1, at(2)).map(({ reason }) => reason)).toEqual([
       "the newest good one",
-      "1 days old, with 1 later days of good ones",
-      "2 days old, with 2 later days of good ones",
+      "1 days old, and 1 later days have a good one",
+      "2 days old, and 2 later days have a good one",
     ]);
   });
 
@@ -89,7 +93,7 @@ const tiers = fc.record({
 test("S16: day by day, whatever fails, the last good days are there", () => {
   fc.assert(
     fc.property(histories, tiers, (days, keep) => {
-      let copies: Copy[] = [];
+      let copies: LocalCopy[] = [];
       const goodDays: number[] = [];
       let provenDay = -1;
       days.forEach(({ outcome, clockOff }, day) => {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { computeCompositeSum } from "../../operate/backup/format/composite-sum.ts";
-import { copyRanges } from "../../operate/backup/store/keep-slots.ts";
+import { splitIntoRanges } from "../../operate/backup/store/keep-slots.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "pgstead-sums-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -24,6 +24,6 @@ test.each([1, 10, 16, 17, 32, 100])(
 );
 
 test("a copy in parts covers every byte once", () => {
-  expect(copyRanges(10, 4)).toEqual(["bytes=0-3", "bytes=4-7", "bytes=8-9"]);
-  expect(copyRanges(8, 4)).toEqual(["bytes=0-3", "bytes=4-7"]);
+  expect(splitIntoRanges(10, 4)).toEqual(["bytes=0-3", "bytes=4-7", "bytes=8-9"]);
+  expect(splitIntoRanges(8, 4)).toEqual(["bytes=0-3", "bytes=4-7"]);
 });

@@ -238,7 +238,7 @@ describe.runIf(canRun)("a backup", () => {
       "rows of public.docs: 5000 instead of 5001",
       "number of policies: 1 instead of 2",
       `content of public.summary: none instead of ${"0".repeat(32)}`,
-      "sequence public.docs_id_seq stands at 5000, before 6000",
+      "sequence public.docs_id_seq is at 5000, behind 6000",
     ]);
     expect((await stage.pgstead("backup", "list")).stdout).toContain("FAILED TO RESTORE");
     expect((await kept()).sort()).toEqual(before.sort());
@@ -270,7 +270,7 @@ describe.runIf(canRun)("a backup", () => {
     const { code, proof } = await verify();
     expect(code).toBe(4);
     expect(proof.state).toBe("unverified");
-    expect(proof.problems[0]).toContain("not enough room in /small");
+    expect(proof.problems[0]).toContain("not enough space in /small");
     expect((await stage.pgstead("backup", "list")).stdout).toContain("could not verify");
     write();
   });

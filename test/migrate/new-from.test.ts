@@ -86,7 +86,7 @@ test("new --from a database writes what it has more, on a scratch server given i
       [],
     );
     await expect(createFromSchema(db.settings, "x", "postgres://u:secret@")).rejects.toThrow(
-      /^the address of a database looks like/,
+      /^the address of the database is not valid/,
     );
     await empty.query("create table no_longer_empty ()");
     await expect(verify(db.settings)).rejects.toThrow(

@@ -1,5 +1,5 @@
 import { isAhead } from "../../../operate/backup/format/clock.ts";
-import { age, bytes } from "../../../operate/human-units.ts";
+import { formatAge, formatBytes } from "../../../operate/human-units.ts";
 import { askEngine, findOnEngine, runInContainer } from "./ask-engine.ts";
 
 interface Backup {
@@ -21,8 +21,8 @@ export async function describeLost(prefix: string): Promise<string> {
   if (!backups) return `backups in volume "${volume}" could not be read; ${elsewhere}`;
   const newest = newestOf(backups.filter(({ isProven }) => isProven)) ?? newestOf(backups);
   if (!newest) return `volume "${volume}" holds no backup of it; ${elsewhere}`;
-  const held = `about ${newest.rows} rows, ${bytes(newest.bytes)}`;
-  const when = `${age(newest.takenAt, new Date())} old`;
+  const held = `about ${newest.rows} rows, ${formatBytes(newest.bytes)}`;
+  const when = `${formatAge(newest.takenAt, new Date())} old`;
   return newest.isProven
     ? `the newest proven backup, ${newest.id}, is ${when} and held ${held}`
     : `no backup has been proven; the newest, ${newest.id}, is ${when} and held ${held}`;

@@ -1,5 +1,5 @@
 import { unreachable } from "../../../operate/error.ts";
-import { age, bytes } from "../../../operate/human-units.ts";
+import { formatAge, formatBytes } from "../../../operate/human-units.ts";
 import { createEngineError, runInContainer } from "./ask-engine.ts";
 import { newestProvenIn } from "./proven-backup.ts";
 
@@ -49,10 +49,10 @@ export async function readServerFacts(
 
 /** What data the change puts at risk, in a sentence for the end of a refusal. */
 export async function describeLoss(prefix: string, facts: ServerFacts): Promise<string> {
-  const held = `at stake: about ${facts.rows} rows, ${bytes(facts.bytes)}`;
+  const held = `at stake: about ${facts.rows} rows, ${formatBytes(facts.bytes)}`;
   // An engine that fails now must not replace the refusal.
   const newest = await newestProvenIn(`${prefix}-agent`).catch(() => "unknown" as const);
   if (newest === "unknown") return `${held}; the agent could not be asked for its backups`;
   if (!newest) return `${held}; no backup has been proven yet`;
-  return `${held}; the newest proven backup is ${age(newest.takenAt, new Date())} old (${newest.id})`;
+  return `${held}; the newest proven backup is ${formatAge(newest.takenAt, new Date())} old (${newest.id})`;
 }

@@ -1,2 +1,2 @@
-/** Thrown when a backup could not be tried, through no fault of its own: never a pass, and no failure. */
+/** The verification could not run, and the backup is not the cause: neither a pass nor a failure. */
 export class CannotVerify extends Error {}

@@ -1,25 +1,25 @@
-/** A client of `pg`, or one that asks on the connection of the dump itself. */
-export interface Asker {
+/** A client of `pg`, or one that queries over the connection of the embedded dump. */
+export interface Queryable {
   // biome-ignore lint/suspicious/noExplicitAny: rows are what the statement says they are.
   query(sql: string): Promise<{ rows: any[] }>;
 }
 
-/** What a database holds, taken in the dump's snapshot and again where the dump was restored (S13). */
+/** What a database holds, read in the dump's snapshot and again after the restore (S13). */
 export interface Census {
-  /** How many there are of each kind. */
+  /** Number of objects of each kind. */
   objects: Record<string, number>;
   /** Rows of each table. */
   rows: Record<string, number>;
-  /** Content of each table, as `content` describes. */
+  /** Hash of each table's content; see `hashContent`. */
   sums: Record<string, string>;
-  /** Where each sequence stands; no snapshot holds it, so it may be further on in the dump. */
+  /** Last value of each sequence. Sequences ignore snapshots, so the dump may have a later value. */
   sequences: Record<string, { at: string; step: string; cycles: boolean }>;
 }
 
 const isMember = (catalog: string, oid: string) =>
   `exists (select from pg_depend d where d.classid = '${catalog}'::regclass and d.objid = ${oid} and d.deptype = 'e')`;
 
-/** Of nobody's schema but the user's, and no part of an extension: what pg_dump takes along. */
+/** What pg_dump dumps: nothing of system schemas, nothing that belongs to an extension. */
 const DUMPED_RELATIONS = `
   select c.oid, c.relkind, c.relname, n.nspname, format('%I.%I', n.nspname, c.relname) as name
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -30,7 +30,7 @@ const DUMPED_ROUTINES = `
   select p.oid from pg_proc p join pg_namespace n on n.oid = p.pronamespace
   where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and not ${isMember("pg_proc", "p.oid")}`;
 
-/** Invalid indexes are left out, as pg_dump leaves them out. */
+/** Without invalid indexes, as in pg_dump. */
 const OBJECTS = `
   with relation as materialized (${DUMPED_RELATIONS})
   select (select count(*)::int from relation where relkind in ('r', 'p')) as tables,
@@ -49,14 +49,14 @@ const OBJECTS = `
     (select count(*)::int from pg_extension) as extensions,
     (select count(*)::int from pg_largeobject_metadata) as "large objects"`;
 
-/** How a value looks as text must not depend on the session that asks. */
+/** The text of a value must not depend on the settings of the session. */
 const SESSION = `set local search_path = pg_catalog; set local timezone = 'UTC';
   set local datestyle = 'ISO, YMD'; set local intervalstyle = 'iso_8601'; set local bytea_output = 'hex';
   set local extra_float_digits = 1; set local lc_monetary = 'C'; set local row_security = off;
   set local jit = off`;
 
-/** Inside a transaction, whose settings it changes. */
-export async function readCensus(client: Asker): Promise<Census> {
+/** Call it in a transaction: it changes the transaction's settings. */
+export async function readCensus(client: Queryable): Promise<Census> {
   await client.query(SESSION);
   return {
     objects: (await client.query(OBJECTS)).rows[0],
@@ -65,7 +65,7 @@ export async function readCensus(client: Asker): Promise<Census> {
   };
 }
 
-async function readSequences(client: Asker): Promise<Census["sequences"]> {
+async function readSequences(client: Queryable): Promise<Census["sequences"]> {
   const { rows } = await client.query(`
     select r.name, q.increment_by::text as step, q.cycle as cycles,
       coalesce(q.last_value, q.start_value - q.increment_by)::text as at
@@ -75,7 +75,7 @@ async function readSequences(client: Asker): Promise<Census["sequences"]> {
   return Object.fromEntries(rows.map(({ name, ...sequence }) => [name, sequence]));
 }
 
-async function readTables(client: Asker): Promise<Pick<Census, "rows" | "sums">> {
+async function readTables(client: Queryable): Promise<Pick<Census, "rows" | "sums">> {
   const { rows: tables } = await client.query(`
     select r.name, (
       select string_agg(format('%I', a.attname), ', ' order by k.place)
@@ -88,7 +88,7 @@ async function readTables(client: Asker): Promise<Pick<Census, "rows" | "sums">>
     const counted = await client.query(`select count(*)::float8 as rows from only ${name}`);
     const count: number = counted.rows[0].rows;
     census.rows[name] = count;
-    const sum = await content(client, name, count, key);
+    const sum = await hashContent(client, name, count, key);
     if (sum) census.sums[name] = sum;
   }
   return census;
@@ -97,11 +97,11 @@ async function readTables(client: Asker): Promise<Pick<Census, "rows" | "sums">>
 const SAMPLE = 500;
 
 /**
- * Of a table with a key the first and the last rows, of a small one without all of them: a sum over
- * everything would take longer than the dump.
+ * Hashes all rows of a small table, and the first and last rows by key of a large one: hashing every
+ * row would take longer than the dump. A large table without a key has no hash.
  */
-async function content(
-  client: Asker,
+async function hashContent(
+  client: Queryable,
   table: string,
   count: number,
   key: string | null,

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { createReadStream, statSync } from "node:fs";
 import { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -6,12 +5,12 @@ import { createGunzip } from "node:zlib";
 import { runTool } from "../../connect/postgres-tool.ts";
 import { unreachable } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
-import type { Manifest, Part } from "./manifest.ts";
+import type { Manifest } from "./manifest.ts";
 
-/** The last words of a plain dump; one that was cut off, as through a pipe that hid a failure, lacks them. */
-const COMPLETE = "-- PostgreSQL database dump complete";
+/** The last line of a plain dump. A truncated dump lacks it. */
+const LAST_LINE = "-- PostgreSQL database dump complete";
 
-/** Reads back what pg_dump wrote: an exit code of 0 alone has been known to cover an empty file. */
+/** Reads back what pg_dump wrote: pg_dump can exit with 0 and leave an empty file. */
 export async function assertReadable(
   settings: Settings,
   path: string,
@@ -19,14 +18,14 @@ export async function assertReadable(
   signal?: AbortSignal,
 ): Promise<void> {
   if (statSync(path).size === 0) throw unreachable(`pg_dump wrote an empty file: ${path}`);
-  if (format === "plain") return assertEnds(path);
+  if (format === "plain") return assertNotTruncated(path);
   const { stdout } = await runTool(settings, "pg_restore", ["--list", path], signal && { signal });
   if (!/^; Archive created at /m.test(stdout)) {
     throw unreachable(`pg_restore finds no table of contents in ${path}`);
   }
 }
 
-async function assertEnds(path: string): Promise<void> {
+async function assertNotTruncated(path: string): Promise<void> {
   let tail = "";
   await pipeline(
     createReadStream(path),
@@ -38,11 +37,6 @@ async function assertEnds(path: string): Promise<void> {
       },
     }),
   );
-  if (!tail.includes(COMPLETE)) throw unreachable(`the dump in ${path} is cut off`);
-}
-
-export async function measure(path: string, file: string): Promise<Part> {
-  const hash = createHash("sha256");
-  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
-  return { file, size: statSync(path).size, sha256: hash.digest("hex") };
+  if (!tail.includes(LAST_LINE))
+    throw unreachable(`the dump in ${path} is truncated: its last line is missing`);
 }

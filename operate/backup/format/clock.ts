@@ -1,8 +1,8 @@
 const HOUR_MS = 3600_000;
 
 /**
- * Written under a clock that was ahead and has been put right since: such a time says nothing of how
- * fresh something is. An hour is let pass, for clocks of two machines differ.
+ * True for a time that a clock wrote while it was ahead, and that is still in the future: it does not
+ * show how old something is. One hour is allowed, because the clocks of two machines differ.
  */
 export const isAhead = (time: string, now = new Date()): boolean =>
   Date.parse(time) > now.getTime() + HOUR_MS;

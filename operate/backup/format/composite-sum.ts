@@ -1,25 +1,25 @@
 import { createHash, type Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
 
-/** What S3 calls the SHA-256 of an object that came in parts: the sum of the parts' sums. */
+/** The SHA-256 that S3 reports for a multipart upload: the hash of the hashes of the parts. */
 export async function computeCompositeSum(path: string, partBytes: number): Promise<string> {
-  const whole = createHash("sha256");
+  const composite = createHash("sha256");
   let part: Hash | undefined;
-  let room = 0;
+  let missing = 0;
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
     let rest = chunk as Buffer;
     while (rest.length > 0) {
-      if (!part) [part, room] = [createHash("sha256"), partBytes];
-      const taken = rest.subarray(0, room);
+      if (!part) [part, missing] = [createHash("sha256"), partBytes];
+      const taken = rest.subarray(0, missing);
       part.update(taken);
-      room -= taken.length;
+      missing -= taken.length;
       rest = rest.subarray(taken.length);
-      if (room === 0) {
-        whole.update(part.digest());
+      if (missing === 0) {
+        composite.update(part.digest());
         part = undefined;
       }
     }
   }
-  if (part) whole.update(part.digest());
-  return whole.digest("hex");
+  if (part) composite.update(part.digest());
+  return composite.digest("hex");
 }

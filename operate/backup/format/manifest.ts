@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import * as z from "zod";
 import { type Seal, SealRecord, type SealState } from "./seal.ts";
 
-/** A file of the backup, by its name in the backup folder and under `dumps/` of the bucket. */
+/** A file of the backup. It has the same name in the backup folder and under `dumps/` in the bucket. */
 const Part = z.strictObject({
   file: z.string(),
   size: z.int(),
@@ -11,8 +11,8 @@ const Part = z.strictObject({
 export type Part = z.infer<typeof Part>;
 
 /**
- * What a backup holds, written last: files without a manifest are no backup. Unknown keys are let
- * through, because a manifest may be read by an older program than the one that wrote it.
+ * Describes a backup. It is written last: files without a manifest are not a backup. Unknown keys are
+ * allowed, because a newer version of pgstead may have written the manifest.
  */
 export const Manifest = z.looseObject({
   version: z.literal(1),
@@ -23,9 +23,9 @@ export const Manifest = z.looseObject({
   dump: Part,
   /** Roles and tablespaces, without passwords. */
   globals: Part.optional(),
-  /** What `ALTER DATABASE ... SET`, CONNECT grants and the locale are made again from. */
+  /** SQL that creates the database with its locale, `ALTER DATABASE ... SET` and CONNECT grants. */
   properties: Part.optional(),
-  /** False if pg_dump warned of something that it left out: such a backup does not count. */
+  /** False if pg_dump warned that it left something out: such a backup does not count. */
   complete: z.boolean(),
   warnings: z.array(z.string()),
   serverVersion: z.string(),
@@ -37,35 +37,35 @@ export const Manifest = z.looseObject({
   databaseBytes: z.int(),
   /** Rows of each table, counted in the snapshot of the dump. */
   rows: z.record(z.string(), z.int()),
-  /** How many objects of each kind, content of the tables, and where sequences stood: see census.ts. */
+  /** Number of objects of each kind, hashes of the tables, values of sequences: see census.ts. */
   objects: z.record(z.string(), z.int()).optional(),
   sums: z.record(z.string(), z.string()).optional(),
   sequences: z
     .record(z.string(), z.object({ at: z.string(), step: z.string(), cycles: z.boolean() }))
     .optional(),
-  /** Of the server that was dumped; one that a copy is restored into needs as much. */
+  /** Of the dumped server. A scratch server needs values at least as high. */
   serverSettings: z.record(z.string(), z.string()).optional(),
-  /** Where the write-ahead log stood when the snapshot was taken. */
+  /** Position of the write-ahead log when the snapshot was taken. */
   walPosition: z.string().nullable(),
   /** Number and HMAC of the newest entry of the audit log. */
   auditHead: z.record(z.string(), z.unknown()).nullable(),
   startedAt: z.iso.datetime(),
   finishedAt: z.iso.datetime(),
   durationMs: z.int(),
-  /** What started it: the schedule or a person. */
+  /** Started by the schedule or by a person (`now`). */
   trigger: z.enum(["schedule", "now"]),
   seal: SealRecord.optional(),
 });
 export type Manifest = z.infer<typeof Manifest> & {
-  /** What its seal says, once it has been read again. */
+  /** State of the seal. Set when the manifest is read; not in the file. */
   standing?: SealState;
 };
 
-/** Undefined if the text is no manifest: cut off, tampered with, or something else altogether. */
+/** Undefined if the text is not a valid manifest. */
 export function parseManifest(text: string, seal: Seal): Manifest | undefined {
   try {
     const manifest = Manifest.parse(JSON.parse(text));
-    return { ...manifest, standing: seal.standing(manifest) };
+    return { ...manifest, standing: seal.check(manifest) };
   } catch {
     return undefined;
   }
@@ -82,6 +82,6 @@ export function readManifest(file: string, seal: Seal): Manifest | undefined {
 export const partsOf = (manifest: Manifest): Part[] =>
   [manifest.dump, manifest.globals, manifest.properties].filter((part) => part !== undefined);
 
-/** Counts as a backup: finished, complete, not empty, and nobody has changed what it says of itself. */
+/** True if it counts as a backup: complete, not empty, and the manifest was not changed. */
 export const isGood = ({ complete, dump, standing }: Manifest): boolean =>
   complete && dump.size > 0 && standing !== "broken";

@@ -4,52 +4,52 @@ import * as z from "zod";
 import { writeDurably } from "../../durable-write.ts";
 import { isAhead } from "./clock.ts";
 import type { Manifest } from "./manifest.ts";
-import { Seal, type Sealed, SealRecord } from "./seal.ts";
+import { Seal, type SealedFolder, SealRecord } from "./seal.ts";
 
 /**
- * What came of restoring a backup. `unverified`: it could not be tried, through no fault of the
- * backup; that is never a pass.
+ * Result of restoring a backup. `unverified`: the restore could not run, and the backup is not the
+ * cause. That is never a pass.
  */
 export const Proof = z.looseObject({
   version: z.literal(1),
   id: z.string(),
-  /** Of the dump that was restored: a proof holds for these bytes and no others. */
+  /** SHA-256 of the restored dump. The proof holds for these bytes only. */
   sha256: z.string(),
   state: z.enum(["proven", "failed", "unverified"]),
-  /** What did not fit, or why it could not be tried. */
+  /** The differences that were found, or why the restore could not run. */
   problems: z.array(z.string()),
-  /** Which copy was read. */
+  /** The copy that was restored. */
   from: z.enum(["local", "bucket"]),
   verifiedAt: z.iso.datetime(),
-  /** Measured: until the scratch server could be asked, and until all of it was compared. */
+  /** Duration of the restore, and of the whole verification. */
   restoreSeconds: z.number(),
   totalSeconds: z.number(),
-  /** The newest moment that this backup brings back. */
+  /** Start of the dump: a restore brings back the data of this time. */
   restorableTo: z.iso.datetime(),
   tables: z.int(),
   rows: z.int(),
-  /** What was compared, in words. */
+  /** What was compared, as text for people. */
   compared: z.array(z.string()),
   pgsteadVersion: z.string(),
   seal: SealRecord.optional(),
 });
 export type Proof = z.infer<typeof Proof>;
 
-/** No name of a manifest, so that nobody takes it for one. */
+/** It does not end in `.json`, so that it is not read as a manifest. */
 export const proofName = (id: string) => `${id}.proof`;
 
-/** Undefined also if somebody changed it, or if another stack vouches for it: it is tried anew. */
+/** Undefined if the proof is not valid, was changed, or is sealed by another stack. */
 export function parseProof(text: string, seal: Seal): Proof | undefined {
   try {
     const proof = Proof.parse(JSON.parse(text));
-    return seal.standing(proof) === (seal.hasKey ? "sound" : "none") ? proof : undefined;
+    return seal.check(proof) === (seal.hasKey ? "sound" : "none") ? proof : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** Of the local copy, if it still speaks of the same bytes. */
-export function readLocalProof(backups: Sealed, { id, dump }: Manifest): Proof | undefined {
+/** Undefined without a proof of exactly these bytes. */
+export function readLocalProof(backups: SealedFolder, { id, dump }: Manifest): Proof | undefined {
   try {
     const text = readFileSync(join(backups.folder, proofName(id)), "utf8");
     const proof = parseProof(text, new Seal(backups));
@@ -59,7 +59,7 @@ export function readLocalProof(backups: Sealed, { id, dump }: Manifest): Proof |
   }
 }
 
-/** One whose clock was ahead would count as fresh for as long: it does not count. */
+/** A proof from a clock that was ahead does not count: it would look fresh until that date. */
 export const isProven = (proof: Proof | undefined, now = new Date()): proof is Proof =>
   proof?.state === "proven" && !isAhead(proof.restorableTo, now);
 
@@ -69,7 +69,7 @@ export function writeProof(folder: string, proof: Proof): void {
   writeDurably(join(folder, proofName(proof.id)), serializeProof(proof));
 }
 
-/** What one restore showed. */
-export interface Outcome extends Pick<Proof, "problems" | "compared"> {
+/** Result of one restore, without the facts about the backup itself. */
+export interface RestoreResult extends Pick<Proof, "problems" | "compared"> {
   restoreSeconds: number;
 }

@@ -3,28 +3,31 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { ExpectedError, unreachable } from "../../error.ts";
-import { bytes } from "../../human-units.ts";
+import { formatBytes } from "../../human-units.ts";
 import { type Note, withProgress } from "../../progress.ts";
 import { assertScratchSpace } from "../../scratch/scratch-space.ts";
 import type { BackupSettings } from "../../settings.ts";
 import { CannotVerify } from "../format/cannot-verify.ts";
-import { measure } from "../format/check-dump.ts";
 import { type Part, partsOf } from "../format/manifest.ts";
+import { measurePart } from "../format/measure-part.ts";
 import { withBucket } from "../store/bucket-client.ts";
 import { findStoredName, listBucketFiles } from "../store/bucket-files.ts";
-import type { Found } from "../store/find-backup.ts";
+import type { FoundBackup } from "../store/find-backup.ts";
 
-interface PartsOptions {
+interface DownloadOptions {
   note?: Note;
   signal?: AbortSignal;
 }
 
-/** The files of a backup in a folder, each what its manifest says; those of the bucket are fetched. */
+/**
+ * Gives `use` a folder with the backup's files, after a check of their hashes. Files of a bucket's copy
+ * are downloaded first.
+ */
 export async function withBackupFiles<T>(
   backups: BackupSettings,
-  { manifest, where }: Found,
-  home: string,
-  options: PartsOptions,
+  { manifest, where }: FoundBackup,
+  scratchFolder: string,
+  options: DownloadOptions,
   use: (folder: string) => Promise<T>,
 ): Promise<T> {
   const parts = partsOf(manifest);
@@ -34,9 +37,9 @@ export async function withBackupFiles<T>(
   }
   const size = parts.reduce((sum, part) => sum + part.size, 0);
   assertScratchSpace(backups.folder, manifest.databaseBytes + size, backups.reserveMegabytes * 1e6);
-  const folder = join(home, "fetched");
+  const folder = join(scratchFolder, "fetched");
   mkdirSync(folder);
-  await fetchParts(backups, parts, folder, options);
+  await downloadParts(backups, parts, folder, options);
   await assertIntact(folder, parts);
   return use(folder);
 }
@@ -45,19 +48,19 @@ async function assertIntact(folder: string, parts: Part[]): Promise<void> {
   for (const { file, size, sha256 } of parts) {
     const found = statSync(join(folder, file), { throwIfNoEntry: false })?.size;
     if (found === undefined) throw unreachable(`${file} is missing`);
-    const sum = found === size && (await measure(join(folder, file), file)).sha256;
-    if (sum !== sha256) throw unreachable(`${file} is damaged: it differs from its manifest`);
+    const hash = found === size && (await measurePart(join(folder, file), file)).sha256;
+    if (hash !== sha256) throw unreachable(`${file} is damaged: it differs from its manifest`);
   }
 }
 
 const ENCRYPTED =
-  "the bucket's copy is encrypted to a key that the agent does not have; what was proven is the copy on the volume";
+  "the bucket's copy is encrypted, and the agent does not have the key; only the copy on the volume can be verified";
 
-async function fetchParts(
+async function downloadParts(
   backups: BackupSettings,
   parts: Part[],
   folder: string,
-  { note, signal }: PartsOptions,
+  { note, signal }: DownloadOptions,
 ): Promise<void> {
   try {
     await withBucket(backups, async (bucket) => {
@@ -67,9 +70,9 @@ async function fetchParts(
         if (findStoredName(names, file) !== file) throw new CannotVerify(ENCRYPTED);
         const path = join(folder, file);
         const Key = bucket.key(`dumps/${file}`);
-        const told = () =>
-          `fetching ${file}: ${bytes(statSync(path, { throwIfNoEntry: false })?.size ?? 0)} of ${bytes(size)}`;
-        await withProgress(note, told, async () => {
+        const describe = () =>
+          `downloading ${file}: ${formatBytes(statSync(path, { throwIfNoEntry: false })?.size ?? 0)} of ${formatBytes(size)}`;
+        await withProgress(note, describe, async () => {
           const { Body } = await bucket.client.send(
             new GetObjectCommand({ Bucket: bucket.name, Key }),
           );

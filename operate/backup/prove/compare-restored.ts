@@ -8,11 +8,12 @@ import { queryVectorIndexes } from "./query-vector-indexes.ts";
 
 export interface Comparison {
   problems: string[];
+  /** What was compared, as text for people. */
   compared: string[];
 }
 
-/** Whether a restored database is the one that was dumped (S14): what it holds, and that it answers. */
-export async function compare(
+/** Compares a restored database with the manifest, and runs vector queries and checks on it (S14). */
+export async function compareWithManifest(
   restored: Settings,
   manifest: Manifest,
   checks: Check[],
@@ -23,16 +24,16 @@ export async function compare(
     await client.query("begin read only");
     const census = await readCensus(client);
     await client.query("commit");
-    problems.push(...differences(manifest, census));
-    compared.push(...words(manifest));
+    problems.push(...findDifferences(manifest, census));
+    compared.push(...describeCensus(manifest));
     const facts = await readDatabaseFacts(client);
     for (const fact of ["schemaVersion", "pgvectorVersion", "auditHead"] as const) {
-      const [then, now] = [JSON.stringify(manifest[fact]), JSON.stringify(facts[fact])];
-      if (then !== now) problems.push(`${fact}: ${now} instead of ${then}`);
+      const [expected, found] = [JSON.stringify(manifest[fact]), JSON.stringify(facts[fact])];
+      if (expected !== found) problems.push(`${fact}: ${found} instead of ${expected}`);
     }
-    const asked = await queryVectorIndexes(client);
-    problems.push(...asked.problems);
-    if (asked.queries > 0) compared.push(`${asked.queries} vector queries`);
+    const vectors = await queryVectorIndexes(client);
+    problems.push(...vectors.problems);
+    if (vectors.queries > 0) compared.push(`${vectors.queries} vector queries`);
   });
   const sql = checks.filter((check) => "sql" in check);
   const answers = await runChecks({ ...restored, checks: sql }, manifest.pgvectorVersion !== null);
@@ -43,32 +44,37 @@ export async function compare(
   return { problems, compared };
 }
 
-export function differences(manifest: Manifest, census: Census): string[] {
+function findDifferences(manifest: Manifest, census: Census): string[] {
   return [
-    ...unequal("rows of", manifest.rows, census.rows),
-    ...unequal("number of", manifest.objects ?? {}, census.objects),
-    ...unequal("content of", manifest.sums ?? {}, census.sums),
-    ...behind(manifest.sequences ?? {}, census.sequences),
+    ...findUnequal("rows of", manifest.rows, census.rows),
+    ...findUnequal("number of", manifest.objects ?? {}, census.objects),
+    ...findUnequal("content of", manifest.sums ?? {}, census.sums),
+    ...findSequencesBehind(manifest.sequences ?? {}, census.sequences),
   ];
 }
 
-function unequal<T>(what: string, then: Record<string, T>, now: Record<string, T>): string[] {
-  return Object.entries(then)
-    .filter(([name, value]) => now[name] !== value)
-    .map(([name, value]) => `${what} ${name}: ${now[name] ?? "none"} instead of ${value}`);
+function findUnequal<T>(
+  what: string,
+  expected: Record<string, T>,
+  found: Record<string, T>,
+): string[] {
+  return Object.entries(expected)
+    .filter(([name, value]) => found[name] !== value)
+    .map(([name, value]) => `${what} ${name}: ${found[name] ?? "none"} instead of ${value}`);
 }
 
-/** Numbers that were given out before the dump must not come again. */
-function behind(then: Census["sequences"], now: Census["sequences"]): string[] {
-  return Object.entries(then).flatMap(([name, { at, step, cycles }]) => {
-    const found = now[name];
-    if (!found) return [`sequence ${name} is missing`];
-    const ahead = (BigInt(found.at) - BigInt(at)) * (BigInt(step) < 0n ? -1n : 1n);
-    return cycles || ahead >= 0n ? [] : [`sequence ${name} stands at ${found.at}, before ${at}`];
+/** A restored sequence must not return numbers that it returned before the dump. */
+function findSequencesBehind(expected: Census["sequences"], found: Census["sequences"]): string[] {
+  return Object.entries(expected).flatMap(([name, { at, step, cycles }]) => {
+    const restored = found[name];
+    if (!restored) return [`sequence ${name} is missing`];
+    const ahead = (BigInt(restored.at) - BigInt(at)) * (BigInt(step) < 0n ? -1n : 1n);
+    const isBehind = !cycles && ahead < 0n;
+    return isBehind ? [`sequence ${name} is at ${restored.at}, behind ${at}`] : [];
   });
 }
 
-function words({ rows, objects, sums, sequences }: Manifest): string[] {
+function describeCensus({ rows, objects, sums, sequences }: Manifest): string[] {
   const counted = Object.values(rows).reduce((sum, count) => sum + count, 0);
   return [
     `${Object.keys(rows).length} tables with ${counted} rows`,

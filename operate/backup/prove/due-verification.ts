@@ -5,41 +5,42 @@ import { type Proof, readLocalProof } from "../format/proof.ts";
 import { readLocalManifests } from "../store/folder.ts";
 
 const HOUR_MS = 3600_000;
-/** What could not be tried is tried again: room may have been made. */
-const AGAIN_MS = 6 * HOUR_MS;
-/** An hour less than a day and a week, so that the hour of the day does not wander. */
-const EVERY_MS: Record<BackupSettings["verify"], number> = {
+/** An `unverified` backup is verified again: there may be more disk space by then. */
+const RETRY_MS = 6 * HOUR_MS;
+/** One hour less than a day or a week, so that the time of day does not move. */
+const INTERVAL_MS: Record<BackupSettings["verify"], number> = {
   each: 0,
   daily: 23 * HOUR_MS,
   weekly: (7 * 24 - 1) * HOUR_MS,
 };
 
-export interface Tried {
+/** A good backup and the result of its last verification. */
+export interface Verification {
   id: string;
   proof: Pick<Proof, "state" | "verifiedAt"> | undefined;
 }
 
-/** The newest good backup, if it waits to be proven. */
+/** Returns the newest good backup if its verification is due. */
 export function findDueVerification(
   verify: BackupSettings["verify"],
-  newestFirst: Tried[],
+  newestFirst: Verification[],
   now: Date,
 ): string | undefined {
   const [newest] = newestFirst;
   if (!newest) return undefined;
-  const since = (proof: Tried["proof"]) =>
+  const msSince = (proof: Verification["proof"]) =>
     proof ? Math.abs(now.getTime() - Date.parse(proof.verifiedAt)) : Number.POSITIVE_INFINITY;
   if (newest.proof) {
-    const again = newest.proof.state === "unverified" && since(newest.proof) >= AGAIN_MS;
-    return again ? newest.id : undefined;
+    const isRetry = newest.proof.state === "unverified" && msSince(newest.proof) >= RETRY_MS;
+    return isRetry ? newest.id : undefined;
   }
-  const settled = newestFirst.filter(({ proof }) => proof && proof.state !== "unverified");
-  const latest = Math.min(...settled.map(({ proof }) => since(proof)));
-  return latest >= EVERY_MS[verify] ? newest.id : undefined;
+  const verified = newestFirst.filter(({ proof }) => proof && proof.state !== "unverified");
+  const msSinceLast = Math.min(...verified.map(({ proof }) => msSince(proof)));
+  return msSinceLast >= INTERVAL_MS[verify] ? newest.id : undefined;
 }
 
-/** Without those of a clock that was ahead, behind which no later one would ever be tried. */
-export const readVerifications = (backups: BackupSettings, now: Date): Tried[] =>
+/** Without backups dated in the future: otherwise no later backup would be verified until then. */
+export const readVerifications = (backups: BackupSettings, now: Date): Verification[] =>
   readLocalManifests(backups)
     .filter((manifest) => isGood(manifest) && !isAhead(manifest.startedAt, now))
     .map((manifest) => ({ id: manifest.id, proof: readLocalProof(backups, manifest) }));

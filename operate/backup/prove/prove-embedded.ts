@@ -7,47 +7,47 @@ import { type ScratchRequirements, withScratchDatabase } from "../../scratch/scr
 import type { Settings } from "../../settings.ts";
 import { CannotVerify } from "../format/cannot-verify.ts";
 import type { Manifest } from "../format/manifest.ts";
-import type { Outcome } from "../format/proof.ts";
-import { compare } from "./compare-restored.ts";
+import type { RestoreResult } from "../format/proof.ts";
+import { compareWithManifest } from "./compare-restored.ts";
 
-/** The embedded server's scratch is another one of its kind, in this process's memory. */
+/** Restores into a second embedded server, in this process's memory. */
 export async function proveEmbedded(
   settings: Settings,
   manifest: Manifest,
   folder: string,
-): Promise<Outcome> {
+): Promise<RestoreResult> {
   const sql = gunzipSync(readFileSync(join(folder, manifest.dump.file))).toString();
-  let restored = false;
+  let isScratchReady = false;
   const started = Date.now();
   try {
-    return await withScratchDatabase(settings, needsOf(sql), async (scratch) => {
-      restored = true;
+    return await withScratchDatabase(settings, findRequirements(sql), async (scratch) => {
+      isScratchReady = true;
       await withClient(scratch, { purpose: "verify" }, (client) => client.query(sql)).catch(
         (error) => {
           throw unreachable(`the dump does not restore: ${error.message}`, error);
         },
       );
       const restoreSeconds = (Date.now() - started) / 1000;
-      return { ...(await compare(scratch, manifest, settings.checks)), restoreSeconds };
+      return { ...(await compareWithManifest(scratch, manifest, settings.checks)), restoreSeconds };
     });
   } catch (error) {
-    if (!restored && error instanceof ExpectedError) throw new CannotVerify(error.message);
+    if (!isScratchReady && error instanceof ExpectedError) throw new CannotVerify(error.message);
     throw error;
   }
 }
 
-/** Roles that a dump speaks of are not in it; extensions have to be there before it names them. */
-function needsOf(sql: string): ScratchRequirements {
-  const all = (pattern: RegExp) => [
+/** A dump does not create the roles that it names, and the extensions must be loaded before it runs. */
+function findRequirements(sql: string): ScratchRequirements {
+  const findAll = (pattern: RegExp) => [
     ...new Set([...sql.matchAll(pattern)].map(([, name]) => name!)),
   ];
-  const roles = all(/^(?:ALTER .* OWNER TO|GRANT .* TO|CREATE POLICY .* TO) "?(\w+)"?/gm);
-  const taken = ["postgres", "PUBLIC"];
+  const roles = findAll(/^(?:ALTER .* OWNER TO|GRANT .* TO|CREATE POLICY .* TO) "?(\w+)"?/gm);
+  const existing = ["postgres", "PUBLIC"];
   const extensions = sql.matchAll(
     /^CREATE EXTENSION IF NOT EXISTS "?(\w+)"? WITH SCHEMA "?(\w+)"?;/gm,
   );
   return {
-    roles: roles.filter((role) => !taken.includes(role)),
+    roles: roles.filter((role) => !existing.includes(role)),
     extensions: [...extensions].map(([, name, schema]) => ({ name: name!, schema: schema! })),
   };
 }

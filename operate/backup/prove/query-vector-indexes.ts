@@ -1,9 +1,9 @@
 import type { Client } from "pg";
 
-const MOST = 5;
+const MAX_INDEXES = 5;
 const NEIGHBOURS = 10;
 
-/** Indexes that answer "what is nearest", with the operator that they are for. */
+/** Vector indexes, each with the distance operator that it supports. */
 const INDEXES = `
   select format('%I.%I', n.nspname, c.relname) as table, format('%I', a.attname) as column,
     format('operator(%I.%s)', o_n.nspname, o.oprname) as nearest, format('%I', ic.relname) as index
@@ -15,12 +15,12 @@ const INDEXES = `
   join pg_operator o on o.oid = p.amopopr join pg_namespace o_n on o_n.oid = o.oprnamespace
   where am.amname in ('hnsw', 'ivfflat') and i.indisvalid and i.indpred is null
     and c.relkind = 'r' and c.reltuples <> 0
-  order by 1, 2, 4 limit ${MOST}`;
+  order by 1, 2, 4 limit ${MAX_INDEXES}`;
 
 const SESSION = `begin read only; set local enable_seqscan = off; set local enable_sort = off;
   set local ivfflat.probes = 32768`;
 
-/** Each vector index is asked once for the neighbours of a row, as an application does it. */
+/** Queries each vector index once for the nearest neighbours of a row, as an application does. */
 export async function queryVectorIndexes(
   client: Client,
 ): Promise<{ queries: number; problems: string[] }> {
@@ -34,11 +34,11 @@ export async function queryVectorIndexes(
            select ${column} ${nearest} (select ${column} from ${table} where ${column} is not null limit 1) as distance
            from ${table} order by 1 limit ${NEIGHBOURS}) as neighbours`,
       );
-      // What has no direction is in no index of angles.
-      const { rows: all } = await client.query(
+      // Zero vectors are not in a cosine index.
+      const { rows: filled } = await client.query(
         `select exists (select from ${table} where ${column} ${nearest} ${column} <> 'NaN') as filled`,
       );
-      if (all[0].filled && rows.length === 0) {
+      if (filled[0].filled && rows.length === 0) {
         problems.push(`index ${index} of ${table} finds nothing`);
       }
     } catch (error) {

@@ -6,15 +6,15 @@ import type { Settings } from "../../settings.ts";
 import type { Manifest, Part } from "../format/manifest.ts";
 
 export interface RestoreOptions {
-  /** Where the parts of the backup lie. */
+  /** Folder with the parts of the backup. */
   folder: string;
-  /** For files of its own. */
+  /** Folder for temporary files. */
   work: string;
   jobs: number;
   signal: AbortSignal;
 }
 
-/** Makes roles, database and contents on an empty server. Returns the settings of the database. */
+/** Creates roles, database and contents on an empty server. Returns the settings of the database. */
 export async function restoreInto(
   server: Settings,
   manifest: Manifest,
@@ -22,8 +22,8 @@ export async function restoreInto(
 ): Promise<Settings> {
   const { folder, signal } = options;
   const { globals, properties, dump } = manifest;
-  if (globals) await runSql(server, inPlace(options, globals), signal);
-  // It ends with the database made, with its locale, owner, settings and grants.
+  if (globals) await runSql(server, adaptGlobals(options, globals), signal);
+  // The file creates the database with its locale, owner, settings and grants.
   if (properties) await runSql(server, join(folder, properties.file), signal);
   else await runTool(server, "createdb", ["--template=template0", manifest.database], { signal });
   const database = { ...server.database, name: manifest.database };
@@ -44,10 +44,10 @@ const runSql = (server: Settings, file: string, signal: AbortSignal) =>
   runTool(server, "psql", [...PSQL, `--file=${file}`], { signal });
 
 /**
- * The folders of tablespaces are not here; without a location they lie in the cluster. And a role may
- * be granted in the name of its cluster's first superuser only, who has another name here.
+ * Writes a copy of the globals that fits the scratch server. Tablespaces get no location, because their
+ * folders do not exist here. GRANTED BY is removed, because the first superuser has another name here.
  */
-function inPlace({ folder, work }: RestoreOptions, globals: Part): string {
+function adaptGlobals({ folder, work }: RestoreOptions, globals: Part): string {
   const text = readFileSync(join(folder, globals.file), "utf8");
   const copy = join(work, "globals.sql");
   const sql = text

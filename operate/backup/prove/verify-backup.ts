@@ -2,31 +2,32 @@ import { ExitCode, ExpectedError, unreachable } from "../../error.ts";
 import { type Note, withProgress } from "../../progress.ts";
 import { withScratchFolder } from "../../scratch/scratch-folder.ts";
 import { withScratchLock } from "../../scratch/scratch-lock.ts";
-import { type Scratch, withScratchServer } from "../../scratch/scratch-server.ts";
+import { type ScratchServer, withScratchServer } from "../../scratch/scratch-server.ts";
 import { assertScratchSpace, withReserveWatch } from "../../scratch/scratch-space.ts";
 import type { BackupSettings, Settings } from "../../settings.ts";
 import { backupSettings } from "../backup-settings.ts";
 import { CannotVerify } from "../format/cannot-verify.ts";
 import type { Manifest } from "../format/manifest.ts";
 import {
-  type Outcome,
   type Proof,
   proofName,
+  type RestoreResult,
   serializeProof,
   writeProof,
 } from "../format/proof.ts";
 import { Seal } from "../format/seal.ts";
 import { withBucket } from "../store/bucket-client.ts";
-import { type Found, findBackup } from "../store/find-backup.ts";
-import { openFolder } from "../store/folder.ts";
+import { type FoundBackup, findBackup } from "../store/find-backup.ts";
+import { prepareFolder } from "../store/folder.ts";
+import { updateBucket } from "../store/update-bucket.ts";
 import { uploadJson } from "../store/upload-backup.ts";
 import { withBackupFiles } from "./backup-files.ts";
-import { compare } from "./compare-restored.ts";
+import { compareWithManifest } from "./compare-restored.ts";
 import { proveEmbedded } from "./prove-embedded.ts";
 import { restoreInto } from "./restore-into.ts";
 
 export interface VerifyOptions {
-  /** Read the copy in the bucket though there is a local one. */
+  /** Restore the copy in the bucket, even if there is a local copy. */
   fromBucket?: boolean;
   pgsteadVersion: string;
   waitMs: number;
@@ -34,125 +35,155 @@ export interface VerifyOptions {
   signal?: AbortSignal;
 }
 
-/** Restores a backup into a scratch server, compares, and writes down what came of it. */
-export async function verifyBackup(
-  settings: Settings,
-  wanted: string,
-  options: VerifyOptions,
-): Promise<Proof> {
-  const backups = backupSettings(settings);
-  openFolder(backups.folder);
-  const found = await findBackup(settings, wanted, options.fromBucket);
-  return withScratchLock({ ...options, purpose: "backup verify" }, async () => {
-    const started = Date.now();
-    const { state, ...outcome } = await tried(settings, backups, found, options);
-    options.signal?.throwIfAborted();
-    const { id, dump, startedAt, rows } = found.manifest;
-    const proof = new Seal(backups).put<Proof>({
-      version: 1,
-      id,
-      sha256: dump.sha256,
-      state,
-      ...outcome,
-      from: found.where,
-      verifiedAt: new Date().toISOString(),
-      totalSeconds: seconds(started),
-      restorableTo: startedAt,
-      tables: Object.keys(rows).length,
-      rows: Object.values(rows).reduce((sum, count) => sum + count, 0),
-      pgsteadVersion: options.pgsteadVersion,
-    });
-    await record(backups, proof);
-    return proof;
-  });
+export interface VerifyResult {
+  proof: Proof;
+  /** Why the proof is not in the bucket. A local proof still counts. */
+  uploadError: string | null;
 }
 
-/** Beside the copy that was read: what holds for one need not hold for the other (S17). */
-async function record(backups: BackupSettings, proof: Proof): Promise<void> {
+/** Restores a backup into a scratch server, compares it, and saves the proof here and in the bucket. */
+export async function verifyBackup(
+  settings: Settings,
+  id: string,
+  options: VerifyOptions,
+): Promise<VerifyResult> {
+  const backups = backupSettings(settings);
+  prepareFolder(backups.folder);
+  const found = await findBackup(settings, id, options.fromBucket);
+  const proof = await withScratchLock({ ...options, purpose: "backup verify" }, () =>
+    proveBackup(settings, backups, found, options),
+  );
+  const { error } = await updateBucket(backups, options);
+  return { proof, uploadError: error };
+}
+
+async function proveBackup(
+  settings: Settings,
+  backups: BackupSettings,
+  found: FoundBackup,
+  options: VerifyOptions,
+): Promise<Proof> {
+  const started = Date.now();
+  const { state, ...result } = await tryRestore(settings, backups, found, options);
+  options.signal?.throwIfAborted();
+  const { id, dump, startedAt, rows } = found.manifest;
+  const proof = new Seal(backups).sign<Proof>({
+    version: 1,
+    id,
+    sha256: dump.sha256,
+    state,
+    ...result,
+    from: found.where,
+    verifiedAt: new Date().toISOString(),
+    totalSeconds: secondsSince(started),
+    restorableTo: startedAt,
+    tables: Object.keys(rows).length,
+    rows: Object.values(rows).reduce((sum, count) => sum + count, 0),
+    pgsteadVersion: options.pgsteadVersion,
+  });
+  await saveProof(backups, proof);
+  return proof;
+}
+
+/** Saves it beside the copy that was restored: the other copy may be different (S17). */
+async function saveProof(backups: BackupSettings, proof: Proof): Promise<void> {
   if (proof.from === "local") return writeProof(backups.folder, proof);
   await withBucket(backups, (bucket) =>
     uploadJson(bucket, `dumps/${proofName(proof.id)}`, serializeProof(proof)),
   );
 }
 
-async function tried(
+/** Does not throw if the backup does not restore: that is a result. */
+async function tryRestore(
   settings: Settings,
   backups: BackupSettings,
-  { manifest, where }: Found,
+  found: FoundBackup,
   options: VerifyOptions,
-): Promise<Outcome & Pick<Proof, "state">> {
-  const nothing = { restoreSeconds: 0, compared: [] };
+): Promise<RestoreResult & Pick<Proof, "state">> {
+  const { manifest } = found;
   try {
-    assertUnchanged(manifest);
-    const outcome = await withScratchFolder(backups.folder, (home) =>
-      withBackupFiles(backups, { manifest, where }, home, options, (folder) =>
+    assertSealUnbroken(manifest);
+    const result = await withScratchFolder(backups.folder, (scratchFolder) =>
+      withBackupFiles(backups, found, scratchFolder, options, (folder) =>
         settings.engine === "embedded"
           ? proveEmbedded(settings, manifest, folder)
-          : prove(settings, backups, { manifest, folder, home }, options),
+          : proveOnServer(settings, backups, { manifest, folder, scratchFolder }, options),
       ),
     );
-    return { ...outcome, state: outcome.problems.length === 0 ? "proven" : "failed" };
+    return { ...result, state: result.problems.length === 0 ? "proven" : "failed" };
   } catch (error) {
     options.signal?.throwIfAborted();
     if (!(error instanceof CannotVerify || error instanceof ExpectedError)) throw error;
-    // A tool that is missing here says nothing of the backup.
-    const isOurs = error instanceof CannotVerify || error.exitCode === ExitCode.mistake;
-    return { ...nothing, state: isOurs ? "unverified" : "failed", problems: [error.message] };
+    // A missing tool shows nothing about the backup.
+    const isUnverified = error instanceof CannotVerify || error.exitCode === ExitCode.mistake;
+    const state = isUnverified ? "unverified" : "failed";
+    return { restoreSeconds: 0, compared: [], state, problems: [error.message] };
   }
 }
 
-function assertUnchanged({ id, standing }: Manifest): void {
+function assertSealUnbroken({ id, standing }: Manifest): void {
   if (standing !== "broken") return;
   throw unreachable(`the manifest of ${id} was changed since it was written: its seal is broken`);
 }
 
-interface Tried {
+interface BackupFiles {
   manifest: Manifest;
-  /** Where its parts lie, and where the scratch server may. */
+  /** Folder with the parts of the backup. */
   folder: string;
-  home: string;
+  /** Folder for the scratch server. */
+  scratchFolder: string;
 }
 
-async function prove(
+async function proveOnServer(
   settings: Settings,
   backups: BackupSettings,
-  { manifest, folder, home }: Tried,
-  { note, signal }: VerifyOptions,
-): Promise<Outcome> {
+  files: BackupFiles,
+  options: VerifyOptions,
+): Promise<RestoreResult> {
+  const { manifest, scratchFolder } = files;
   const reserve = backups.reserveMegabytes * 1e6;
   const { serverSettings = {} } = manifest;
   assertScratchSpace(backups.folder, manifest.databaseBytes, reserve);
-  return withReserveWatch(backups.folder, reserve, signal, (within) =>
-    withScratchServer({ home, serverSettings, signal: within }, (scratch) =>
-      restoreAndCompare(scratch, within).catch((error) => {
-        within.throwIfAborted();
-        throw blame(scratch, error as Error);
+  return withReserveWatch(backups.folder, reserve, options.signal, (signal) =>
+    withScratchServer({ scratchFolder, serverSettings, signal }, (scratch) =>
+      restoreAndCompare(settings, scratch, files, { ...options, signal }).catch((error) => {
+        signal.throwIfAborted();
+        throw toCannotVerify(scratch, error as Error);
       }),
     ),
   );
-
-  async function restoreAndCompare({ settings: server, memory }: Scratch, within: AbortSignal) {
-    const started = Date.now();
-    const restoring = () => `restoring ${manifest.id} into a scratch server`;
-    const how = { folder, work: home, jobs: memory.jobs, signal: within };
-    const restored = await withProgress(note, restoring, () => restoreInto(server, manifest, how));
-    const restoreSeconds = seconds(started);
-    const comparing = () => `comparing ${manifest.id} with its manifest`;
-    const result = await withProgress(note, comparing, () =>
-      compare(restored, manifest, settings.checks),
-    );
-    return { ...result, restoreSeconds };
-  }
 }
 
-/** What the scratch server lacks is not the backup's fault. */
-const NOT_ITS_FAULT =
+async function restoreAndCompare(
+  { checks }: Settings,
+  { settings: server, memory }: ScratchServer,
+  { manifest, folder, scratchFolder }: BackupFiles,
+  { note, signal }: { note?: Note; signal: AbortSignal },
+): Promise<RestoreResult> {
+  const started = Date.now();
+  const restored = await withProgress(
+    note,
+    () => `restoring ${manifest.id} into a scratch server`,
+    () => restoreInto(server, manifest, { folder, work: scratchFolder, jobs: memory.jobs, signal }),
+  );
+  const restoreSeconds = secondsSince(started);
+  const comparison = await withProgress(
+    note,
+    () => `comparing ${manifest.id} with its manifest`,
+    () => compareWithManifest(restored, manifest, checks),
+  );
+  return { ...comparison, restoreSeconds };
+}
+
+/** PostgreSQL's messages for what the scratch server lacks; the backup is not the cause. */
+const LACKS_OF_SERVER =
   /No space left on device|could not resize shared memory|out of memory|out of shared memory|was terminated by signal 9|shared_preload_libraries|is not available/i;
 
-function blame({ log }: Scratch, error: Error): Error {
-  const said = [error.message, ...log().split("\n")];
-  const [reason] = said.filter((line) => NOT_ITS_FAULT.test(line));
-  return reason ? new CannotVerify(`the scratch server could not take it: ${reason}`) : error;
+/** Returns `CannotVerify` if the error or the server's log has such a message, or else the error. */
+function toCannotVerify({ readLog }: ScratchServer, error: Error): Error {
+  const lines = [error.message, ...readLog().split("\n")];
+  const reason = lines.find((line) => LACKS_OF_SERVER.test(line));
+  return reason ? new CannotVerify(`the scratch server could not restore it: ${reason}`) : error;
 }
 
-const seconds = (since: number) => Math.round((Date.now() - since) / 10) / 100;
+const secondsSince = (started: number) => Math.round((Date.now() - started) / 10) / 100;

@@ -7,24 +7,24 @@ import { Seal } from "../format/seal.ts";
 export interface Bucket {
   client: S3Client;
   name: string;
-  /** What the seals of its manifests are judged by. */
+  /** Checks the seals of its manifests and proofs. */
   seal: Seal;
-  /** `dumps/`, `keep/` under the stack's prefix. */
+  /** Adds the stack's prefix to a name such as `dumps/ID.json`. */
   key(name: string): string;
 }
 
-/** Opens the bucket for as long as `use` runs, and turns S3's errors into ones a person can act on. */
+/** Connects to the bucket, and turns the errors of S3 into messages a person can act on. */
 export async function withBucket<T>(
   backups: BackupSettings,
   use: (bucket: Bucket) => Promise<T>,
 ): Promise<T> {
   const settings = backups.bucket;
-  if (!settings) throw mistake("this stack has no bucket; see docs/bucket.md");
+  if (!settings) throw mistake("this stack has no bucket; docs/bucket.md says how to add one");
   const seal = new Seal(backups);
-  // The SDK tells operators of the Node it would rather have; its version is ours to choose.
+  // Off, because operators do not choose the version of Node that the SDK warns about: pgstead does.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
   const { S3Client } = await import("@aws-sdk/client-s3");
-  const client = new S3Client(await clientConfig(settings));
+  const client = new S3Client(await buildClientConfig(settings));
   try {
     return await use({
       client,
@@ -33,30 +33,30 @@ export async function withBucket<T>(
       key: (name) => `${settings.prefix}${name}`,
     });
   } catch (error) {
-    throw bucketError(settings, error as Error);
+    throw explainError(settings, error as Error);
   } finally {
     client.destroy();
   }
 }
 
-async function clientConfig(settings: BucketSettings): Promise<S3ClientConfig> {
+async function buildClientConfig(settings: BucketSettings): Promise<S3ClientConfig> {
   const { region, endpoint, pathStyle, credentialsFile, caFile } = settings;
   return {
     region,
     forcePathStyle: pathStyle,
-    // With growing pauses, some ten seconds; what fails for longer is made up by the next run.
+    // About ten seconds in all. A longer failure is left to the next run.
     maxAttempts: 5,
-    // Not every S3-compatible service knows the newer checksums; where one is asked for, we say so.
+    // Not every S3-compatible service knows the newer checksums, so each request names its own.
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
     ...(endpoint && { endpoint }),
     ...(credentialsFile && { credentials: readCredentials(credentialsFile) }),
-    requestHandler: await requestHandler(caFile),
+    requestHandler: await buildRequestHandler(caFile),
   };
 }
 
-/** A connection that goes silent is given up, not waited for: uploads are retried part by part. */
-async function requestHandler(caFile: string | undefined) {
+/** A connection without traffic times out, so that the SDK can retry the part. */
+async function buildRequestHandler(caFile: string | undefined) {
   const { Agent } = await import("node:https");
   return {
     connectionTimeout: 10_000,
@@ -73,7 +73,7 @@ function readCredentials(file: string) {
       return { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) };
     }
   } catch {
-    // The parser's message would quote the file, and with it the secret.
+    // The parser's message is not used: it would quote the file, and with it the secret.
   }
   throw mistake(
     `${file} must hold JSON with "accessKeyId" and "secretAccessKey"; "pgstead up" writes it`,
@@ -81,35 +81,37 @@ function readCredentials(file: string) {
 }
 
 const KMS_HINT =
-  "the key may not use the bucket's KMS key (kms:GenerateDataKey, kms:Decrypt), or that key is disabled; compare with docs/bucket.md";
+  "the access key may not use the bucket's KMS key (kms:GenerateDataKey, kms:Decrypt), or the KMS key is disabled; compare its policy with docs/bucket.md";
+
+const POLICY_HINT = "the access key may not do that; compare its policy with docs/bucket.md";
 
 const HINTS: Record<string, string> = {
-  NoSuchBucket: `it does not exist; "pgstead up" makes it`,
-  AccessDenied: "the key may not do that; compare its policy with docs/bucket.md",
-  Forbidden: "the key may not do that; compare its policy with docs/bucket.md",
-  InvalidAccessKeyId: `the key is not known there (any more); "pgstead up" hands the agent a new one`,
-  SignatureDoesNotMatch: `the secret does not fit the key; "pgstead up" hands the agent a new one`,
+  NoSuchBucket: `it does not exist; "pgstead up" creates it`,
+  AccessDenied: POLICY_HINT,
+  Forbidden: POLICY_HINT,
+  InvalidAccessKeyId: `the service does not know the access key; "pgstead up" gives the agent a new one`,
+  SignatureDoesNotMatch: `the secret does not belong to the access key; "pgstead up" gives the agent a new one`,
   ExpiredToken: "the credentials have expired",
   RequestTimeTooSkewed: "the clock of this machine is wrong",
-  PermanentRedirect: `it lies in another region; set "bucket.region"`,
-  ECONNREFUSED: "nothing listens there",
-  ENOTFOUND: "there is no such host",
+  PermanentRedirect: `it is in another region; set "bucket.region"`,
+  ECONNREFUSED: "connection refused",
+  ENOTFOUND: "no such host",
 };
 
-export function bucketError(settings: BucketSettings, error: Error): Error {
+function explainError(settings: BucketSettings, error: Error): Error {
   const { $metadata, code } = error as Error & {
     $metadata?: { httpStatusCode?: number };
     code?: string;
   };
   const isOurs = (error as ExpectedError).exitCode !== undefined;
   if (isOurs || error.name === "AbortError" || (!$metadata && !code)) return error;
-  const what = /kms:/i.test(error.message)
+  const reason = /kms:/i.test(error.message)
     ? KMS_HINT
     : (HINTS[error.name] ?? HINTS[code ?? ""] ?? (error.message || code));
   const status = $metadata?.httpStatusCode;
   const at = settings.endpoint ? ` at ${settings.endpoint}` : "";
   return unreachable(
-    `bucket "${settings.name}"${at}: ${error.name}${status ? ` (HTTP ${status})` : ""}: ${what}`,
+    `bucket "${settings.name}"${at}: ${error.name}${status ? ` (HTTP ${status})` : ""}: ${reason}`,
     error,
   );
 }

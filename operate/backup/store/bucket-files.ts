@@ -3,7 +3,7 @@ import { type Manifest, parseManifest } from "../format/manifest.ts";
 import { type Proof, parseProof, proofName } from "../format/proof.ts";
 import type { Bucket } from "./bucket-client.ts";
 
-/** Names of the files under a prefix. */
+/** Names of the files under a prefix, without the prefix. */
 export async function listBucketFiles(bucket: Bucket, prefix: string): Promise<Set<string>> {
   const { paginateListObjectsV2 } = await import("@aws-sdk/client-s3");
   const names = new Set<string>();
@@ -17,7 +17,7 @@ export async function listBucketFiles(bucket: Bucket, prefix: string): Promise<S
   return names;
 }
 
-/** Ids of the backups that lie whole under a prefix: those with a manifest. */
+/** Ids of the complete backups under a prefix: those with a manifest. */
 export async function listBucketIds(bucket: Bucket, prefix: string): Promise<Set<string>> {
   return idsOf(await listBucketFiles(bucket, prefix));
 }
@@ -29,17 +29,17 @@ export const idsOf = (names: Set<string>): Set<string> =>
       .map((name) => name.slice(0, -".json".length)),
   );
 
-/** Under which name a part lies there: its own, or that of one that is encrypted. */
+/** The name of a part in the bucket: its own, or that of the encrypted copy. */
 export function findStoredName(names: Set<string>, file: string): string {
   const encrypted = encryptedName(file);
   return names.has(encrypted) && !names.has(file) ? encrypted : file;
 }
 
-/** Ids end in their time, which is how they are sorted: newest first. */
-export const newestFirst = (ids: Iterable<string>): string[] =>
-  [...ids].sort((a, b) => stamp(b).localeCompare(stamp(a)));
+/** Newest first, by the time at the end of each id. */
+export const sortNewestFirst = (ids: Iterable<string>): string[] =>
+  [...ids].sort((a, b) => stampOf(b).localeCompare(stampOf(a)));
 
-const stamp = (id: string) => /\d{8}T\d{6}Z(-\d+)?$/.exec(id)?.[0] ?? "";
+const stampOf = (id: string) => /\d{8}T\d{6}Z(-\d+)?$/.exec(id)?.[0] ?? "";
 
 export async function readBucketManifest(
   bucket: Bucket,
@@ -49,14 +49,14 @@ export async function readBucketManifest(
   return parseManifest(await readBucketText(bucket, `${prefix}${id}.json`), bucket.seal);
 }
 
-/** What came of restoring it, if somebody has; `names` are those under the prefix. */
-export async function bucketProof(
+/** Undefined if the backup was not verified yet. `names` are the files under the prefix. */
+export async function readBucketProof(
   bucket: Bucket,
   prefix: string,
   names: Set<string>,
   id: string,
 ): Promise<Proof | undefined> {
-  // Asked for only if it is there: to a key that may not list, what is missing is forbidden.
+  // For a missing object S3 answers "forbidden" to a key that may not list.
   if (!names.has(proofName(id))) return undefined;
   return parseProof(await readBucketText(bucket, `${prefix}${proofName(id)}`), bucket.seal);
 }

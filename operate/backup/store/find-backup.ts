@@ -4,56 +4,54 @@ import { backupSettings } from "../backup-settings.ts";
 import { isAhead } from "../format/clock.ts";
 import { isGood, type Manifest } from "../format/manifest.ts";
 import { withBucket } from "./bucket-client.ts";
-import { listBucketIds, newestFirst, readBucketManifest } from "./bucket-files.ts";
+import { listBucketIds, readBucketManifest, sortNewestFirst } from "./bucket-files.ts";
 import { readLocalManifests } from "./folder.ts";
 
-export interface Found {
+export interface FoundBackup {
   manifest: Manifest;
   where: "local" | "bucket";
 }
 
-/** `latest` is the newest good one; the local copy is preferred, since it is nearer. */
+/** `latest` is the newest good backup. A local copy is preferred to the bucket's. */
 export async function findBackup(
   settings: Settings,
   id: string,
   onlyBucket = false,
-): Promise<Found> {
+): Promise<FoundBackup> {
   const backups = backupSettings(settings);
   const local = onlyBucket ? [] : readLocalManifests(backups);
-  const here = id === "latest" ? newestGood(local) : local.find((one) => one.id === id);
-  if (here) return { manifest: here, where: "local" };
-  const there = (backups.bucket || onlyBucket) && (await findInBucket(backups, id));
-  if (there) return { manifest: there, where: "bucket" };
+  const localManifest =
+    id === "latest" ? findNewestGood(local) : local.find((manifest) => manifest.id === id);
+  if (localManifest) return { manifest: localManifest, where: "local" };
+  const inBucket = (backups.bucket || onlyBucket) && (await findInBucket(backups, id));
+  if (inBucket) return { manifest: inBucket, where: "bucket" };
   if (id === "latest") {
     throw new ExpectedError(
       ExitCode.pending,
-      `there is no backup yet; "pgstead backup now" makes one`,
+      `there is no backup yet; "pgstead backup now" takes one`,
     );
   }
-  throw mistake(`there is no backup "${id}"; "pgstead backup list" shows what there is`);
+  throw mistake(`there is no backup "${id}"; "pgstead backup list" shows all`);
 }
 
-async function findInBucket(
-  backups: BackupSettings,
-  wanted: string,
-): Promise<Manifest | undefined> {
+async function findInBucket(backups: BackupSettings, id: string): Promise<Manifest | undefined> {
   return withBucket(backups, async (bucket) => {
     const ids = await listBucketIds(bucket, "dumps/");
-    if (wanted !== "latest") {
-      return ids.has(wanted) ? readBucketManifest(bucket, "dumps/", wanted) : undefined;
+    if (id !== "latest") {
+      return ids.has(id) ? readBucketManifest(bucket, "dumps/", id) : undefined;
     }
     const manifests = await Promise.all(
-      // The newest few are enough to find a good one among them.
-      newestFirst(ids)
+      // Five manifests are enough to find a good one.
+      sortNewestFirst(ids)
         .slice(0, 5)
-        .map((id) => readBucketManifest(bucket, "dumps/", id)),
+        .map((candidate) => readBucketManifest(bucket, "dumps/", candidate)),
     );
-    return newestGood(manifests.filter((manifest) => manifest !== undefined));
+    return findNewestGood(manifests.filter((manifest) => manifest !== undefined));
   });
 }
 
-/** One from a clock that was ahead is taken only if there is nothing else. */
-function newestGood(newestFirst: Manifest[]): Manifest | undefined {
-  const good = newestFirst.filter(isGood);
+/** A backup dated in the future is taken only if there is no other. */
+function findNewestGood(sortNewestFirst: Manifest[]): Manifest | undefined {
+  const good = sortNewestFirst.filter(isGood);
   return good.find(({ startedAt }) => !isAhead(startedAt)) ?? good[0];
 }

@@ -2,18 +2,19 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync }
 import { join } from "node:path";
 import { syncFile, syncFolder, writeDurably } from "../../durable-write.ts";
 import { mistake } from "../../error.ts";
-import { measure } from "../format/check-dump.ts";
 import { type Manifest, type Part, partsOf, readManifest } from "../format/manifest.ts";
+import { measurePart } from "../format/measure-part.ts";
 import { proofName } from "../format/proof.ts";
-import { Seal, type Sealed } from "../format/seal.ts";
+import { Seal, type SealedFolder } from "../format/seal.ts";
 
-const WORK = ".partial-";
+const WORK_PREFIX = ".partial-";
 
 export const manifestFile = (folder: string, id: string) => join(folder, `${id}.json`);
 
-export function openFolder(folder: string): void {
+/** Makes the backup folder, and throws if it is not writable. */
+export function prepareFolder(folder: string): void {
   try {
-    // Dumps hold everything the database does.
+    // Private, because dumps hold all data of the database.
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const probe = join(folder, `.probe-${process.pid}`);
     writeFileSync(probe, "");
@@ -26,8 +27,8 @@ export function openFolder(folder: string): void {
   }
 }
 
-/** `app-20260507T020000Z`: sorts by time, and says what it is wherever the file is carried. */
-export function newId(folder: string, database: string, at: Date): string {
+/** Such as `app-20260507T020000Z`: ids of one database sort by time. */
+export function makeId(folder: string, database: string, at: Date): string {
   const stamp = at.toISOString().replace(/[-:]/g, "").replace(/\.\d+/, "");
   const base = `${database.replace(/[^A-Za-z0-9_.-]/g, "_")}-${stamp}`;
   for (let n = 1; ; n++) {
@@ -36,23 +37,23 @@ export function newId(folder: string, database: string, at: Date): string {
   }
 }
 
-/** On the disk, and measured from what is there. */
-export async function secure(folder: string, file: string): Promise<Part> {
+/** Calls fsync, then measures the file. */
+export async function syncAndMeasure(folder: string, file: string): Promise<Part> {
   const path = join(folder, file);
   syncFile(path);
-  return measure(path, file);
+  return measurePart(path, file);
 }
 
 /**
- * A folder for files that do not count yet. `owner` names the server: whoever holds its operation
- * lock is alone, so what lies there is of a run that was killed.
+ * Gives `use` an empty folder for unfinished files, and removes it afterwards. `owner` names the server.
+ * The caller holds that server's operation lock, so files in the folder are from a killed run.
  */
 export async function withWorkFolder<T>(
   folder: string,
   owner: string,
   use: (work: string) => Promise<T>,
 ): Promise<T> {
-  const work = join(folder, `${WORK}${owner}`);
+  const work = join(folder, `${WORK_PREFIX}${owner}`);
   rmSync(work, { recursive: true, force: true });
   mkdirSync(work, { mode: 0o700 });
   try {
@@ -62,15 +63,15 @@ export async function withWorkFolder<T>(
   }
 }
 
-/** Gives every part its place and the manifest last, so that a crash in between leaves no backup. */
-export function publish(folder: string, work: string, manifest: Manifest): void {
+/** Moves the parts into the folder and writes the manifest last: a crash before that leaves no backup. */
+export function publishBackup(folder: string, work: string, manifest: Manifest): void {
   for (const { file } of partsOf(manifest)) renameSync(join(work, file), join(folder, file));
   syncFolder(folder);
   writeDurably(manifestFile(folder, manifest.id), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
 /** Newest first. */
-export function readLocalManifests(backups: Sealed): Manifest[] {
+export function readLocalManifests(backups: SealedFolder): Manifest[] {
   const { folder } = backups;
   if (!existsSync(folder)) return [];
   const seal = new Seal(backups);
@@ -81,7 +82,7 @@ export function readLocalManifests(backups: Sealed): Manifest[] {
     .sort((a, b) => b.startedAt.localeCompare(a.startedAt));
 }
 
-/** The manifest first: what is left of a removal that was cut off is no backup. */
+/** Removes the manifest first: after a crash the remaining files are not a backup. */
 export function removeBackup(folder: string, manifest: Manifest): void {
   rmSync(manifestFile(folder, manifest.id), { force: true });
   const names = [...partsOf(manifest).map(({ file }) => file), proofName(manifest.id)];

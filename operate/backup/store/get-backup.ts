@@ -4,23 +4,23 @@ import { join } from "node:path";
 import { type Readable, Transform, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { mistake, unreachable } from "../../error.ts";
-import { bytes } from "../../human-units.ts";
+import { formatBytes } from "../../human-units.ts";
 import { type Note, withProgress } from "../../progress.ts";
 import type { Settings } from "../../settings.ts";
 import { stopSignal } from "../../stop.ts";
 import { backupSettings } from "../backup-settings.ts";
 import { withBucket } from "./bucket-client.ts";
 import { findStoredName, listBucketFiles } from "./bucket-files.ts";
-import { type Found, findBackup } from "./find-backup.ts";
+import { type FoundBackup, findBackup } from "./find-backup.ts";
 
-export interface GetResult extends Found {
+export interface GetResult extends FoundBackup {
   /** The name of the file that was copied. */
   file: string;
-  /** What was written can be read with the owner's key only. */
+  /** The written file is encrypted: only the owner's key opens it. */
   encrypted: boolean;
 }
 
-/** Copies the dump of a backup from the folder or the bucket into `target`, and checks it. */
+/** Copies the dump of a backup from the folder or the bucket into `target`, and checks its hash. */
 export async function getBackup(
   settings: Settings,
   id: string,
@@ -28,13 +28,16 @@ export async function getBackup(
   note?: Note,
 ): Promise<GetResult> {
   const found = await findBackup(settings, id);
-  const file = await nameOf(settings, found);
-  await copy(settings, found, file, target, note);
+  const file = await findStoredDump(settings, found);
+  await copyDump(settings, found, file, target, note);
   return { ...found, file, encrypted: file !== found.manifest.dump.file };
 }
 
-/** The dump's own, or in a bucket that nobody else shall read, that of the encrypted one. */
-async function nameOf(settings: Settings, { manifest, where }: Found): Promise<string> {
+/** Returns the name of the dump, or in the bucket that of its encrypted copy. */
+async function findStoredDump(
+  settings: Settings,
+  { manifest, where }: FoundBackup,
+): Promise<string> {
   const { file } = manifest.dump;
   if (where === "local") return file;
   return withBucket(backupSettings(settings), async (bucket) =>
@@ -42,43 +45,43 @@ async function nameOf(settings: Settings, { manifest, where }: Found): Promise<s
   );
 }
 
-async function copy(
+async function copyDump(
   settings: Settings,
-  { manifest, where }: Found,
+  { manifest, where }: FoundBackup,
   stored: string,
   target: Writable,
   note: Note | undefined,
 ): Promise<void> {
   const { dump } = manifest;
   const hash = createHash("sha256");
-  let passed = 0;
-  const sum = new Transform({
+  let copied = 0;
+  const hashing = new Transform({
     transform(chunk, _encoding, done) {
       hash.update(chunk);
-      passed += chunk.length;
+      copied += chunk.length;
       done(null, chunk);
     },
   });
-  const told = () => `${bytes(passed)} of ${bytes(dump.size)}`;
+  const describe = () => `${formatBytes(copied)} of ${formatBytes(dump.size)}`;
   await withSource(settings, where, stored, (source) =>
-    withProgress(note, told, () =>
-      pipeline(source, sum, target, { end: false, signal: stopSignal }).catch((error) => {
+    withProgress(note, describe, () =>
+      pipeline(source, hashing, target, { end: false, signal: stopSignal }).catch((error) => {
         stopSignal.throwIfAborted();
         throw mistake(`cannot copy ${dump.file}: ${(error as Error).message}`, error);
       }),
     ),
   );
-  // age checks what it decrypts by itself.
+  // The manifest has no hash of an encrypted copy; age checks it while decrypting.
   if (stored === dump.file && hash.digest("hex") !== dump.sha256) {
     throw unreachable(
-      `the copy of ${dump.file} (${where}) differs from its manifest; it is damaged, take another`,
+      `the copy of ${dump.file} (${where}) is damaged: its hash differs from the manifest; take another backup`,
     );
   }
 }
 
 async function withSource<T>(
   settings: Settings,
-  where: Found["where"],
+  where: FoundBackup["where"],
   file: string,
   use: (source: Readable) => Promise<T>,
 ): Promise<T> {

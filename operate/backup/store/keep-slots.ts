@@ -9,54 +9,62 @@ import {
   readBucketText,
 } from "./bucket-files.ts";
 
-/** Two, so that the one being overwritten is never the only one. */
+/** Two slots, so that a complete copy remains while the other slot is overwritten. */
 const SLOTS = ["a", "b"] as const;
-/** S3 copies no more than 5 GB in one piece. */
-const COPY_BYTES = 5e9;
+/** S3 copies at most 5 GB in one request. */
+const MAX_COPY_BYTES = 5e9;
 const PART_BYTES = 1e9;
 
 /**
- * S16: a copy of the newest proven backup under `keep/`, which nothing expires: an agent that is dead
- * for a year leaves a bucket that can be restored from. As long as none is proven, of the newest good
- * one. Copied within the bucket, manifest last.
+ * S16: copies the newest proven backup to `keep/`, where nothing expires: if the agent stops for a year,
+ * the bucket still has a backup. While none is proven, the caller offers the newest good one. The copy
+ * runs inside the bucket, and the manifest is copied last.
  */
 export async function copyToKeepSlot(
   bucket: Bucket,
   newest: Manifest,
   isProven: boolean,
 ): Promise<void> {
-  // Listed first: to a key that may not list everything, a missing object is a forbidden one.
-  const there = await listBucketFiles(bucket, "keep/");
-  const kept = await Promise.all(SLOTS.map((slot) => readSlot(bucket, there, slot)));
-  const rank = (slot: Slot) => `${standing(slot)} ${slot.startedAt}`;
-  const offered = rank({ startedAt: newest.startedAt, isProven });
-  if (kept.some((slot) => slot && rank(slot) >= offered)) return;
-  const same = kept.findIndex((slot) => slot?.startedAt === newest.startedAt);
-  const [a, b] = kept.map((slot) => (slot ? rank(slot) : ""));
-  const slot = SLOTS[same >= 0 ? same : a! <= b! ? 0 : 1]!;
-  if (same < 0) await copyBackup(bucket, newest, slot);
-  if (isProven) await copy(bucket, `dumps/${proofName(newest.id)}`, `keep/${slot}/backup.proof`, 0);
+  // For a missing object S3 answers "forbidden" to a key that may not list.
+  const names = await listBucketFiles(bucket, "keep/");
+  const contents = await Promise.all(SLOTS.map((slot) => readSlot(bucket, names, slot)));
+  const offered = { startedAt: newest.startedAt, isProven };
+  if (contents.some((content) => content && compareSlots(content, offered) >= 0)) return;
+  const present = contents.findIndex((content) => content?.startedAt === newest.startedAt);
+  const [a, b] = contents;
+  const isFirstOlder = !a || (b !== undefined && compareSlots(a, b) <= 0);
+  const slot = SLOTS[present >= 0 ? present : isFirstOlder ? 0 : 1]!;
+  if (present < 0) await copyBackup(bucket, newest, slot);
+  if (isProven)
+    await copyObject(bucket, `dumps/${proofName(newest.id)}`, `keep/${slot}/backup.proof`, 0);
 }
 
-/** In order: what a clock wrote that was ahead must not keep later ones out. */
-const standing = ({ startedAt, isProven }: Slot) =>
-  isAhead(startedAt) ? "ahead" : isProven ? "proven" : "good";
-
-interface Slot {
+interface SlotContent {
   startedAt: string;
   isProven: boolean;
 }
 
-async function readSlot(bucket: Bucket, there: Set<string>, slot: string) {
-  if (!there.has(`${slot}/backup.json`)) return undefined;
+/** Negative if `a` is worth less than `b`: by rank, then by time. */
+const compareSlots = (a: SlotContent, b: SlotContent) =>
+  rank(a) - rank(b) || a.startedAt.localeCompare(b.startedAt);
+
+/** A backup dated in the future has the lowest rank: it must not keep later ones out. */
+const rank = ({ startedAt, isProven }: SlotContent) => (isAhead(startedAt) ? 0 : isProven ? 2 : 1);
+
+async function readSlot(
+  bucket: Bucket,
+  names: Set<string>,
+  slot: string,
+): Promise<SlotContent | undefined> {
+  if (!names.has(`${slot}/backup.json`)) return undefined;
   const manifest = await readBucketManifest(bucket, `keep/${slot}/`, "backup");
-  const text = there.has(`${slot}/backup.proof`)
+  const text = names.has(`${slot}/backup.proof`)
     ? await readBucketText(bucket, `keep/${slot}/backup.proof`)
     : "";
   const proof = parseProof(text, bucket.seal);
-  // A slot is overwritten dump first: the proof that lies there may be of the one before.
+  // The proof is overwritten last, so it may belong to the backup that was in the slot before.
   const isProven = proof?.state === "proven" && proof.id === manifest?.id;
-  return manifest && ({ startedAt: manifest.startedAt, isProven } satisfies Slot);
+  return manifest && { startedAt: manifest.startedAt, isProven };
 }
 
 async function copyBackup(bucket: Bucket, newest: Manifest, slot: string): Promise<void> {
@@ -64,16 +72,16 @@ async function copyBackup(bucket: Bucket, newest: Manifest, slot: string): Promi
   for (const { file, size } of partsOf(newest)) {
     const stored = findStoredName(names, file);
     const suffix = stored.slice(newest.id.length);
-    await copy(bucket, `dumps/${stored}`, `keep/${slot}/backup${suffix}`, size);
+    await copyObject(bucket, `dumps/${stored}`, `keep/${slot}/backup${suffix}`, size);
   }
-  await copy(bucket, `dumps/${newest.id}.json`, `keep/${slot}/backup.json`, 0);
+  await copyObject(bucket, `dumps/${newest.id}.json`, `keep/${slot}/backup.json`, 0);
 }
 
-async function copy(bucket: Bucket, from: string, to: string, size: number): Promise<void> {
+async function copyObject(bucket: Bucket, from: string, to: string, size: number): Promise<void> {
   const { CopyObjectCommand } = await import("@aws-sdk/client-s3");
   const source = { CopySource: encodeURI(`${bucket.name}/${bucket.key(from)}`) };
   const target = { Bucket: bucket.name, Key: bucket.key(to) };
-  if (size <= COPY_BYTES) {
+  if (size <= MAX_COPY_BYTES) {
     await bucket.client.send(new CopyObjectCommand({ ...target, ...source }));
   } else {
     await copyInParts(bucket, source, target, size);
@@ -89,7 +97,7 @@ async function copyInParts(
   const s3 = await import("@aws-sdk/client-s3");
   const { UploadId } = await client.send(new s3.CreateMultipartUploadCommand(target));
   const Parts: { ETag: string | undefined; PartNumber: number }[] = [];
-  for (const [index, CopySourceRange] of copyRanges(size).entries()) {
+  for (const [index, CopySourceRange] of splitIntoRanges(size).entries()) {
     const PartNumber = index + 1;
     const part = { ...target, ...source, UploadId, PartNumber, CopySourceRange };
     const { CopyPartResult } = await client.send(new s3.UploadPartCopyCommand(part));
@@ -101,7 +109,8 @@ async function copyInParts(
   );
 }
 
-export function copyRanges(size: number, partBytes = PART_BYTES): string[] {
+/** Byte ranges of a copy in parts, as S3 expects them. */
+export function splitIntoRanges(size: number, partBytes = PART_BYTES): string[] {
   return Array.from({ length: Math.ceil(size / partBytes) }, (_, index) => {
     const first = index * partBytes;
     return `bytes=${first}-${Math.min(first + partBytes, size) - 1}`;

@@ -8,7 +8,7 @@ import { isGood, type Manifest, partsOf } from "../format/manifest.ts";
 import { type Proof, proofName, readLocalProof } from "../format/proof.ts";
 import type { SealState } from "../format/seal.ts";
 import { withBucket } from "./bucket-client.ts";
-import { bucketProof, idsOf, listBucketFiles, readBucketManifest } from "./bucket-files.ts";
+import { idsOf, listBucketFiles, readBucketManifest, readBucketProof } from "./bucket-files.ts";
 import { readLocalManifests } from "./folder.ts";
 
 export interface ListedBackup {
@@ -20,17 +20,17 @@ export interface ListedBackup {
   schemaVersion: string | null;
   tables: number;
   good: boolean;
-  /** Where copies lie. */
+  /** Places that have a copy. */
   copies: ("local" | "bucket")[];
-  /** The bucket's copy can be read with its owner's key only. */
+  /** The bucket's copy is encrypted: only the owner's key opens it. */
   encrypted: boolean;
-  /** What is wrong with the local copy. */
+  /** Damage of the local copy. */
   problem: string | null;
-  /** What came of restoring it; null until it was tried. */
+  /** Result of the last verification, of the local copy if there is one. */
   proof: Proof | null;
-  /** Whether its manifest is as it was written. */
+  /** State of the manifest's seal. */
   standing: SealState;
-  /** The same of the bucket's copy; often it is the local one's, whose bytes were uploaded. */
+  /** The proof in the bucket. Often it is the local proof, uploaded with the same bytes. */
   bucketProof: Proof | null;
 }
 
@@ -40,14 +40,14 @@ export interface ListResult {
   backups: ListedBackup[];
   /** Files in the folder that belong to no backup. */
   strays: string[];
-  /** Why the bucket could not be asked; its copies are then not shown. */
+  /** Why the bucket could not be read. Its copies are then not listed. */
   bucketError: string | null;
 }
 
 export async function listBackups(settings: Settings): Promise<ListResult> {
   const backups = backupSettings(settings);
   const local = readLocalManifests(backups);
-  const { manifests, ids, proofs, encrypted, error } = await inBucket(backups, local);
+  const { manifests, ids, proofs, encrypted, error } = await readBucket(backups, local);
   const known = new Map([...manifests, ...local].map((manifest) => [manifest.id, manifest]));
   const localIds = new Set(local.map(({ id }) => id));
   return {
@@ -69,17 +69,17 @@ export async function listBackups(settings: Settings): Promise<ListResult> {
           ...(ids.has(manifest.id) ? (["bucket"] as const) : []),
         ],
         encrypted: encrypted.has(manifest.id),
-        problem: localIds.has(manifest.id) ? localProblem(backups.folder, manifest) : null,
+        problem: localIds.has(manifest.id) ? findLocalProblem(backups.folder, manifest) : null,
         proof: readLocalProof(backups, manifest) ?? proofs.get(manifest.id) ?? null,
         standing: manifest.standing ?? "none",
         bucketProof: proofs.get(manifest.id) ?? null,
       })),
-    strays: strays(backups.folder, local),
+    strays: findStrays(backups.folder, local),
     bucketError: error,
   };
 }
 
-async function inBucket(backups: BackupSettings, local: Manifest[]) {
+async function readBucket(backups: BackupSettings, local: Manifest[]) {
   const nothing = {
     manifests: [] as Manifest[],
     ids: new Set<string>(),
@@ -91,10 +91,12 @@ async function inBucket(backups: BackupSettings, local: Manifest[]) {
     return await withBucket(backups, async (bucket) => {
       const names = await listBucketFiles(bucket, "dumps/");
       const ids = idsOf(names);
-      const have = new Set(local.map(({ id }) => id));
-      const wanted = [...ids].filter((id) => !have.has(id));
-      const manifests = await eachOf(wanted, (id) => readBucketManifest(bucket, "dumps/", id));
-      const proofs = await eachOf([...ids], (id) => bucketProof(bucket, "dumps/", names, id));
+      const localIds = new Set(local.map(({ id }) => id));
+      const bucketOnly = [...ids].filter((id) => !localIds.has(id));
+      const manifests = await readEach(bucketOnly, (id) =>
+        readBucketManifest(bucket, "dumps/", id),
+      );
+      const proofs = await readEach([...ids], (id) => readBucketProof(bucket, "dumps/", names, id));
       const isEncrypted = (id: string) =>
         [".dump", ".sql.gz"].some((ending) => names.has(encryptedName(id + ending)));
       const encrypted = new Set([...ids].filter(isEncrypted));
@@ -102,33 +104,33 @@ async function inBucket(backups: BackupSettings, local: Manifest[]) {
         ids,
         manifests,
         encrypted,
-        proofs: new Map(proofs.map((one) => [one.id, one])),
+        proofs: new Map(proofs.map((proof) => [proof.id, proof])),
         error: null,
       };
     });
   } catch (error) {
-    // The local copies can be listed, and one who looks for a backup needs them now.
+    // The local copies are still listed: a person who needs a backup needs them now.
     if (error instanceof ExpectedError) return { ...nothing, error: error.message };
     throw error;
   }
 }
 
-const AT_ONCE = 8;
+const PARALLEL_READS = 8;
 
-async function eachOf<T>(
+async function readEach<T>(
   ids: string[],
   read: (id: string) => Promise<T | undefined>,
 ): Promise<T[]> {
   const found: (T | undefined)[] = [];
   const queue = [...ids];
-  const take = async () => {
+  const readNext = async () => {
     for (let id = queue.pop(); id; id = queue.pop()) found.push(await read(id));
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, take));
-  return found.filter((one) => one !== undefined);
+  await Promise.all(Array.from({ length: PARALLEL_READS }, readNext));
+  return found.filter((item) => item !== undefined);
 }
 
-function localProblem(folder: string, manifest: Manifest): string | null {
+function findLocalProblem(folder: string, manifest: Manifest): string | null {
   for (const { file, size } of partsOf(manifest)) {
     const found = statSync(join(folder, file), { throwIfNoEntry: false })?.size;
     if (found === undefined) return `${file} is missing`;
@@ -137,8 +139,8 @@ function localProblem(folder: string, manifest: Manifest): string | null {
   return null;
 }
 
-/** A dump without a manifest was never finished, or somebody put it there. */
-function strays(folder: string, local: Manifest[]): string[] {
+/** Files without a manifest: a dump was not finished, or a person put them there. */
+function findStrays(folder: string, local: Manifest[]): string[] {
   if (!existsSync(folder)) return [];
   const known = new Set(
     local.flatMap((manifest) => [

@@ -3,34 +3,34 @@ import { backupSettings } from "../backup-settings.ts";
 import { isGood } from "../format/manifest.ts";
 import { isProven, type Proof, readLocalProof } from "../format/proof.ts";
 import { type Bucket, withBucket } from "./bucket-client.ts";
-import { bucketProof, idsOf, listBucketFiles, newestFirst } from "./bucket-files.ts";
+import { idsOf, listBucketFiles, readBucketProof, sortNewestFirst } from "./bucket-files.ts";
 import { readLocalManifests } from "./folder.ts";
 
-export interface Proven {
+export interface ProvenBackup {
   id: string;
-  /** The moment that it brings back. */
+  /** A restore brings back the data of this time. */
   takenAt: string;
   provenAt: string;
 }
 
-/** The newest backup that has been restored and found right, on the volume or in the bucket. */
-export async function findNewestProven(settings: Settings): Promise<Proven | undefined> {
+/** The newest proven backup on the volume or, if there is none, in the bucket. */
+export async function findNewestProven(settings: Settings): Promise<ProvenBackup | undefined> {
   const backups = backupSettings(settings);
-  const local = newestLocalProof(backups);
-  if (local) return provenOf(local);
-  return backups.bucket && withBucket(backups, newestInBucket);
+  const local = findNewestLocalProof(backups);
+  if (local) return toProvenBackup(local);
+  return backups.bucket && withBucket(backups, findNewestInBucket);
 }
 
-async function newestInBucket(bucket: Bucket): Promise<Proven | undefined> {
+async function findNewestInBucket(bucket: Bucket): Promise<ProvenBackup | undefined> {
   const names = await listBucketFiles(bucket, "dumps/");
-  for (const id of newestFirst(idsOf(names))) {
-    const proof = await bucketProof(bucket, "dumps/", names, id);
-    if (isProven(proof)) return provenOf(proof);
+  for (const id of sortNewestFirst(idsOf(names))) {
+    const proof = await readBucketProof(bucket, "dumps/", names, id);
+    if (isProven(proof)) return toProvenBackup(proof);
   }
   return undefined;
 }
 
-function newestLocalProof(backups: BackupSettings): Proof | undefined {
+function findNewestLocalProof(backups: BackupSettings): Proof | undefined {
   for (const manifest of readLocalManifests(backups).filter(isGood)) {
     const proof = readLocalProof(backups, manifest);
     if (isProven(proof)) return proof;
@@ -38,7 +38,7 @@ function newestLocalProof(backups: BackupSettings): Proof | undefined {
   return undefined;
 }
 
-const provenOf = ({ id, restorableTo, verifiedAt }: Proof): Proven => ({
+const toProvenBackup = ({ id, restorableTo, verifiedAt }: Proof): ProvenBackup => ({
   id,
   takenAt: restorableTo,
   provenAt: verifiedAt,

@@ -2,16 +2,16 @@ import type { BackupSettings } from "../../settings.ts";
 import { isGood, type Manifest } from "../format/manifest.ts";
 import { readLocalProof } from "../format/proof.ts";
 import { readLocalManifests, removeBackup } from "./folder.ts";
-import { type Decision, planRetention } from "./retention.ts";
+import { planRetention, type RetentionDecision } from "./retention.ts";
 
-export interface PruneDecision extends Decision {
+export interface PruneDecision extends RetentionDecision {
   size: number;
   startedAt: string;
 }
 
-/** What happens to each local copy. The bucket's are pruned by its lifecycle alone. */
+/** Decides which local copies to remove. The bucket's lifecycle removes the copies there. */
 export function planPruning(backups: BackupSettings, now = new Date()): PruneDecision[] {
-  const manifests = new Map(readLocalManifests(backups).map((one) => [one.id, one]));
+  const manifests = new Map(readLocalManifests(backups).map((manifest) => [manifest.id, manifest]));
   const copies = [...manifests.values()].map((manifest) => {
     const state = readLocalProof(backups, manifest)?.state;
     const good = isGood(manifest) && state !== "failed";
@@ -28,13 +28,13 @@ export function planPruning(backups: BackupSettings, now = new Date()): PruneDec
   });
 }
 
-/** Returns what it removed. */
-export function prune(backups: BackupSettings): string[] {
-  const gone = planPruning(backups).filter(({ keep }) => !keep);
+/** Returns the ids of the removed copies. */
+export function pruneLocalCopies(backups: BackupSettings): string[] {
+  const removed = planPruning(backups).filter(({ keep }) => !keep);
   const manifests = readLocalManifests(backups);
-  for (const { id } of gone) {
-    const manifest = manifests.find((one) => one.id === id);
+  for (const { id } of removed) {
+    const manifest = manifests.find((candidate) => candidate.id === id);
     if (manifest) removeBackup(backups.folder, manifest);
   }
-  return gone.map(({ id }) => id);
+  return removed.map(({ id }) => id);
 }

@@ -1,19 +1,18 @@
-export interface Copy {
+export interface LocalCopy {
   id: string;
   startedAt: string;
-  /** Finished, complete, not empty, and no restore of it has failed. */
+  /** Complete, not empty, and no verification of it failed. */
   good: boolean;
-  /** It has been restored and found right. */
   proven: boolean;
 }
 
-export interface Keep {
+export interface RetentionSettings {
   keepDays: number;
   keepWeeks: number;
   keepMonths: number;
 }
 
-export interface Decision {
+export interface RetentionDecision {
   id: string;
   keep: boolean;
   reason: string;
@@ -22,70 +21,73 @@ export interface Decision {
 const DAY_MS = 24 * 3600_000;
 
 /**
- * What stays of the local copies: sons by day, fathers by week, grandfathers by month. Only later good
- * ones evict: a copy goes if there are good ones from `keepDays` later days (weeks, months), whatever
- * the clock says. After a month without backups, or a clock that jumped, the last good week is still
- * there; periods without a good one do not count, so failures evict nothing.
+ * Decides which local copies to keep: recent days, then one copy a week, then one a month. Only later
+ * good copies remove one: it must be older than `keepDays` and have good copies from `keepDays` later
+ * days. So a month without backups, or a clock that jumps, removes nothing. Periods without a good copy
+ * do not count, so failures remove nothing.
  */
-export function planRetention(copies: Copy[], keep: Keep, now: Date): Decision[] {
+export function planRetention(
+  copies: LocalCopy[],
+  settings: RetentionSettings,
+  now: Date,
+): RetentionDecision[] {
+  const { keepDays, keepWeeks, keepMonths } = settings;
   const newestFirst = [...copies].sort((a, b) => b.startedAt.localeCompare(a.startedAt));
   const newestGood = newestFirst.find(({ good }) => good)?.id;
   const newestProven = newestFirst.find(({ proven }) => proven)?.id;
-  const days = new Tier(dayOf, keep.keepDays);
-  const tiers = [
-    { name: "week", tier: new Tier(weekOf, keep.keepWeeks) },
-    { name: "month", tier: new Tier(monthOf, keep.keepMonths) },
-  ];
+  const days = new GoodPeriods(dayOf);
+  const weeks = new GoodPeriods(weekOf);
+  const months = new GoodPeriods(monthOf);
   return newestFirst.map((copy) => {
-    const { id } = copy;
-    // Asked of each tier, kept or not: they count the good ones as they come by.
-    const laterDays = days.later(copy);
-    const [of] = tiers.filter(({ tier }) => tier.isHeld(copy));
-    for (const { tier } of tiers) tier.count(copy);
-    days.count(copy);
-    const age = Math.floor((now.getTime() - Date.parse(copy.startedAt)) / DAY_MS);
-    const stays = (reason: string): Decision => ({ id, keep: true, reason });
-    if (id === newestGood) return stays("the newest good one");
-    if (id === newestProven) return stays("the newest proven one");
-    if (age < keep.keepDays) return stays(`younger than ${keep.keepDays} days`);
-    if (laterDays < keep.keepDays) {
-      return stays(`only ${laterDays} later days have a good one, ${keep.keepDays} are kept`);
+    const { id, startedAt } = copy;
+    const laterDays = days.countLaterThan(copy);
+    const isNewestOfWeek = weeks.isNewestOfLast(keepWeeks, copy);
+    const isNewestOfMonth = months.isNewestOfLast(keepMonths, copy);
+    // Every copy is added, whatever the decision: the counts use all good copies.
+    for (const periods of [days, weeks, months]) periods.add(copy);
+    const age = Math.floor((now.getTime() - Date.parse(startedAt)) / DAY_MS);
+    const keep = (reason: string): RetentionDecision => ({ id, keep: true, reason });
+    if (id === newestGood) return keep("the newest good one");
+    if (id === newestProven) return keep("the newest proven one");
+    if (age < keepDays) return keep(`younger than ${keepDays} days`);
+    if (laterDays < keepDays) {
+      return keep(`only ${laterDays} later days have a good one, ${keepDays} are kept`);
     }
-    if (of) return stays(`the newest good one of its ${of.name}`);
-    const reason = `${age} days old, with ${laterDays} later days of good ones`;
+    if (isNewestOfWeek) return keep("the newest good one of its week");
+    if (isNewestOfMonth) return keep("the newest good one of its month");
+    const reason = `${age} days old, and ${laterDays} later days have a good one`;
     return { id, keep: false, reason };
   });
 }
 
-class Tier {
-  private readonly seen = new Set<string>();
+/** The days, weeks or months that have a good copy. Copies are added newest first. */
+class GoodPeriods {
+  private readonly periods = new Set<string>();
   private readonly periodOf: (startedAt: string) => string;
-  private readonly held: number;
 
-  constructor(periodOf: (startedAt: string) => string, held: number) {
+  constructor(periodOf: (startedAt: string) => string) {
     this.periodOf = periodOf;
-    this.held = held;
   }
 
-  later({ startedAt }: Copy): number {
+  add({ good, startedAt }: LocalCopy): void {
+    if (good) this.periods.add(this.periodOf(startedAt));
+  }
+
+  countLaterThan({ startedAt }: LocalCopy): number {
     const own = this.periodOf(startedAt);
-    return [...this.seen].filter((period) => period > own).length;
+    return [...this.periods].filter((period) => period > own).length;
   }
 
-  /** The newest good one of its period, which is one of those that are kept. */
-  isHeld(copy: Copy): boolean {
-    const isNewest = copy.good && !this.seen.has(this.periodOf(copy.startedAt));
-    return isNewest && this.later(copy) < this.held;
-  }
-
-  count({ good, startedAt }: Copy): void {
-    if (good) this.seen.add(this.periodOf(startedAt));
+  /** True for the newest good copy of its period, if the period is one of the last `count`. */
+  isNewestOfLast(count: number, copy: LocalCopy): boolean {
+    const isNewest = copy.good && !this.periods.has(this.periodOf(copy.startedAt));
+    return isNewest && this.countLaterThan(copy) < count;
   }
 }
 
 const dayOf = (startedAt: string) => startedAt.slice(0, 10);
 const monthOf = (startedAt: string) => startedAt.slice(0, 7);
-/** The Monday it begins with, in UTC as all times here: weeks do not break at New Year. */
+/** The Monday of the week, in UTC: a week at New Year is one week. */
 const weekOf = (startedAt: string) => {
   const day = new Date(`${dayOf(startedAt)}T00:00:00Z`);
   return new Date(day.getTime() - ((day.getUTCDay() + 6) % 7) * DAY_MS).toISOString().slice(0, 10);

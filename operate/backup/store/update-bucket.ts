@@ -4,12 +4,13 @@ import { isAhead } from "../format/clock.ts";
 import { isGood, type Manifest } from "../format/manifest.ts";
 import { isProven, proofName, readLocalProof, serializeProof } from "../format/proof.ts";
 import { type Bucket, withBucket } from "./bucket-client.ts";
-import { bucketProof, idsOf, listBucketFiles } from "./bucket-files.ts";
+import { idsOf, listBucketFiles, readBucketProof } from "./bucket-files.ts";
 import { readLocalManifests } from "./folder.ts";
 import { copyToKeepSlot } from "./keep-slots.ts";
 import { type UploadOptions, uploadBackup, uploadJson } from "./upload-backup.ts";
 
-export interface Uploaded {
+export interface BucketUpdate {
+  /** Ids of the backups that were uploaded. */
   uploaded: string[];
   error: string | null;
 }
@@ -17,36 +18,30 @@ export interface Uploaded {
 const DAY_MS = 24 * 3600_000;
 
 /**
- * Brings every good local backup of the last `keepDays` that the bucket lacks there, newest first: what failed yesterday is
- * made up today. A failure is told, not thrown, for the dump itself stands.
+ * Uploads the good local backups of the last `keepDays` that the bucket lacks, newest first, and their
+ * new proofs. Then it renews `keep/`. A failure is returned, not thrown: the local backup is still good.
  */
 export async function updateBucket(
   backups: BackupSettings,
   options: UploadOptions,
-): Promise<Uploaded> {
+): Promise<BucketUpdate> {
   if (!backups.bucket) return { uploaded: [], error: null };
   const uploaded: string[] = [];
   try {
     await withBucket(backups, async (bucket) => {
       const names = await listBucketFiles(bucket, "dumps/");
-      const there = idsOf(names);
+      const present = idsOf(names);
       const good = readLocalManifests(backups).filter(isGood);
-      const young = new Date(Date.now() - backups.keepDays * DAY_MS).toISOString();
-      for (const manifest of good) {
-        // What is kept longer here has been there and was expired; it need not come back each night.
-        const isDue = manifest.startedAt >= young || manifest === good[0];
-        if (isDue && !there.has(manifest.id)) {
+      for (const manifest of dropExpired(good, backups)) {
+        if (!present.has(manifest.id)) {
           await uploadBackup(bucket, backups, manifest, options);
+          present.add(manifest.id);
           uploaded.push(manifest.id);
         }
-        if (isDue) await uploadProof(bucket, backups, manifest, names);
+        await uploadNewProof(bucket, backups, manifest, names);
       }
-      const left = new Set([...there, ...uploaded]);
-      await keep(
-        bucket,
-        backups,
-        good.filter(({ id }) => left.has(id)),
-      );
+      const inBucket = good.filter(({ id }) => present.has(id));
+      await renewKeepSlot(bucket, backups, inBucket);
     });
     return { uploaded, error: null };
   } catch (error) {
@@ -57,29 +52,39 @@ export async function updateBucket(
 }
 
 /**
- * What was uploaded are the very bytes that were proven. A proof that changed since goes again: a copy
- * that failed must not look proven over there. One of the bucket's own copy is left alone.
+ * The newest backup, and those of the last `keepDays`. Older local copies were in the bucket until its
+ * lifecycle removed them, and must not return each night.
  */
-async function uploadProof(
+function dropExpired(newestFirst: Manifest[], { keepDays }: BackupSettings): Manifest[] {
+  const oldest = new Date(Date.now() - keepDays * DAY_MS).toISOString();
+  return newestFirst.filter(({ startedAt }, index) => index === 0 || startedAt >= oldest);
+}
+
+/**
+ * The local proof holds for the bucket's copy too: both have the same bytes. A changed proof is uploaded
+ * again, so that a backup that failed does not look proven there. A proof of the bucket's own copy is
+ * not overwritten.
+ */
+async function uploadNewProof(
   bucket: Bucket,
   backups: BackupSettings,
   manifest: Manifest,
-  there: Set<string>,
+  names: Set<string>,
 ): Promise<void> {
   const proof = readLocalProof(backups, manifest);
   if (!proof) return;
-  const known = await bucketProof(bucket, "dumps/", there, manifest.id);
+  const known = await readBucketProof(bucket, "dumps/", names, manifest.id);
   if (known?.from !== "bucket" && known?.verifiedAt !== proof.verifiedAt) {
     await uploadJson(bucket, `dumps/${proofName(manifest.id)}`, serializeProof(proof));
   }
 }
 
-async function keep(
+async function renewKeepSlot(
   bucket: Bucket,
   backups: BackupSettings,
   newestFirst: Manifest[],
 ): Promise<void> {
-  const proven = newestFirst.find((one) => isProven(readLocalProof(backups, one)));
-  const kept = proven ?? newestFirst.find(({ startedAt }) => !isAhead(startedAt));
-  if (kept) await copyToKeepSlot(bucket, kept, proven !== undefined);
+  const proven = newestFirst.find((manifest) => isProven(readLocalProof(backups, manifest)));
+  const newest = proven ?? newestFirst.find(({ startedAt }) => !isAhead(startedAt));
+  if (newest) await copyToKeepSlot(bucket, newest, proven !== undefined);
 }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { unreachable } from "../../error.ts";
-import { bytes } from "../../human-units.ts";
+import { formatBytes } from "../../human-units.ts";
 import { type Note, withProgress } from "../../progress.ts";
 import type { BackupSettings } from "../../settings.ts";
 import { computeCompositeSum } from "../format/composite-sum.ts";
@@ -11,20 +11,20 @@ import { type Manifest, type Part, partsOf } from "../format/manifest.ts";
 import type { Bucket } from "./bucket-client.ts";
 import { manifestFile } from "./folder.ts";
 
-/** S3 takes 10,000 parts: 16 MiB reach 160 GB; above that, parts grow with the file. */
+/** S3 allows 10,000 parts, so parts of 16 MiB are enough for 160 GB. Larger files get larger parts. */
 const PART_BYTES = 16 << 20;
 const MAX_PARTS = 9_000;
-/** Parts in memory at once, so that the agent's memory does not follow the size of the database. */
-const QUEUE = 2;
+/** Few parts are in memory at once, so that a large database does not need a large agent. */
+const PARALLEL_PARTS = 2;
 
-const partBytes = (size: number) => Math.max(PART_BYTES, Math.ceil(size / MAX_PARTS));
+const computePartBytes = (size: number) => Math.max(PART_BYTES, Math.ceil(size / MAX_PARTS));
 
 export interface UploadOptions {
   note?: Note;
   signal?: AbortSignal;
 }
 
-/** The manifest last: what the bucket holds without one is no backup. */
+/** Uploads the manifest last: files without a manifest are not a backup. */
 export async function uploadBackup(
   bucket: Bucket,
   backups: BackupSettings,
@@ -46,9 +46,9 @@ export async function uploadBackup(
 export async function uploadJson(bucket: Bucket, name: string, text: string): Promise<void> {
   const { PutObjectCommand } = await import("@aws-sdk/client-s3");
   const object = { Bucket: bucket.name, Key: bucket.key(name), Body: text };
-  // A bucket with Object Lock takes nothing that comes without a checksum.
-  const how = { ContentType: "application/json", ChecksumAlgorithm: "SHA256" } as const;
-  await bucket.client.send(new PutObjectCommand({ ...object, ...how }));
+  // A bucket with Object Lock refuses uploads without a checksum.
+  const options = { ContentType: "application/json", ChecksumAlgorithm: "SHA256" } as const;
+  await bucket.client.send(new PutObjectCommand({ ...object, ...options }));
 }
 
 async function uploadFile(
@@ -65,12 +65,12 @@ async function uploadFile(
       Bucket: bucket.name,
       Key: key,
       Body: createReadStream(path, { highWaterMark: 1 << 20 }),
-      // Each part is checked as it arrives.
+      // S3 checks each part with it.
       ChecksumAlgorithm: "SHA256",
     },
-    partSize: partBytes(size),
-    queueSize: QUEUE,
-    // The key may not delete; the bucket's lifecycle clears what a broken upload leaves.
+    partSize: computePartBytes(size),
+    queueSize: PARALLEL_PARTS,
+    // The access key may not delete. The bucket's lifecycle removes the parts of failed uploads.
     leavePartsOnError: true,
   });
   const stop = () => void upload.abort();
@@ -79,16 +79,16 @@ async function uploadFile(
   upload.on("httpUploadProgress", ({ loaded }) => {
     sent = loaded ?? sent;
   });
-  const told = () => `uploading ${key}: ${bytes(sent)} of ${bytes(size)}`;
+  const describe = () => `uploading ${key}: ${formatBytes(sent)} of ${formatBytes(size)}`;
   try {
     signal?.throwIfAborted();
-    await withProgress(note, told, () => upload.done());
+    await withProgress(note, describe, () => upload.done());
   } finally {
     signal?.removeEventListener("abort", stop);
   }
 }
 
-/** What was sent is not what is stored until it has been read back. */
+/** Compares size and hash of the stored object with the file. */
 async function assertStored(bucket: Bucket, path: string, key: string, part: Part): Promise<void> {
   const { HeadObjectCommand } = await import("@aws-sdk/client-s3");
   const head = await bucket.client.send(
@@ -96,18 +96,21 @@ async function assertStored(bucket: Bucket, path: string, key: string, part: Par
   );
   if (head.ContentLength !== part.size) {
     throw unreachable(
-      `${key} was uploaded, but the bucket holds ${head.ContentLength} bytes of ${part.size}`,
+      `${key} was uploaded, but the bucket holds ${head.ContentLength} bytes of ${part.size}; "pgstead backup upload" tries again`,
     );
   }
-  const told = Buffer.from(head.ChecksumSHA256?.split("-")[0] ?? "", "base64").toString("hex");
-  if (told === part.sha256) return;
-  if (told && told === (await computeCompositeSum(path, partBytes(part.size)))) return;
-  // A service that keeps no checksums: what it hands out decides.
-  if ((await downloadedSum(bucket, key)) === part.sha256) return;
-  throw unreachable(`${key} was uploaded, but what the bucket holds differs from the file`);
+  const checksum = Buffer.from(head.ChecksumSHA256?.split("-")[0] ?? "", "base64").toString("hex");
+  if (checksum === part.sha256) return;
+  const partBytes = computePartBytes(part.size);
+  if (checksum && checksum === (await computeCompositeSum(path, partBytes))) return;
+  // The service stores no checksums, so the object is downloaded and hashed.
+  if ((await hashDownload(bucket, key)) === part.sha256) return;
+  throw unreachable(
+    `${key} was uploaded, but the object in the bucket differs from the file; "pgstead backup upload" tries again`,
+  );
 }
 
-async function downloadedSum(bucket: Bucket, key: string): Promise<string> {
+async function hashDownload(bucket: Bucket, key: string): Promise<string> {
   const { GetObjectCommand } = await import("@aws-sdk/client-s3");
   const { Body } = await bucket.client.send(
     new GetObjectCommand({ Bucket: bucket.name, Key: key }),

@@ -9,13 +9,13 @@ import { readCensus } from "../format/census.ts";
 import { assertReadable } from "../format/check-dump.ts";
 import type { Manifest } from "../format/manifest.ts";
 import { Seal } from "../format/seal.ts";
-import { newId, publish, secure, withWorkFolder } from "../store/folder.ts";
+import { makeId, publishBackup, syncAndMeasure, withWorkFolder } from "../store/folder.ts";
 import type { DumpOptions } from "./dump.ts";
 import { readDatabaseFacts } from "./dump-snapshot.ts";
 
 /**
- * The embedded server's backup: always plain SQL, and no roles, of which it has none. Its clients share
- * one session, so what the dump holds is counted on its own connection.
+ * Dumps the embedded server: always as plain SQL, and without roles, because it has none. Its clients
+ * share one session, so the rows are counted on the connection of the dump.
  */
 export async function dumpEmbedded(
   settings: Settings,
@@ -24,19 +24,19 @@ export async function dumpEmbedded(
 ): Promise<Manifest> {
   const { folder } = backups;
   const startedAt = new Date();
-  const id = newId(folder, settings.database.name, startedAt);
+  const id = makeId(folder, settings.database.name, startedAt);
   const file = `${id}.sql.gz`;
   return withWorkFolder(folder, "embedded", async (work) => {
     const { text, seen } = await dumpEmbeddedText(settings, note, signal);
     writeFileSync(join(work, file), await promisify(gzip)(text), { mode: 0o600 });
     await assertReadable(settings, join(work, file), "plain", signal);
-    const manifest = new Seal(backups).put<Manifest>({
+    const manifest = new Seal(backups).sign<Manifest>({
       version: 1,
       id,
       stack: settings.stack,
       database: settings.database.name,
       format: "plain",
-      dump: await secure(work, file),
+      dump: await syncAndMeasure(work, file),
       complete: true,
       warnings: [],
       dumpVersion: /^-- Dumped by pg_dump version (\S+)/m.exec(text)?.[1] ?? "unknown",
@@ -47,7 +47,7 @@ export async function dumpEmbedded(
       durationMs: Date.now() - startedAt.getTime(),
       trigger,
     });
-    publish(folder, work, manifest);
+    publishBackup(folder, work, manifest);
     return manifest;
   });
 }

@@ -2,40 +2,40 @@ import type { Client } from "pg";
 import { withClient } from "../../connect/database.ts";
 import { refused, unreachable } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
-import { type Asker, type Census, readCensus } from "../format/census.ts";
+import { type Census, type Queryable, readCensus } from "../format/census.ts";
 
-export interface Facts {
+export interface DatabaseFacts {
   serverVersion: string;
   pgvectorVersion: string | null;
   schemaVersion: string | null;
   databaseBytes: number;
   walPosition: string | null;
   auditHead: Record<string, unknown> | null;
-  /** What a scratch server needs as much of as the server that was dumped (S15). */
+  /** Settings that a scratch server must have at least as high (S15). */
   serverSettings: Record<string, string>;
 }
 
 export interface Snapshot {
-  /** For `pg_dump --snapshot`: the dump and the counts see the same rows. */
+  /** For `pg_dump --snapshot`: the dump and the census see the same rows. */
   id: string;
-  /** Which server, whatever name it is reached by. */
+  /** The system identifier, which is the same whatever the host name. */
   server: string;
-  facts: Facts;
-  /** What a restored copy is compared with. */
+  facts: DatabaseFacts;
+  /** Reads in the snapshot what a restored copy is compared with. */
   takeCensus(): Promise<Census>;
 }
 
-/** A snapshot of the database that others can join for as long as `use` runs. */
+/** Exports a snapshot of the database, which other sessions can use until `use` ends. */
 export async function withSnapshot<T>(
   settings: Settings,
   use: (snapshot: Snapshot) => Promise<T>,
 ): Promise<T> {
   return withClient(settings, { purpose: "backup snapshot" }, async (client) => {
-    // Idle while pg_dump works: a limit of the server for idle transactions would end it.
+    // The session is idle while pg_dump works, and a server setting could end idle transactions.
     await client.query(
       "set statement_timeout = 0; set lock_timeout = 0; set idle_in_transaction_session_timeout = 0",
     );
-    await assertSeesEverything(settings, client);
+    await assertSuperuser(settings, client);
     await client.query("begin isolation level repeatable read read only");
     const { rows } = await client.query(
       "select pg_export_snapshot() as id, (select system_identifier from pg_control_system())::text as server",
@@ -45,14 +45,14 @@ export async function withSnapshot<T>(
   });
 }
 
-/** S5: any other role leaves out what row-level security hides, large objects and subscriptions. */
-async function assertSeesEverything(settings: Settings, client: Client): Promise<void> {
+/** S5: a dump as another role lacks rows hidden by row-level security, large objects, subscriptions. */
+async function assertSuperuser(settings: Settings, client: Client): Promise<void> {
   const { rows } = await client.query(
     "select rolsuper as super from pg_roles where rolname = current_user",
   );
   if (rows[0]?.super) return;
   throw refused(
-    `role "${settings.database.user}" is no superuser, so a dump would lack what row-level security hides, large objects and subscriptions; run the backup in the agent container, where the superuser is reached through the socket`,
+    `role "${settings.database.user}" is not a superuser, so the dump would lack rows hidden by row-level security, large objects and subscriptions; run the backup in the agent container, which connects as the superuser`,
   );
 }
 
@@ -61,7 +61,7 @@ const SCRATCH_NEEDS = [
   ...["max_locks_per_transaction", "maintenance_work_mem", "shared_preload_libraries"],
 ];
 
-export async function readDatabaseFacts(client: Asker): Promise<Facts> {
+export async function readDatabaseFacts(client: Queryable): Promise<DatabaseFacts> {
   const { rows } = await client.query(
     `select current_setting('server_version') as "serverVersion",
        (select extversion from pg_extension where extname = 'vector') as "pgvectorVersion",
@@ -80,14 +80,14 @@ export async function readDatabaseFacts(client: Asker): Promise<Facts> {
   };
 }
 
-async function newestMigration(client: Asker): Promise<string | null> {
+async function newestMigration(client: Queryable): Promise<string | null> {
   const { rows } = await client.query(
     "select max(version) as newest from pgstead.schema_migrations where state = 'applied' and not repeatable",
   );
   return rows[0].newest;
 }
 
-async function readAuditHead(client: Asker): Promise<Record<string, unknown> | null> {
+async function readAuditHead(client: Queryable): Promise<Record<string, unknown> | null> {
   const { rows } = await client.query("select to_jsonb(h) as head from audit.head h limit 1");
   return rows[0]?.head ?? null;
 }
@@ -96,6 +96,6 @@ async function takeCensus(client: Client): Promise<Census> {
   try {
     return await readCensus(client);
   } catch (error) {
-    throw unreachable(`cannot count what the dump holds: ${(error as Error).message}`, error);
+    throw unreachable(`cannot count the rows of the dump: ${(error as Error).message}`, error);
   }
 }

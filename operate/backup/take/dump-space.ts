@@ -1,24 +1,24 @@
 import { statfsSync } from "node:fs";
 import { refused } from "../../error.ts";
-import { bytes } from "../../human-units.ts";
+import { formatBytes } from "../../human-units.ts";
 
-export interface Room {
-  /** What the dump may take. */
+export interface DumpSpace {
+  /** Expected size of the dump, in bytes. */
   expected: number;
-  /** What must stay free for the others on the disk. */
+  /** Bytes that must stay free for other programs on the disk. */
   reserve: number;
 }
 
-/** A disk that fills up half-way stops more than the dump. */
-export function assertDumpSpace(folder: string, { expected, reserve }: Room): void {
+/** Checked before the dump: a full disk would stop other programs too. */
+export function assertDumpSpace(folder: string, { expected, reserve }: DumpSpace): void {
   const { bavail, bsize } = statfsSync(folder);
   const free = bavail * bsize;
   if (free >= expected + reserve) return;
   throw refused(
-    `not enough room in ${folder}: ${bytes(free)} free, but the dump may take ${bytes(expected)} and ${bytes(reserve)} stay in reserve; free some, or lower "backups.reserveMegabytes" or "backups.keepDays"`,
+    `not enough space in ${folder}: ${formatBytes(free)} are free, but the dump may need ${formatBytes(expected)} and the reserve is ${formatBytes(reserve)}; free some space, or lower "backups.reserveMegabytes" or "backups.keepDays"`,
   );
 }
 
-/** A little above the last one; without one, half the database, for indexes are not dumped. */
+/** The last dump and 20 %. Without one, half the database, because a dump has no index data. */
 export const estimateDumpBytes = (lastDump: number | undefined, database: number) =>
   Math.ceil(lastDump === undefined ? database / 2 : lastDump * 1.2);

@@ -4,7 +4,7 @@ import { withClient } from "../../connect/database.ts";
 import { withOperationLock } from "../../connect/operation-lock.ts";
 import { runTool } from "../../connect/postgres-tool.ts";
 import { mistake } from "../../error.ts";
-import { bytes } from "../../human-units.ts";
+import { formatBytes } from "../../human-units.ts";
 import { type Note, withProgress } from "../../progress.ts";
 import type { Settings } from "../../settings.ts";
 import { asSuperuser } from "../backup-settings.ts";
@@ -21,7 +21,7 @@ export interface DumpToOptions {
   signal?: AbortSignal;
 }
 
-/** A dump for somebody's own hands: no manifest, no upload, and it takes no part in retention. */
+/** Writes only a dump: no manifest, no upload, no retention. Returns the warnings of pg_dump. */
 export async function dumpTo(
   given: Settings,
   target: Writable,
@@ -30,10 +30,10 @@ export async function dumpTo(
   const settings = asSuperuser(given);
   const { waitMs, note, signal } = options;
   const lock = { purpose: "backup", waitMs, ...(note && { note }), ...(signal && { signal }) };
-  return withOperationLock(settings, lock, () => write(settings, options, target));
+  return withOperationLock(settings, lock, () => writeDump(settings, options, target));
 }
 
-async function write(
+async function writeDump(
   settings: Settings,
   options: DumpToOptions,
   target: Writable,
@@ -49,7 +49,7 @@ async function write(
   const args = [...buildFormatArgs(format, version), ...buildCompressArgs(options)];
   const { remarks } = await withProgress(
     note,
-    () => `dumping: ${bytes(written)}`,
+    () => `dumping: ${formatBytes(written)}`,
     () =>
       runTool(settings, "pg_dump", args, {
         stdout: target,
@@ -65,7 +65,10 @@ async function write(
 async function writeEmbedded(settings: Settings, options: DumpToOptions, target: Writable) {
   const { compress, note, signal } = options;
   const { text } = await dumpEmbeddedText(settings, note, signal);
-  if (compress === "zstd") throw mistake("the embedded server's dumps are compressed by gzip only");
+  if (compress === "zstd")
+    throw mistake(
+      "dumps of the embedded server can be compressed with gzip only; use --compress gzip",
+    );
   const bytes = compress === "gzip" ? gzipSync(text) : text;
   await new Promise<void>((resolve, reject) => {
     target.write(bytes, (error) => (error ? reject(error) : resolve()));
@@ -75,7 +78,7 @@ async function writeEmbedded(settings: Settings, options: DumpToOptions, target:
 
 export type Compression = "none" | "gzip" | "zstd";
 
-/** As the name of the file promises. */
+/** By the ending of the file's name. */
 export function compressionOf(out: string): Compression {
   if (out.endsWith(".gz")) return "gzip";
   return out.endsWith(".zst") ? "zstd" : "none";

@@ -2,13 +2,19 @@ import { closeSync, openSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runTool } from "../../connect/postgres-tool.ts";
 import { refused } from "../../error.ts";
-import { bytes } from "../../human-units.ts";
+import { formatBytes } from "../../human-units.ts";
 import { type Note, withProgress } from "../../progress.ts";
 import type { BackupSettings, Settings } from "../../settings.ts";
 import { assertReadable } from "../format/check-dump.ts";
 import { isGood, type Manifest } from "../format/manifest.ts";
 import { Seal } from "../format/seal.ts";
-import { newId, publish, readLocalManifests, secure, withWorkFolder } from "../store/folder.ts";
+import {
+  makeId,
+  publishBackup,
+  readLocalManifests,
+  syncAndMeasure,
+  withWorkFolder,
+} from "../store/folder.ts";
 import { type Snapshot, withSnapshot } from "./dump-snapshot.ts";
 import { assertDumpSpace, estimateDumpBytes } from "./dump-space.ts";
 
@@ -20,7 +26,7 @@ export interface DumpOptions {
   signal?: AbortSignal;
 }
 
-/** Dumps the database into the backup folder. Nothing of a dump that fails stays there. */
+/** Dumps the database into the backup folder. A failed dump leaves no file there. */
 export async function dump(
   settings: Settings,
   backups: BackupSettings,
@@ -29,7 +35,7 @@ export async function dump(
   const { folder, reserveMegabytes } = backups;
   const { format, signal, note } = options;
   const startedAt = new Date();
-  const id = newId(folder, settings.database.name, startedAt);
+  const id = makeId(folder, settings.database.name, startedAt);
   const file = `${id}.${format === "custom" ? "dump" : "sql.gz"}`;
   return withSnapshot(settings, async (snapshot) => {
     const { facts } = snapshot;
@@ -41,22 +47,23 @@ export async function dump(
 
       const path = join(work, file);
       createPrivateFile(path);
-      const written = () => `dumping: ${bytes(statSync(path).size)} of about ${bytes(expected)}`;
+      const describe = () =>
+        `dumping: ${formatBytes(statSync(path).size)} of about ${formatBytes(expected)}`;
       const args = buildDumpArgs(format, path, facts.serverVersion, snapshot);
-      const { remarks, census } = await withProgress(note, written, () =>
+      const { remarks, census } = await withProgress(note, describe, () =>
         dumpAndCount(settings, args, snapshot, signal),
       );
       await assertReadable(settings, path, format, signal);
-      const manifest = new Seal(backups).put<Manifest>({
+      const manifest = new Seal(backups).sign<Manifest>({
         version: 1,
         id,
         stack: settings.stack,
         database: settings.database.name,
         format,
-        dump: await secure(work, file),
+        dump: await syncAndMeasure(work, file),
         globals: await dumpGlobals(settings, work, id, signal),
         properties: await dumpProperties(settings, work, id, signal),
-        complete: !remarks.some((line) => /^pg_dump: warning:/.test(line)),
+        complete: !remarks.some((line) => PG_DUMP_WARNING.test(line)),
         warnings: remarks,
         dumpVersion,
         pgsteadVersion: options.pgsteadVersion,
@@ -68,38 +75,41 @@ export async function dump(
         trigger: options.trigger,
       });
       signal?.throwIfAborted();
-      publish(folder, work, manifest);
+      publishBackup(folder, work, manifest);
       return manifest;
     });
   });
 }
 
-/** Counted while pg_dump runs. A count that fails ends the dump, whose manifest would lack it. */
+/** pg_dump shows only in its output that it left something out; it exits with 0. */
+const PG_DUMP_WARNING = /^pg_dump: warning:/;
+
+/** Takes the census while pg_dump runs. If it fails, pg_dump is stopped: the manifest needs it. */
 async function dumpAndCount(
   settings: Settings,
   args: string[],
   snapshot: Snapshot,
   signal?: AbortSignal,
 ) {
-  const uncounted = new AbortController();
+  const failure = new AbortController();
   const counting = snapshot.takeCensus();
-  counting.catch((error) => uncounted.abort(error));
-  const both = signal ? AbortSignal.any([signal, uncounted.signal]) : uncounted.signal;
-  const { remarks } = await runTool(settings, "pg_dump", args, { signal: both });
+  counting.catch((error) => failure.abort(error));
+  const either = signal ? AbortSignal.any([signal, failure.signal]) : failure.signal;
+  const { remarks } = await runTool(settings, "pg_dump", args, { signal: either });
   return { remarks, census: await counting };
 }
 
-/** Of the text of vectors, level 3 makes more than gzip does; 2 makes less, and sooner. */
+/** For the text of vectors, level 3 is larger than gzip, and level 2 is smaller and faster. */
 const COMPRESS = "--compress=zstd:2";
 
-/** S22: without statistics the first queries after a restore are planned blindly. */
+/** S22: without statistics the first queries after a restore get bad plans. */
 const STATISTICS_SINCE = 18;
 
 export function buildFormatArgs(format: Manifest["format"], serverVersion: string): string[] {
   return [
     ...(format === "custom" ? ["--format=custom", COMPRESS] : ["--format=plain"]),
     ...(major(serverVersion) >= STATISTICS_SINCE ? ["--statistics"] : []),
-    // Behind a migration that holds its lock for longer, something is wrong.
+    // A lock that is held for longer means that a migration hangs.
     "--lock-wait-timeout=10min",
   ];
 }
@@ -110,7 +120,7 @@ function buildDumpArgs(
   serverVersion: string,
   { id }: Snapshot,
 ): string[] {
-  // Written by pg_dump itself, not piped: only then has the archive the offsets `pg_restore -j` needs.
+  // pg_dump writes the file itself: an archive from a pipe lacks the offsets for `pg_restore -j`.
   const compress = format === "plain" ? ["--compress=gzip:6"] : [];
   return [
     ...buildFormatArgs(format, serverVersion),
@@ -127,11 +137,11 @@ export async function assertDumpVersion(settings: Settings, server: string): Pro
   const found = /(\d+)\.?\d*/.exec(stdout)?.[0] ?? "unknown";
   if (major(found) >= major(server)) return found;
   throw refused(
-    `the server is PostgreSQL ${server} and pg_dump is ${found}, which cannot read it; run the backup in the stack's agent container, which has the server's own`,
+    `pg_dump ${found} cannot dump a server of PostgreSQL ${server}; run the backup in the stack's agent container, which has the pg_dump of the server`,
   );
 }
 
-/** S12: verifiers of passwords stay out; `up` sets them again from the stack's own secrets. */
+/** S12: without password verifiers; `up` sets the passwords again from the stack's secrets. */
 async function dumpGlobals(settings: Settings, work: string, id: string, signal?: AbortSignal) {
   return writeTextPart(settings, work, `${id}.globals.sql`, signal, "pg_dumpall", [
     "--globals-only",
@@ -139,11 +149,11 @@ async function dumpGlobals(settings: Settings, work: string, id: string, signal?
   ]);
 }
 
-/** S12: only `--create` carries ALTER DATABASE SET, CONNECT grants and the locale. */
+/** S12: only `--create` dumps ALTER DATABASE SET, CONNECT grants and the locale. */
 async function dumpProperties(settings: Settings, work: string, id: string, signal?: AbortSignal) {
   return writeTextPart(settings, work, `${id}.properties.sql`, signal, "pg_dump", [
     ...["--create", "--schema-only", "--exclude-schema=*", "--exclude-extension=*"],
-    // Their connection strings may hold a password.
+    // The connection string of a subscription may hold a password.
     ...["--no-publications", "--no-subscriptions"],
   ]);
 }
@@ -158,7 +168,7 @@ async function writeTextPart(
 ) {
   const { stdout } = await runTool(settings, program, args, signal && { signal });
   writeFileSync(join(work, file), stdout, { mode: 0o600 });
-  return secure(work, file);
+  return syncAndMeasure(work, file);
 }
 
 function createPrivateFile(path: string): void {

@@ -2,8 +2,8 @@ import { withOperationLock } from "../../connect/operation-lock.ts";
 import type { Settings } from "../../settings.ts";
 import { asSuperuser, backupSettings } from "../backup-settings.ts";
 import type { Manifest } from "../format/manifest.ts";
-import { openFolder } from "../store/folder.ts";
-import { prune } from "../store/prune.ts";
+import { prepareFolder } from "../store/folder.ts";
+import { pruneLocalCopies } from "../store/prune.ts";
 import { updateBucket } from "../store/update-bucket.ts";
 import { type DumpOptions, dump } from "./dump.ts";
 import { dumpEmbedded } from "./dump-embedded.ts";
@@ -15,19 +15,19 @@ export interface BackupOptions extends DumpOptions {
 
 export interface BackupResult {
   manifest: Manifest;
-  /** Ids that this run brought to the bucket: its own, and what earlier runs could not upload. */
+  /** Ids of the uploaded backups: this one, and those that earlier runs could not upload. */
   uploaded: string[];
-  /** Why the bucket has no copy of it. The local one counts all the same. */
+  /** Why the bucket has no copy. The local backup still counts. */
   uploadError: string | null;
   pruned: string[];
 }
 
-/** One backup: dumped alone, then uploaded, then the local copies that are due are removed. */
+/** Dumps the database under the operation lock, uploads the dump, and removes old local copies. */
 export async function takeBackup(given: Settings, options: BackupOptions): Promise<BackupResult> {
   const settings = asSuperuser(given);
   const backups = backupSettings(settings);
   const { note, signal, waitMs } = options;
-  openFolder(backups.folder);
+  prepareFolder(backups.folder);
   const lock = { purpose: "backup", waitMs, ...(note && { note }), ...(signal && { signal }) };
   const manifest = await withOperationLock(settings, lock, () =>
     settings.engine === "embedded"
@@ -36,5 +36,5 @@ export async function takeBackup(given: Settings, options: BackupOptions): Promi
   );
   const { uploaded, error } = await updateBucket(backups, options);
   signal?.throwIfAborted();
-  return { manifest, uploaded, uploadError: error, pruned: prune(backups) };
+  return { manifest, uploaded, uploadError: error, pruned: pruneLocalCopies(backups) };
 }

@@ -4,7 +4,7 @@ import type { Settings } from "../settings.ts";
 
 const TIMEOUT_MS = 5_000;
 
-/** What the agent of this container says of itself. */
+/** Asks the agent in this container for its health, over HTTP. */
 export async function fetchHealth(
   settings: Settings,
 ): Promise<{ fresh: boolean; answer: unknown }> {
