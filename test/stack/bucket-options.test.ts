@@ -301,18 +301,18 @@ describe("a service that does not support a setting", () => {
     proxy.inject({ method: "PUT", path, with: { status: 501, code: "NotImplemented" } });
     const testStack = await TestStack.open("pgstead-lacking");
     // The message of a hook, which runs in this process.
-    const told = vi.spyOn(console, "error").mockImplementation(() => {});
+    const logged = vi.spyOn(console, "error").mockImplementation(() => {});
     try {
       const { error } = await testStack.up(
         program({ bucketName, endpoint: proxy.url, ...args }),
         "backups",
       );
       expect(error).toContain("NotImplemented");
-      const said = told.mock.calls.join("\n");
-      expect(said).toMatch(message);
-      expect(said).toContain(proxy.url);
+      const text = logged.mock.calls.join("\n");
+      expect(text).toMatch(message);
+      expect(text).toContain(proxy.url);
     } finally {
-      told.mockRestore();
+      logged.mockRestore();
       proxy.clear();
       await testStack.close();
       await proxy.close();

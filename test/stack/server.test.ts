@@ -45,8 +45,8 @@ describe("a server with the settings of its size", () => {
       server.startPsql(
         `set client_min_messages = debug1; set max_parallel_maintenance_workers = 1; create index on ${table} using hnsw (v vector_l2_ops)`,
       );
-    const said = await Promise.all([build("a"), build("b")]);
-    for (const { code, all } of said) {
+    const builds = await Promise.all([build("a"), build("b")]);
+    for (const { code, all } of builds) {
       expect(code, all).toBe(0);
       expect(all).toMatch(/using 1 parallel workers?/);
     }
