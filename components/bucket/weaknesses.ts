@@ -97,12 +97,12 @@ async function readPolicy(...[sdk, client, on]: Parameters<ReadWeakness>) {
   const statements: Statement[] = found?.Policy ? JSON.parse(found.Policy).Statement : [];
   const deniesHttp = ({ Effect, Condition }: Statement) =>
     Effect === "Deny" && String(Condition?.Bool?.["aws:SecureTransport"]) === "false";
-  const others = statements.filter(({ Sid }) => Sid !== "OnlyTls" && Sid !== "OnlyTls12");
+  const foreign = statements.filter(({ Sid }) => Sid !== "OnlyTls" && Sid !== "OnlyTls12");
   return [
     ...(statements.some(deniesHttp) ? [] : ["plain http is allowed"]),
-    ...(others.length > 0
+    ...(foreign.length > 0
       ? [
-          `${others.length} statements of others would be removed (${others.map(({ Sid }) => Sid ?? "unnamed").join(", ")})`,
+          `${foreign.length} statements of others would be removed (${foreign.map(({ Sid }) => Sid ?? "unnamed").join(", ")})`,
         ]
       : []),
   ];
@@ -110,8 +110,8 @@ async function readPolicy(...[sdk, client, on]: Parameters<ReadWeakness>) {
 
 async function readLifecycle(ruleIds: string[], ...[sdk, client, on]: Parameters<ReadWeakness>) {
   const found = await findSetting(client.send(new sdk.GetBucketLifecycleConfigurationCommand(on)));
-  const others = (found?.Rules ?? []).filter(({ ID }) => !ruleIds.includes(ID ?? ""));
-  return others.map(
+  const foreign = (found?.Rules ?? []).filter(({ ID }) => !ruleIds.includes(ID ?? ""));
+  return foreign.map(
     ({ ID, Filter, Expiration }) =>
       `the rule "${ID}" on "${Filter?.Prefix ?? ""}"${Expiration?.Days ? ` (${Expiration.Days} days)` : ""} is not in bucket.extraRules and would be removed`,
   );

@@ -254,7 +254,7 @@ describe("aws", () => {
       type: "bucket",
       change: "name taken",
       engine: result.op,
-      real: "the stranger's stays",
+      real: "the other one stays",
     });
     expect(result.op).toBe("failed");
     await other.send(new s3.DeleteBucketCommand({ Bucket: "pga-taken" }));

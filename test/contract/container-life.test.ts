@@ -53,12 +53,12 @@ describe("the life of a docker.Container", () => {
   });
 
   test("fails for the name of another container", async () => {
-    cli("run", "-d", "--name", "pgl-stranger", "--entrypoint", "sleep", IMAGE, "infinity");
-    const result = await testStack.up(box({ name: "pgl-stranger" }), "box");
-    table.add({ type: TYPE, change: "name taken", engine: result.op, real: "the stranger stays" });
-    expect(result.text).toContain('The container name "/pgl-stranger" is already in use');
-    expect(inspect("container", "pgl-stranger").State.Running).toBe(true);
-    cli("rm", "-f", "pgl-stranger");
+    cli("run", "-d", "--name", "pgl-other", "--entrypoint", "sleep", IMAGE, "infinity");
+    const result = await testStack.up(box({ name: "pgl-other" }), "box");
+    table.add({ type: TYPE, change: "name taken", engine: result.op, real: "the other one stays" });
+    expect(result.text).toContain('The container name "/pgl-other" is already in use');
+    expect(inspect("container", "pgl-other").State.Running).toBe(true);
+    cli("rm", "-f", "pgl-other");
   });
 
   test.each([

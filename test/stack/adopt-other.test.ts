@@ -4,13 +4,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { runAndKillWhen } from "../support/run-and-kill.ts";
 import { docker } from "../support/server-container.ts";
 import { buildImage, fixtureImage16 } from "../support/server-image.ts";
-import { at, ComposeServers, DATA, filesOf, TABLE } from "./compose-server.ts";
+import { at, ComposeServers, DATA, digestFiles, TABLE } from "./compose-server.ts";
 import { StackProject } from "./stack-project.ts";
 
 let project: StackProject;
 let image16: string;
 let old16: ComposeServers;
-/** Its user has the id that Alpine's has. */
+/** A server whose system user has the id of Alpine's user postgres. */
 let ofAlpine: ComposeServers;
 beforeAll(async () => {
   project = await StackProject.create("prod");
@@ -37,17 +37,17 @@ afterAll(() => {
 const adopt = (...args: string[]) => project.pgstead(["adopt-volume", ...args]);
 const target = () => `${project.stack}-data`;
 
-/** As the superuser of the stack, in its database. */
-const asked = (sql: string) =>
+/** Runs SQL as the stack's superuser, in the stack's database. */
+const query = (sql: string) =>
   docker("exec", `${project.stack}-postgres`, "psql", "-U", "aexy", "-d", "aexy", "-AtXqc", sql);
 
-async function untilRuns(container: string): Promise<void> {
+async function waitUntilRunning(container: string): Promise<void> {
   const running = () => docker("ps", "-q", "--filter", `name=^/${container}$`);
   for (let tries = 0; tries < 600 && running() === ""; tries++) await sleep(100);
 }
 
-/** What people have beside tables, and what only a load that was complete brings along. */
-const RICH = `${TABLE};
+/** Objects besides tables, some of which exist only after a complete load. */
+const MANY_OBJECTS = `${TABLE};
   create index on workspaces using hnsw (v vector_l2_ops);
   create sequence tickets; select nextval('tickets') from generate_series(1, 41);
   create role reporting login password 'of-old'; grant select on workspaces to reporting;
@@ -67,11 +67,11 @@ describe("a cluster whose files this server cannot read is loaded from a dump", 
     docker("volume", "rm", target());
   });
 
-  test("fails where nothing says which server it had", async () => {
+  test("fails when neither a container nor --image names its server", async () => {
     const old = await old16.start(at(DATA));
     docker("rm", "-f", old.name);
-    const asked = await adopt(old.volume);
-    expect([asked.code, asked.all]).toEqual([
+    const unnamed = await adopt(old.volume);
+    expect([unnamed.code, unnamed.all]).toEqual([
       1,
       expect.stringContaining("--image pgvector/pgvector:pg16"),
     ]);
@@ -79,28 +79,28 @@ describe("a cluster whose files this server cannot read is loaded from a dump", 
     expect(named.code, named.all).toBe(0);
   });
 
-  test("fails when the dump does not load, and leaves the old volume as it was", async () => {
-    // 18 has no such column any more.
+  test("fails when the dump does not load, and does not change the old volume", async () => {
+    // PostgreSQL 18 has removed this column.
     const sql = `${TABLE}; create view writes as select wal_write from pg_stat_wal`;
     const old = await old16.start(at(DATA), sql);
     docker("stop", "-t", "30", old.name);
-    const before = filesOf(old.volume, image16);
+    const before = digestFiles(old.volume, image16);
     const { code, all } = await adopt(old.volume);
     expect(code, all).toBe(1);
     expect(all).toContain('column "wal_write" does not exist');
-    expect(filesOf(old.volume, image16)).toBe(before);
+    expect(digestFiles(old.volume, image16)).toBe(before);
     expect(docker("ps", "-aq", "--filter", `name=${project.stack}-adopting`)).toBe("");
     docker("volume", "rm", target());
   });
 
-  test("of PostgreSQL 16, killed half-way and begun again, and up serves it", async () => {
-    const old = await old16.start(at(DATA), RICH);
+  test("a cluster of PostgreSQL 16, after a killed first try, and up serves it", async () => {
+    const old = await old16.start(at(DATA), MANY_OBJECTS);
     const dry = await adopt(old.volume, "--dry-run");
     expect([dry.code, dry.all]).toEqual([
       0,
       expect.stringContaining("the cluster is of PostgreSQL 16, and the stack's server is 18"),
     ]);
-    const loading = untilRuns(`${project.stack}-adopting`);
+    const loading = waitUntilRunning(`${project.stack}-adopting`);
     const killed = await runAndKillWhen(loading, (options) =>
       project.pgstead(["adopt-volume", old.volume, "--yes"], options),
     );
@@ -117,29 +117,29 @@ describe("a cluster whose files this server cannot read is loaded from a dump", 
       78,
       expect.stringContaining("an adoption into this volume was interrupted"),
     ]);
-    const before = filesOf(old.volume, image16);
+    const before = digestFiles(old.volume, image16);
     const { code, all } = await adopt(old.volume, "--yes");
     expect(code, all).toBe(0);
-    expect(filesOf(old.volume, image16)).toBe(before);
+    expect(digestFiles(old.volume, image16)).toBe(before);
     project.migration("0009_note", "alter table public.workspaces add column note text;");
     const up = await project.pgstead(["up", "--yes"]);
     expect(up.code, up.all).toBe(0);
     expect(up.all).toContain("owner of 7 objects in aexy, which belonged to aexy");
-    expect(asked("set role app; update workspaces set note = 'x' where i = 1 returning note")).toBe(
+    expect(query("set role app; update workspaces set note = 'x' where i = 1 returning note")).toBe(
       "x",
     );
-    expect(asked("set role app; select nextval('tickets'), total()")).toBe("42|500");
-    expect(asked("select count(*), max(v <-> '[1,1,1]') > 0 from workspaces")).toBe("500|t");
-    expect(asked("select body from notes")).toBe(
+    expect(query("set role app; select nextval('tickets'), total()")).toBe("42|500");
+    expect(query("select count(*), max(v <-> '[1,1,1]') > 0 from workspaces")).toBe("500|t");
+    expect(query("select body from notes")).toBe(
       "CREATE ROLE aexy;\n\\connect template1\nCREATE ROLE aexy;",
     );
-    expect(asked("show work_mem")).toBe("17MB");
-    expect(asked("select has_table_privilege('reporting', 'workspaces', 'select')")).toBe("t");
-    expect(asked("select 1 from pg_database where datname = 'Second one'")).toBe("1");
-    expect(asked("select 1 from pg_stats where tablename = 'workspaces' limit 1")).toBe("1");
-    expect(asked("show server_version_num")).toMatch(/^18/);
-    // The stack's superuser is reached over the socket alone.
-    expect(asked("select rolpassword is null from pg_authid where rolname = 'aexy'")).toBe("t");
+    expect(query("show work_mem")).toBe("17MB");
+    expect(query("select has_table_privilege('reporting', 'workspaces', 'select')")).toBe("t");
+    expect(query("select 1 from pg_database where datname = 'Second one'")).toBe("1");
+    expect(query("select 1 from pg_stats where tablename = 'workspaces' limit 1")).toBe("1");
+    expect(query("show server_version_num")).toMatch(/^18/);
+    // The stack's superuser can log in only over the socket.
+    expect(query("select rolpassword is null from pg_authid where rolname = 'aexy'")).toBe("t");
     const second = await project.pgstead(["preview", "--expect-no-changes"]);
     expect(second.code, second.all).toBe(0);
   });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { docker } from "../support/server-container.ts";
-import { at, ComposeServers, DATA, filesOf } from "./compose-server.ts";
+import { at, ComposeServers, DATA, digestFiles } from "./compose-server.ts";
 import { StackProject } from "./stack-project.ts";
 
 let project: StackProject;
@@ -35,7 +35,7 @@ function assertAdopted(all: string): void {
   expect(docker(...look, "-c", list).split("\n")).toEqual(["18", "18"]);
 }
 
-describe("a compose volume comes into a stack", () => {
+describe("adopt-volume copies a compose volume into a stack", () => {
   test("in the layout of 16 and 17, while its server runs", async () => {
     const old = await servers.start(at(DATA, "-e", `PGDATA=${DATA}`));
     const asked = await adopt(old.volume);
@@ -70,20 +70,20 @@ describe("a compose volume comes into a stack", () => {
     docker("volume", "rm", target());
   });
 
-  test("in a folder of the volume, after a kill, and the old volume stays as it was", async () => {
+  test("in a folder of the volume, after a kill, and does not change the old volume", async () => {
     const old = await servers.start(at(DATA, "-e", `PGDATA=${DATA}/pgdata`));
     docker("kill", "--signal", "KILL", old.name);
-    const before = filesOf(old.volume, project.baseImage);
+    const before = digestFiles(old.volume, project.baseImage);
     const dry = await adopt(old.volume, "--dry-run");
     expect([dry.code, dry.all]).toEqual([0, expect.stringContaining('copy "pgdata" of it')]);
     const { code, all } = await adopt(old.volume);
     expect(code, all).toBe(0);
     assertAdopted(all);
-    expect(filesOf(old.volume, project.baseImage)).toBe(before);
+    expect(digestFiles(old.volume, project.baseImage)).toBe(before);
     docker("volume", "rm", target());
   });
 
-  test("fails for other names than the configured ones, and leaves nothing behind", async () => {
+  test("fails for other names than the configured ones, and leaves no volume", async () => {
     const old = await servers.start(at("/var/lib/postgresql"));
     docker("stop", "-t", "30", old.name);
     project.configurePostgres({ superuser: "postgres" });

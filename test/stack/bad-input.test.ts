@@ -21,9 +21,9 @@ afterAll(() => {
 const server = () => `${project.stack}-postgres`;
 const up = () => project.pgstead(["up", "--yes"]);
 
-// Each leaves a stack that the next `up` can go on from: nothing is cleaned up by hand in between.
-describe("a stack that cannot come up", () => {
-  test("fails without an engine, and says where it was looked for", async () => {
+// After each failure the next `up` works without a manual cleanup.
+describe("an up that fails", () => {
+  test("without an engine, and names the address that it tried", async () => {
     project.configure("docker:host", "tcp://127.0.0.1:1");
     const { code, all } = await up();
     const status = await project.pgstead(["status"]);
@@ -35,13 +35,13 @@ describe("a stack that cannot come up", () => {
     expect([status.code, status.all]).toEqual([3, message]);
   });
 
-  test("fails without the right to use the engine, and says who gives it", async () => {
+  test("without permission to use the engine, and names the group that has it", async () => {
     const socket = join(project.root, "closed.sock");
     const engine = await listen(socket);
     chmodSync(socket, 0);
     chmodSync(project.root, 0o755);
     project.configure("docker:host", `unix://${socket}`);
-    // Root needs no right; "nobody" does.
+    // Root needs no permission, but the user "nobody" does.
     const uid = process.getuid?.() === 0 ? 65_534 : undefined;
     const { code, all } = await project.pgstead(["status"], uid ? { uid } : {});
     engine.close();
@@ -54,7 +54,7 @@ describe("a stack that cannot come up", () => {
     ]);
   });
 
-  test("fails with a volume of somebody else's", async () => {
+  test("because a volume belongs to somebody else", async () => {
     docker("volume", "create", `${project.stack}-data`);
     const { code, all } = await up();
     docker("volume", "rm", `${project.stack}-data`);
@@ -62,7 +62,7 @@ describe("a stack that cannot come up", () => {
     expect(all).toContain(`volume "${project.stack}-data" exists and does not belong to stack`);
   });
 
-  test("fails with the reason on a full disk, and comes up once there is room", async () => {
+  test("on a full disk, with the reason, and works after the disk was freed", async () => {
     disk = new SmallDisk(700);
     const labels = ["pgstead.project=pgstead", `pgstead.stack=${project.stack}`];
     const onDisk = ["type=none", "o=bind", `device=${disk.folder}`];
@@ -81,7 +81,7 @@ describe("a stack that cannot come up", () => {
     expect((await project.pgstead(["down", "--yes"])).code).toBe(0);
   });
 
-  test("fails with a container of somebody else's, which stays", async () => {
+  test("because a container belongs to somebody else, and does not change it", async () => {
     const image = project.baseImage;
     docker("run", "-d", "--name", server(), "--entrypoint", "sleep", image, "600");
     const { code, all } = await up();
@@ -92,7 +92,7 @@ describe("a stack that cannot come up", () => {
     expect(isRunning).toBe(true);
   });
 
-  test("fails with another source of pgvector than the expected one, and shows both sums", async () => {
+  test("for an unexpected source of pgvector, and shows both checksums", async () => {
     const source = createHttpServer((_, response) => response.end("not pgvector"));
     await new Promise<void>((resolve) => source.listen(0, "127.0.0.1", resolve));
     const url = `http://127.0.0.1:${(source.address() as AddressInfo).port}/pgvector.tar.gz`;
@@ -109,7 +109,7 @@ describe("a stack that cannot come up", () => {
     );
   });
 
-  test("fails with a port in use, and comes up once it is free", async () => {
+  test("because the port is in use, and works after it was freed", async () => {
     const holder = await listen(project.port);
     const { code, all } = await up();
     holder.close();
@@ -119,7 +119,7 @@ describe("a stack that cannot come up", () => {
     expect(again.code, again.all).toBe(0);
   });
 
-  test("fails with the server's last lines when the server does not start", async () => {
+  test("because the server does not start, and shows its last log lines", async () => {
     project.configurePostgres({ settings: { shared_buffers: "nonsense" }, startSeconds: 20 });
     const { code, all } = await up();
     expect(code).toBe(3);
@@ -128,7 +128,7 @@ describe("a stack that cannot come up", () => {
     expect((await up()).code).toBe(0);
   });
 
-  test("fails with the place of the mistake when a migration is wrong", async () => {
+  test("for a wrong migration, and names file and line of the mistake", async () => {
     project.migration("0004_wrong", "create table wrong (n in);\n");
     const { code, all } = await up();
     expect(code).toBe(1);

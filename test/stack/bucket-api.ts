@@ -5,7 +5,7 @@ import * as kmsSdk from "@aws-sdk/client-kms";
 import * as s3 from "@aws-sdk/client-s3";
 import { freePort } from "../support/project.ts";
 
-// Keys of a real account must not be found, and the SDK must not tell of its taste in Node.
+// The tests must not use the keys of a real account. The last variable turns off a warning of the SDK.
 Object.assign(process.env, {
   AWS_ACCESS_KEY_ID: "fixture",
   AWS_SECRET_ACCESS_KEY: "fixture",
@@ -18,7 +18,7 @@ const script = fileURLToPath(new URL("../fixture/s3", import.meta.url));
 const run = (word: "start" | "stop", env: NodeJS.ProcessEnv = {}) =>
   execFileSync(script, [word], { encoding: "utf8", env: { ...process.env, ...env } }).trim();
 
-/** The S3, IAM and KMS that the suites share; it lets everybody do everything. */
+/** The S3, IAM and KMS API that all suites share. It checks no permissions. */
 export const service = run("start");
 
 const region = "us-east-1";
@@ -29,13 +29,13 @@ export const s3Of = (
 ) =>
   new s3.S3Client({
     ...{ endpoint, region: at, forcePathStyle: true },
-    // As the agent has it; signatures over parts are not known to the service of the tests.
+    // Like the agent, because the service of the tests does not support trailing checksums.
     requestChecksumCalculation: "WHEN_REQUIRED",
     ...(credentials && { credentials }),
   });
 
-/** One of the test's own that can be told to ask for permissions. */
-export async function ownService() {
+/** Starts a service that can check permissions, for one test file. */
+export async function startOwnService() {
   const env = {
     PGSTEAD_S3_PORT: String(await freePort()),
     INITIAL_NO_AUTH_ACTION_COUNT: "1000000",
@@ -44,16 +44,16 @@ export async function ownService() {
   return {
     url,
     stop: () => void run("stop", env),
-    async ask(isAsking: boolean): Promise<void> {
-      const body = isAsking ? "0" : "1000000";
+    async checkPermissions(isOn: boolean): Promise<void> {
+      const body = isOn ? "0" : "1000000";
       const answer = await fetch(`${url}/moto-api/reset-auth`, { method: "POST", body });
       if (!answer.ok) throw new Error(`reset-auth: ${answer.status}`);
     },
   };
 }
 
-/** Locked versions too; the bucket itself stays for whoever made it. */
-export async function removeBucket(
+/** Deletes every object, locked versions too. The bucket itself stays, because its creator deletes it. */
+export async function emptyBucket(
   client: s3.S3Client,
   Bucket: string,
   Prefix?: string,

@@ -10,7 +10,7 @@ import { uploadJson } from "../../operate/backup/store/upload-backup.ts";
 import type { BackupSettings } from "../../operate/settings.ts";
 import { TestStack } from "../contract/test-stack.ts";
 import { FaultyS3 } from "../faults/harness.ts";
-import { iam, kms, ownService, removeBucket, s3, s3Of, service } from "./bucket-api.ts";
+import { emptyBucket, iam, kms, s3, s3Of, service, startOwnService } from "./bucket-api.ts";
 
 const admin = s3Of(service);
 const nameOf = (what: string) => `${what}-${process.pid}-${Date.now().toString(36)}`;
@@ -33,7 +33,7 @@ describe("a bucket with a KMS key, a lock and colder storage", () => {
   const on = { Bucket: bucketName };
   const lock = (days: number) => ({ objectLock: { mode: "GOVERNANCE" as const, days } });
   const full = {
-    // This API takes a denial under a condition for a denial, and so would refuse everybody.
+    // This API ignores the condition of a denial, so it would refuse every request.
     without: ["policy" as const],
     ...{ bucketName, kmsKey: "make", retentionDays: 120, coldAfterDays: 20 },
     ...{
@@ -50,11 +50,11 @@ describe("a bucket with a KMS key, a lock and colder storage", () => {
     key = outputs.key as string;
   });
   afterAll(async () => {
-    await removeBucket(admin, bucketName);
+    await emptyBucket(admin, bucketName);
     await testStack?.close();
   });
 
-  test("every property is read back from the API", async () => {
+  test("the API returns every declared property", async () => {
     const [encryption, found, lifecycle, rotation] = await Promise.all([
       admin.send(new s3.GetBucketEncryptionCommand(on)),
       admin.send(new s3.GetObjectLockConfigurationCommand(on)),
@@ -81,7 +81,7 @@ describe("a bucket with a KMS key, a lock and colder storage", () => {
     expect(rules.logs).toMatchObject({ Filter: { Prefix: "logs/" }, Expiration: { Days: 9 } });
   });
 
-  test("another retention and a longer lock change in place", async () => {
+  test("another retention and a longer lock update the bucket", async () => {
     const longer = program({ ...full, retentionDays: 150, ...lock(150) });
     expect((await testStack.up(longer, "backups-object-lock")).op).toBe("update");
     const again = await testStack.up(longer, "backups");
@@ -92,7 +92,7 @@ describe("a bucket with a KMS key, a lock and colder storage", () => {
     expect(ObjectLockConfiguration?.Rule?.DefaultRetention?.Days).toBe(150);
   });
 
-  test("S17: what the agent uploads there cannot be deleted, whoever asks", async () => {
+  test("S17: nobody can delete what the agent has uploaded", async () => {
     const settings = { name: bucketName, region: "us-east-1", endpoint: service, pathStyle: true };
     const folder = mkdtempSync(join(tmpdir(), "pgstead-locked-"));
     await withBucket({ folder, bucket: { ...settings, prefix: "" } } as BackupSettings, (bucket) =>
@@ -106,14 +106,14 @@ describe("a bucket with a KMS key, a lock and colder storage", () => {
     ).rejects.toMatchObject({ name: "AccessDenied" });
   });
 
-  test("a given key is used", async () => {
+  test("a KMS key given by its ARN is used", async () => {
     const given = { ...full, ...lock(150), kmsKey: await kms.make() };
     const { error, op } = await testStack.up(program(given), "backups-encryption");
     expect([error, op]).toEqual(["", "update"]);
   });
 });
 
-describe("a bucket that is changed by hand", () => {
+describe("a bucket that somebody changed by hand", () => {
   const bucketName = nameOf("drifted");
   const on = { Bucket: bucketName };
   const declared = program({ bucketName });
@@ -123,11 +123,11 @@ describe("a bucket that is changed by hand", () => {
     expect((await testStack.up(declared, "backups")).error).toBe("");
   });
   afterAll(async () => {
-    await removeBucket(admin, bucketName);
+    await emptyBucket(admin, bucketName);
     await testStack?.close();
   });
 
-  test("S16: a lifecycle that was edited shows at preview, and is put right", async () => {
+  test("S16: a preview shows an edited lifecycle, and up restores it", async () => {
     const { Rules = [] } = await admin.send(new s3.GetBucketLifecycleConfigurationCommand(on));
     const edited = Rules.map((rule) =>
       rule.ID === "dumps" ? { ...rule, Expiration: { Days: 1 } } : rule,
@@ -146,7 +146,7 @@ describe("a bucket that is changed by hand", () => {
     expect(after.Rules?.find(({ ID }) => ID === "dumps")?.Expiration?.Days).toBe(30);
   });
 
-  test("S17: so does a policy", async () => {
+  test("S17: a preview shows an edited policy, and up restores it", async () => {
     await admin.send(
       new s3.PutBucketPolicyCommand({
         ...on,
@@ -158,7 +158,7 @@ describe("a bucket that is changed by hand", () => {
   });
 });
 
-describe("a bucket that exists", () => {
+describe("a bucket that is adopted", () => {
   const bucketName = nameOf("adopted");
   const on = { Bucket: bucketName };
   const survey = (args: Partial<SurveyArgs> = {}) =>
@@ -184,10 +184,10 @@ describe("a bucket that exists", () => {
   });
   afterAll(async () => {
     await testStack?.close();
-    await removeBucket(admin, bucketName);
+    await emptyBucket(admin, bucketName);
   });
 
-  test("fails with each weaker setting by its name", async () => {
+  test("is refused with the name of each weaker setting", async () => {
     const error = await survey().then(String, (failure: Error) => failure.message);
     expect(error.split("\n").map((line) => line.trim().replace(/; add it.*/, ""))).toEqual([
       `the bucket "${bucketName}" cannot be taken over as it is:`,
@@ -201,17 +201,17 @@ describe("a bucket that exists", () => {
     expect(error).toContain("add it to bucket.adopt.raise to have it changed");
   });
 
-  test("fails with objects of somebody else, unless it has a folder of its own", async () => {
+  test("is refused with objects of others, unless the stack has its own prefix", async () => {
     await expect(survey({ prefix: "" })).rejects.toThrow(
       /it holds objects of others \(pictures\/\).*set bucket.prefix to .* "prod\/"/,
     );
     const Body = JSON.stringify({ stack: "other" });
     await admin.send(new s3.PutObjectCommand({ ...on, Key: "prod/dumps/a.json", Body }));
     await expect(survey()).rejects.toThrow(`it holds the backups of stack "other"`);
-    await removeBucket(admin, bucketName, "prod/");
+    await emptyBucket(admin, bucketName, "prod/");
   });
 
-  test("is taken over: what is named is raised, what is accepted stays, nothing of theirs goes", async () => {
+  test("changes the settings in raise, keeps those in without, and keeps the rules of others", async () => {
     const extraRules = [{ id: "their-logs", prefix: "logs/", expireDays: 9 }];
     const ruleIds = lifecycleRules("backups", "prod/", { extraRules }).map(({ id }) => id);
     const args = { raise, without: ["policy"] as const, ruleIds };
@@ -231,18 +231,18 @@ describe("a bucket that exists", () => {
       ["volumes", "prod/volumes/"],
     ]);
     await expect(admin.send(new s3.GetBucketPolicyCommand(on))).rejects.toThrow();
-    // Now it is as strong as one of ours, and needs nobody's word.
+    // Now no setting is weaker than pgstead's, so none must be named.
     await survey({ ...args, raise: [] });
     expect((await testStack.up(adopting, "backups-versioning")).op).toBe("same");
   });
 
-  test("is left as it is when the stack goes", async () => {
+  test("does not change when the stack is deleted", async () => {
     expect((await testStack.up(async () => {}, "backups-versioning")).error).toBe("");
     expect((await admin.send(new s3.GetBucketVersioningCommand(on))).Status).toBe("Enabled");
     await admin.send(new s3.HeadObjectCommand({ ...on, Key: "pictures/cat.png" }));
   });
 
-  test("fails where there is none, or it is somebody else's", async () => {
+  test("is refused if it does not exist, or belongs to somebody else", async () => {
     await expect(survey({ bucketName: "no-such-bucket-here" })).rejects.toThrow(
       `there is no bucket "no-such-bucket-here" at ${service} to take over`,
     );
@@ -261,7 +261,7 @@ describe("a bucket that exists", () => {
   });
 });
 
-test("fails for a bucket that lies in another region", async () => {
+test("a bucket in another region is refused", async () => {
   const Bucket = nameOf("elsewhere");
   const region = "eu-west-1" as const;
   const CreateBucketConfiguration = { LocationConstraint: region };
@@ -275,7 +275,7 @@ test("fails for a bucket that lies in another region", async () => {
   await admin.send(new s3.DeleteBucketCommand({ Bucket }));
 });
 
-describe("a service that lacks what is asked for", () => {
+describe("a service that does not support a setting", () => {
   test.each([
     [
       "versioning",
@@ -295,31 +295,31 @@ describe("a service that lacks what is asked for", () => {
       { objectLock: { mode: "COMPLIANCE" as const, days: 30 } },
       /does not lock objects in this bucket; remove bucket.objectLock/,
     ],
-  ])("fails for %s, with the way out", async (_, path, args, message) => {
+  ])("fails for %s, and names the setting to change", async (_, path, args, message) => {
     const bucketName = nameOf("lacking");
     const proxy = await FaultyS3.before(service);
     proxy.inject({ method: "PUT", path, with: { status: 501, code: "NotImplemented" } });
     const testStack = await TestStack.open("pgstead-lacking");
-    // What a hook of a program inside the test has to say.
-    const told = vi.spyOn(console, "error").mockImplementation(() => {});
+    // The message of a hook, which runs in this process.
+    const logged = vi.spyOn(console, "error").mockImplementation(() => {});
     try {
       const { error } = await testStack.up(
         program({ bucketName, endpoint: proxy.url, ...args }),
         "backups",
       );
       expect(error).toContain("NotImplemented");
-      const said = told.mock.calls.join("\n");
-      expect(said).toMatch(message);
-      expect(said).toContain(proxy.url);
+      const text = logged.mock.calls.join("\n");
+      expect(text).toMatch(message);
+      expect(text).toContain(proxy.url);
     } finally {
-      told.mockRestore();
+      logged.mockRestore();
       proxy.clear();
       await testStack.close();
       await proxy.close();
     }
   });
 
-  test("does without what is named", async () => {
+  test("works without the settings in without", async () => {
     const bucketName = nameOf("without");
     const proxy = await FaultyS3.before(service);
     proxy.inject({
@@ -339,20 +339,20 @@ describe("a service that lacks what is asked for", () => {
   });
 });
 
-describe("a service that asks for permissions", () => {
+describe("a service that checks permissions", () => {
   const bucketName = nameOf("guarded");
   const on = { Bucket: bucketName };
   let testStack: TestStack;
-  let strict: Awaited<ReturnType<typeof ownService>>;
+  let strict: Awaited<ReturnType<typeof startOwnService>>;
   let agent: InstanceType<typeof s3.S3Client>;
   let pgbackrest: InstanceType<typeof s3.S3Client>;
   beforeAll(async () => {
-    strict = await ownService();
+    strict = await startOwnService();
     testStack = await TestStack.open("pgstead-guarded");
     const { error, outputs } = await testStack.up(
       program({
         ...{ bucketName, endpoint: strict.url, iamEndpoint: strict.url, pgbackrest: true },
-        // It takes a denial under a condition for a denial, and so would refuse everybody.
+        // This API ignores the condition of a denial, so it would refuse every request.
         without: ["policy"],
       }),
       "backups",
@@ -364,12 +364,12 @@ describe("a service that asks for permissions", () => {
     }
     agent = s3Of(strict.url, JSON.parse(outputs.credentials as string));
     pgbackrest = s3Of(strict.url, JSON.parse(outputs.pgbackrest as string));
-    await strict.ask(true);
+    await strict.checkPermissions(true);
   });
   afterAll(async () => {
     try {
-      await strict?.ask(false);
-      if (strict) await removeBucket(s3Of(strict.url), bucketName);
+      await strict?.checkPermissions(false);
+      if (strict) await emptyBucket(s3Of(strict.url), bucketName);
       await testStack?.close();
     } finally {
       strict?.stop();
@@ -391,9 +391,9 @@ describe("a service that asks for permissions", () => {
     }
   });
 
-  test("S17: what it overwrites is still there", async () => {
+  test("S17: an overwritten object stays as an old version", async () => {
     await agent.send(new s3.PutObjectCommand({ ...on, Key: "dumps/old", Body: "ransom" }));
-    await strict.ask(false);
+    await strict.checkPermissions(false);
     const root = s3Of(strict.url);
     const { Versions = [] } = await root.send(
       new s3.ListObjectVersionsCommand({ ...on, Prefix: "dumps/old" }),
@@ -403,7 +403,7 @@ describe("a service that asks for permissions", () => {
       new s3.GetObjectCommand({ ...on, Key: "dumps/old", VersionId: first!.VersionId }),
     );
     expect(await Body?.transformToString()).toBe("old");
-    await strict.ask(true);
+    await strict.checkPermissions(true);
   });
 
   test.each([
@@ -446,8 +446,8 @@ describe("a service that asks for permissions", () => {
     expect(Versions).toEqual([]);
   });
 
-  test("a role of the machine is given what the key would be", async () => {
-    await strict.ask(false);
+  test("a role gets the permissions that the key would have", async () => {
+    await strict.checkPermissions(false);
     const client = iam(strict.url);
     const roleArn = await client.makeRole("db-host");
     const roled = program({

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import * as s3 from "@aws-sdk/client-s3";
 import { docker } from "../contract/docker-cli.ts";
 
-/** A real S3 and IAM API that the containers of a stack reach as well as this host. */
+/** An S3 and IAM API that this host and the containers of a stack can reach. */
 export class BucketService {
   readonly name: string;
   readonly url: string;
@@ -13,7 +13,7 @@ export class BucketService {
     AWS_SECRET_ACCESS_KEY: "fixture",
     AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
   };
-  /** Others may use it too, unless it was started with an environment of its own. */
+  /** Stops the service. Call it only for a service with its own `env`, because suites share the other. */
   readonly stop: () => void;
   readonly client: s3.S3Client;
   private readonly on: { Bucket: string };
@@ -28,7 +28,7 @@ export class BucketService {
   }
 
   static start(name: string, env: NodeJS.ProcessEnv = {}): BucketService {
-    // The engine's own network has its gateway on this host.
+    // This host is the gateway of the engine's default network.
     const gateway = "{{(index .IPAM.Config 0).Gateway}}";
     const address = docker("network", "inspect", "bridge", "--format", gateway);
     const run = (word: "start" | "stop") =>
@@ -39,8 +39,8 @@ export class BucketService {
     return new BucketService(name, run("start").trim(), () => void run("stop"));
   }
 
-  /** A bucket in somebody else's account; the service takes an account's number from a header. */
-  async takeElsewhere(Bucket: string): Promise<void> {
+  /** Creates a bucket in another account. The service reads the account's number from a header. */
+  async createInOtherAccount(Bucket: string): Promise<void> {
     const { endpoint, region, forcePathStyle } = this.client.config;
     const other = new s3.S3Client({
       endpoint: endpoint!,
@@ -59,7 +59,7 @@ export class BucketService {
     await other.send(new s3.CreateBucketCommand({ Bucket }));
   }
 
-  /** The section of the stack's file. */
+  /** The section `bucket` of the stack's file. */
   get section() {
     return { name: this.name, endpoint: this.url, iamEndpoint: this.url };
   }
@@ -69,7 +69,7 @@ export class BucketService {
     return Contents.map(({ Key }) => Key as string);
   }
 
-  /** What a tired person may do in a console. */
+  /** Overwrites the lifecycle rules, as somebody might do by hand. */
   async expireEverythingTomorrow(): Promise<void> {
     const rule = { ID: "tidy", Status: "Enabled", Filter: { Prefix: "" } } as const;
     const LifecycleConfiguration = { Rules: [{ ...rule, Expiration: { Days: 1 } }] };
@@ -78,15 +78,15 @@ export class BucketService {
     );
   }
 
-  /** Of what the bucket gives back. */
+  /** The checksum of an object, downloaded from the bucket. */
   async sha256(Key: string): Promise<string> {
     const { Body } = await this.client.send(new s3.GetObjectCommand({ ...this.on, Key }));
     const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array();
     return createHash("sha256").update(bytes).digest("hex");
   }
 
-  /** Leaves nothing behind for the suites that use the same service. */
-  async empty(): Promise<void> {
+  /** Deletes the bucket and its objects, because other suites use the same service. */
+  async remove(): Promise<void> {
     const { Versions = [] } = await this.client.send(new s3.ListObjectVersionsCommand(this.on));
     for (const { Key, VersionId } of Versions) {
       await this.client.send(new s3.DeleteObjectCommand({ ...this.on, Key, VersionId }));

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BackupBucket, type BackupBucketArgs } from "../../components/bucket/backup-bucket.ts";
 import { TestStack } from "../contract/test-stack.ts";
 
-// Keys of a real account must not be found, and the SDK must not tell of its taste in Node.
+// The tests must not use the keys of a real account. The last variable turns off a warning of the SDK.
 process.env.AWS_ACCESS_KEY_ID = "fixture";
 process.env.AWS_SECRET_ACCESS_KEY = "fixture";
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
@@ -28,7 +28,7 @@ const program = (args: BackupBucketArgs) => async () => {
   return { credentials: made.credentials, settings: made.settings };
 };
 
-describe("the bucket on a real S3 and IAM API", () => {
+describe("the bucket on an S3 and IAM API", () => {
   let credentials: { accessKeyId: string; secretAccessKey: string };
 
   beforeAll(async () => {
@@ -49,7 +49,7 @@ describe("the bucket on a real S3 and IAM API", () => {
     await testStack?.close();
   });
 
-  test("S16: every property is what was declared", async () => {
+  test("S16: every property is as declared", async () => {
     const [publicAccess, ownership, encryption, versioning, policy, lifecycle] = await Promise.all([
       admin.send(new s3.GetPublicAccessBlockCommand(on)),
       admin.send(new s3.GetBucketOwnershipControlsCommand(on)),
@@ -104,7 +104,7 @@ describe("the bucket on a real S3 and IAM API", () => {
     expect(testStack.state()).not.toContain(credentials.secretAccessKey);
   });
 
-  test("a second up changes nothing, and another retention updates in place", async () => {
+  test("a second up changes nothing, and another retention updates the bucket", async () => {
     const same = await testStack.up(
       program({ coldAfterDays: 30, retentionDays: 90 }),
       "backups-lifecycle",
@@ -118,7 +118,7 @@ describe("the bucket on a real S3 and IAM API", () => {
   });
 
   test("the agent's key puts, reads and lists", async () => {
-    // This API takes a denial under a condition for a denial, and so would refuse everybody.
+    // This API ignores the condition of a denial, so it would refuse every request.
     await admin.send(new s3.DeleteBucketPolicyCommand(on));
     const agent = clientOf(credentials);
     const Key = "dumps/one";
@@ -129,7 +129,7 @@ describe("the bucket on a real S3 and IAM API", () => {
     expect(KeyCount).toBe(1);
   });
 
-  test("fails to be deleted while it is protected", async () => {
+  test("a protected bucket cannot be deleted", async () => {
     const { error, text } = await testStack.up(async () => {}, "backups");
     expect(error + text).toMatch(/protect/);
     await admin.send(new s3.HeadBucketCommand(on));

@@ -25,7 +25,7 @@ const installed = (database: string) =>
     "select extversion from pg_extension where extname = 'vector'",
   );
 
-/** One statement over the stack's network. */
+/** Runs one statement as the application, over the stack's network. */
 async function asApplication(sql: string, sslmode = "require") {
   const { url, network } = await project.outputs();
   const run = ["run", "--rm", "--network", network!, "--entrypoint", "psql", project.baseImage];
@@ -33,8 +33,8 @@ async function asApplication(sql: string, sslmode = "require") {
   return spawnSync("docker", [...run, address, "-AtXqc", sql], { encoding: "utf8" });
 }
 
-/** The base with a pgvector that calls itself by another number; its library stays the same. */
-function baseWithPgvector(version: string): string {
+/** Builds the base with another version number of pgvector, but the same library. */
+function buildBaseWithPgvector(version: string): string {
   const tag = `${project.stack}-base:${version}`;
   const folder = "/usr/share/postgresql/18/extension";
   const dockerfile = `FROM ${project.baseImage}
@@ -44,8 +44,8 @@ RUN cd ${folder} && from=$(sed -n "s/^default_version = '\\(.*\\)'/\\1/p" vector
   return build(tag, dockerfile);
 }
 
-/** The base named, but another image. */
-const rebuilt = (base: string) => build(`${base}-again`, `FROM ${base}\nLABEL built=again`);
+/** Builds another image with the same content. */
+const rebuildBase = (base: string) => build(`${base}-again`, `FROM ${base}\nLABEL built=again`);
 
 function build(tag: string, dockerfile: string): string {
   bases.push(tag);
@@ -53,19 +53,19 @@ function build(tag: string, dockerfile: string): string {
   return tag;
 }
 
-/** The agent proves its first backup by itself, some time after it was started. */
-const forgetProofs = () =>
+/** Removes the proofs, because the agent has proven its first backup some time after its start. */
+const removeProofs = () =>
   docker("exec", `${project.stack}-agent`, "sh", "-c", "rm -f /var/lib/pgstead/backups/*.proof");
 
 interface Backup {
   proof: object | null;
 }
 
-// In order: each goes on from where the one before left the stack.
-describe("the image changes under a database", () => {
+// The tests run in order: each continues with the stack of the one before.
+describe("a change of the image of a database", () => {
   let before: string;
 
-  test("with TLS the application comes encrypted, and nobody comes otherwise", async () => {
+  test("with TLS required, the application connects encrypted, and plain connections are refused", async () => {
     project.configurePostgres({ tls: { required: true }, cpus: 2, memoryMb: 1024 });
     const { code, all } = await project.pgstead(["up", "--yes"]);
     expect(code, all).toBe(0);
@@ -101,7 +101,7 @@ describe("the image changes under a database", () => {
     project.configurePostgres({ tls: { required: true, ...given! } });
     const { code, all } = await project.pgstead(["up", "--yes"]);
     expect(code, all).toBe(0);
-    // Shown to whoever connects, and verified with itself as the authority.
+    // The server sends the certificate, and psql verifies it with the certificate itself as root.
     const verified = `echo "$CERTIFICATE" >/tmp/c; psql "$URL&sslrootcert=/tmp/c" -AtXqc "select 1"`;
     const { url, network } = await project.outputs();
     const address = url!.replace("sslmode=require", "sslmode=verify-full");
@@ -112,7 +112,7 @@ describe("the image changes under a database", () => {
     expect((await project.pgstead(["up", "--yes"])).code).toBe(0);
   });
 
-  test("nothing shows at a second preview", async () => {
+  test("a second preview shows no change", async () => {
     const { code, all } = await project.pgstead(["preview", "--expect-no-changes"]);
     expect(code, all).toBe(0);
   });
@@ -126,14 +126,14 @@ describe("the image changes under a database", () => {
     expect((await asApplication("select 1")).stdout.trim()).toBe("1");
   });
 
-  test("a newer pgvector reaches every database that has it, over the same data", async () => {
+  test("up updates pgvector in every database that has it, and keeps the data", async () => {
     before = installed("app");
     project.asSuperuser("create database other");
     docker(
       ...["exec", "-u", "postgres", server(), "psql", "-d", "other", "-c"],
       "create extension vector; create table kept as select '[1,2,3]'::vector as v",
     );
-    project.configurePostgres({ baseImage: baseWithPgvector("0.9.0") });
+    project.configurePostgres({ baseImage: buildBaseWithPgvector("0.9.0") });
     project.configure("pgstead:checks", [{ name: "two is one", sql: "select 2", expect: 1 }]);
     const { code, all } = await project.pgstead(["up", "--yes"]);
     project.configure("pgstead:checks", undefined);
@@ -162,7 +162,7 @@ describe("the image changes under a database", () => {
 
   test("fails for a new major version of pgvector", async () => {
     const running = serverId();
-    project.configurePostgres({ baseImage: baseWithPgvector("1.0.0") });
+    project.configurePostgres({ baseImage: buildBaseWithPgvector("1.0.0") });
     const { code, all } = await project.pgstead(["up", "--yes"]);
     expect([code, all]).toEqual([4, expect.stringContaining("rebuilt (REINDEX)")]);
     expect(serverId()).toBe(running);
@@ -181,7 +181,7 @@ describe("the image changes under a database", () => {
     expect(project.asSuperuser("select '[1,2,3]'::vector <-> '[1,2,5]'::vector")).toBe("2");
     const preview = await project.pgstead(["preview", "--expect-no-changes"]);
     expect(preview.code, preview.all).toBe(0);
-    // The agent dumps and restores with what the server is, not with what it was to become.
+    // The agent uses the image that the server runs, not the one it returned from.
     const ofAgent = docker("exec", `${project.stack}-agent`, "pgstead-versions");
     expect(JSON.parse(ofAgent).pgvector).toBe(before);
     expect([installed("app"), installed("other")]).toEqual([before, before]);
@@ -196,19 +196,19 @@ describe("the image changes under a database", () => {
     ]);
   });
 
-  test("a protected stack is given a proven backup first, once", async () => {
+  test("a change of a protected stack first takes and proves one backup", async () => {
     project.configure("pgstead:protect", true);
-    project.configurePostgres({ image: undefined, baseImage: rebuilt(bases[0]!) });
-    forgetProofs();
+    project.configurePostgres({ image: undefined, baseImage: rebuildBase(bases[0]!) });
+    removeProofs();
     const first = await project.pgstead(["up", "--yes"]);
     expect(first.code, first.all).toBe(0);
-    // By this change or, meanwhile, by the agent: what counts is that it was there before.
+    // Either this change or the agent has taken it; it only must exist before the change.
     const { stdout } = await project.pgstead(["backup", "list", "--json"]);
     const { proof } = JSON.parse(stdout).backups.find((each: Backup) => each.proof);
     expect(proof.state).toBe("proven");
     const { StartedAt } = inspect("container", server()).State;
     expect(Date.parse(proof.verifiedAt)).toBeLessThan(Date.parse(StartedAt));
-    project.configurePostgres({ baseImage: rebuilt(`${bases[0]}-again`) });
+    project.configurePostgres({ baseImage: rebuildBase(`${bases[0]}-again`) });
     const second = await project.pgstead(["up", "--yes"]);
     expect(second.code, second.all).toBe(0);
     expect(second.all).not.toContain("taking one");
@@ -218,7 +218,7 @@ describe("the image changes under a database", () => {
   test("S29: fails to change the image while no backup can be taken, and the old server goes on", async () => {
     const running = serverId();
     project.configurePostgres({ provenWithinHours: 1, baseImage: bases[0] });
-    forgetProofs();
+    removeProofs();
     docker("stop", "-t", "1", `${project.stack}-agent`);
     const { code, all } = await project.pgstead(["up", "--yes"]);
     expect([code, all]).toEqual([

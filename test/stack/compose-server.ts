@@ -4,7 +4,7 @@ import { docker } from "../support/server-container.ts";
 
 export const DATA = "/var/lib/postgresql/data";
 
-/** Arguments of `docker run` that mount a volume. */
+/** Returns a function that gives the arguments of `docker run` for a volume at this path. */
 export const at =
   (path: string, ...more: string[]) =>
   (volume: string) => [...["-v", `${volume}:${path}`], ...more];
@@ -12,7 +12,7 @@ export const at =
 export const TABLE =
   "create extension vector; create table workspaces as select i, array_fill(i, array[3])::vector(3) as v from generate_series(1, 500) i";
 
-/** Servers as compose files start them, each with a table in it, and what is left of them removed. */
+/** Starts servers like a compose file, each with a table, and removes their containers and volumes. */
 export class ComposeServers {
   private readonly containers: string[] = [];
   private readonly volumes: string[] = [];
@@ -57,8 +57,8 @@ export class ComposeServers {
   }
 }
 
-/** Every file of a volume with its size and time: a volume that was only read has the same ones. */
-export const filesOf = (volume: string, image: string) =>
+/** A checksum of the names, sizes and times of all files of a volume, to show that nothing changed. */
+export const digestFiles = (volume: string, image: string) =>
   docker(
     ...[
       "run",

@@ -14,9 +14,9 @@ afterAll(() => project?.remove());
 
 const server = () => `${project.stack}-postgres`;
 
-// In order: each goes on from where the one before left the stack.
+// The tests run in order: each continues with the stack of the one before.
 describe("stack dev", () => {
-  test("pulumi up, typed as such, makes everything from nothing", async () => {
+  test("a plain pulumi up creates the whole stack", async () => {
     const { code, all } = await project.pulumi("up --yes --skip-preview");
     expect(code, all).toBe(0);
     expect(all).toContain('applied 3 to "app", now at 0003_audit_log');
@@ -30,7 +30,7 @@ describe("stack dev", () => {
     });
   });
 
-  test("the application reaches it at 127.0.0.1 and by the name postgres on the network", async () => {
+  test("an application connects at 127.0.0.1, and on the network by the name postgres", async () => {
     const sql = "select current_user, '[1,2,3]'::vector <-> '[1,2,5]'::vector";
     expect(await project.asApplication(sql)).toEqual([["app", 2]]);
     const { url, network } = await project.outputs();
@@ -70,7 +70,7 @@ describe("stack dev", () => {
     expect(all).toMatch(/Resources:\n\s+~ 1 updated\n\s+\d+ unchanged/);
   });
 
-  test("a preview names the pending migration, and up applies it", async () => {
+  test("a preview shows the pending migration, and up applies it", async () => {
     project.migration("0004_numbers", "create table public.numbers (n bigint primary key);\n");
     const preview = await project.pulumi("preview --diff");
     expect(preview.all).toContain('PGSTEAD_PENDING: "none" => "0004_numbers"');
@@ -81,7 +81,7 @@ describe("stack dev", () => {
     expect(all).toContain('applied 1 to "app", now at 0004_numbers');
   });
 
-  test("verbs work from here and in the agent with nothing but docker", async () => {
+  test("verbs work on this machine, and in the agent with docker exec only", async () => {
     const status = await project.pgstead(["status"]);
     expect(status.code, status.all).toBe(0);
     expect(docker("exec", `${project.stack}-agent`, "pgstead", "status")).toBe(
@@ -100,17 +100,17 @@ describe("stack dev", () => {
     expect((await project.pgstead(["restart"])).stdout).toContain("restarted");
   });
 
-  test("a process left behind by docker exec and killed does not take the server along", () => {
+  test("a killed process of docker exec does not end the server", () => {
     const since = "select backend_start from pg_stat_activity where backend_type = 'checkpointer'";
     const before = project.asSuperuser(since);
     const shell = (line: string) => docker("exec", "-u", "postgres", server(), "sh", "-c", line);
     const orphan = shell("sleep 600 >/dev/null 2>&1 & echo $!");
-    // Until process 1 has taken note: a server that is process 1 ends all of its own then.
+    // Wait until process 1 has seen it. A postgres that is process 1 would end all its backends then.
     shell(`kill -KILL ${orphan}; while kill -0 ${orphan} 2>/dev/null; do sleep 0.1; done`);
     expect(project.asSuperuser(since)).toBe(before);
   });
 
-  test("a new migration is written into the checkout, and the files are replayed in the agent", async () => {
+  test("migrate new writes a file into the checkout, and the agent replays the files", async () => {
     const created = await project.pgstead(["migrate", "new", "later"]);
     expect(created.stdout.trim()).toBe(join(project.root, "migrations", "0005_later.sql"));
     rmSync(created.stdout.trim());
@@ -120,7 +120,7 @@ describe("stack dev", () => {
     expect([from.code, from.all]).toEqual([1, expect.stringContaining('add "--stack local"')]);
   });
 
-  test("an application's own stack reads the outputs, joins the network and queries vectors", async () => {
+  test("another stack with an application reads the outputs, joins the network and queries vectors", async () => {
     const port = await freePort();
     project.exampleConfig({
       "pgstead-app:database": `organization/pgstead/${project.stack}`,
@@ -136,7 +136,7 @@ describe("stack dev", () => {
     expect((await project.pulumi("-C examples/app destroy --yes")).code).toBe(0);
   });
 
-  test("a server replaced under load shuts down cleanly and keeps what it has acknowledged", async () => {
+  test("a server that is replaced under load shuts down cleanly, and no acknowledged write is lost", async () => {
     const load = writeNumbers();
     project.configurePostgres({ maintenanceWorkMemMb: 128 });
     const { code, all } = await project.pgstead(["up", "--yes"]);
@@ -152,7 +152,7 @@ describe("stack dev", () => {
     expect(inspect("container", server()).HostConfig.ShmSize).toBe(320 * 2 ** 20);
   });
 
-  test("a container removed by hand is noticed and made again over its data", async () => {
+  test("up creates a container again that was removed by hand, with its data", async () => {
     docker("rm", "-f", server());
     const preview = await project.pulumi("preview");
     expect(preview.all).toMatch(/postgres-server-container\s+create/);
@@ -161,7 +161,7 @@ describe("stack dev", () => {
     expect(Number(project.asSuperuser("select count(*) from numbers"))).toBeGreaterThan(100);
   });
 
-  test("down keeps the data, and the next up takes it up again", async () => {
+  test("down keeps the data, and the next up uses it again", async () => {
     const before = project.asSuperuser("select count(*) from numbers");
     const down = await project.pgstead(["down", "--yes"]);
     expect(down.code, down.all).toBe(0);
@@ -171,7 +171,7 @@ describe("stack dev", () => {
     expect(project.asSuperuser("select count(*) from numbers")).toBe(before);
   });
 
-  test("no secret stands in the state, the logs, the containers or the processes", async () => {
+  test("no secret is in the state, the logs, docker inspect or the process list", async () => {
     const { url, migratorUrl, readonlyUrl } = await project.outputs();
     const passwords = [url, migratorUrl, readonlyUrl].map((each) => new URL(each!).password);
     const names = docker("ps", "-aq", "--filter", `name=${project.stack}-`).split("\n");
@@ -196,7 +196,7 @@ describe("stack dev", () => {
     }
   });
 
-  test("S2: fails when the volume was removed behind Pulumi's back", async () => {
+  test("S2: fails when the volume was removed by hand", async () => {
     docker("rm", "-fv", server());
     docker("volume", "rm", `${project.stack}-data`);
     const { code, all } = await project.pgstead(["up", "--yes"]);
@@ -205,14 +205,14 @@ describe("stack dev", () => {
     expect(inspect("volume", `${project.stack}-data`)).toBeUndefined();
   });
 
-  test("begins anew when told so", async () => {
+  test("acceptEmptyVolume starts with an empty cluster", async () => {
     project.configurePostgres({ acceptEmptyVolume: true });
     const { code, all } = await project.pgstead(["up", "--yes"]);
     expect(code, all).toBe(0);
     expect(all).toContain("applied 4");
   });
 
-  test("pulumi refresh and destroy, typed as such, leave nothing but volumes", async () => {
+  test("a plain pulumi refresh and destroy leave only the volumes", async () => {
     expect((await project.pulumi("refresh --yes")).code).toBe(0);
     const { code, all } = await project.pulumi("destroy --yes");
     expect(code, all).toBe(0);
@@ -224,7 +224,7 @@ describe("stack dev", () => {
   });
 });
 
-/** The application may still be starting. */
+/** Repeats the request, because the application may still be starting. */
 async function ask(address: string): Promise<unknown> {
   for (let tries = 0; tries < 40; tries++) {
     const response = await fetch(address).catch(() => undefined);
@@ -234,7 +234,7 @@ async function ask(address: string): Promise<unknown> {
   throw new Error(`${address} did not answer`);
 }
 
-/** A server logs to stderr. */
+/** Reads stdout and stderr, because a server logs to stderr. */
 function logsOf(container: string): string {
   const { stdout, stderr } = spawnSync("docker", ["logs", container], { encoding: "utf8" });
   return stdout + stderr;
@@ -242,7 +242,7 @@ function logsOf(container: string): string {
 
 const serverImage = () => inspect("container", server()).Image as string;
 
-/** Writes one row after the other, and counts those the server has acknowledged. */
+/** Writes rows one by one, and counts the acknowledged ones. */
 function writeNumbers() {
   let acknowledged = 0;
   let stopped = false;
@@ -258,7 +258,7 @@ function writeNumbers() {
         acknowledged++;
       }
     } catch {
-      // The server went away, as it was meant to.
+      // The replacement has ended the connection.
     } finally {
       await client.end().catch(() => {});
     }

@@ -20,7 +20,7 @@ const volume = () => `${project.stack}-data`;
 const up = () => project.pgstead(["up", "--yes"]);
 const rows = "select count(*) from kept";
 
-/** Refused with code 4 and these words and what is at stake; the same server serves the same rows. */
+/** Expects exit code 4, the message and the data at stake, and the same server with the same rows. */
 async function expectRefused(what: string, message: RegExp | string) {
   const { Id } = inspect("container", server());
   const { code, all } = await up();
@@ -31,13 +31,13 @@ async function expectRefused(what: string, message: RegExp | string) {
   return all;
 }
 
-/** All of them under `make faults`, the first of each kind in every run. */
-const some = <Row>(all: Row[], first: number) =>
+/** `make faults` runs all cases, any other run only the first of each kind. */
+const select = <Row>(all: Row[], first: number) =>
   process.env.PGSTEAD_FAULTS === "all" ? all : all.slice(0, first);
 
-// In order: each goes on from where the one before left the stack.
-describe("a change that would part the stack from its data", () => {
-  test("the stack is up, and holds rows", async () => {
+// The tests run in order: each continues with the stack of the one before.
+describe("a change that would lose the stack's data", () => {
+  test("before: the stack is up and holds rows", async () => {
     const { code, all } = await up();
     expect(code, all).toBe(0);
     project.asSuperuser("create table kept as select n from generate_series(1, 1000) n; analyze");
@@ -50,7 +50,7 @@ describe("a change that would part the stack from its data", () => {
       () => `name: ${volume()} => ${project.stack}-other-data`,
     ],
     [
-      "another label by transform, for which the plugin replaces a volume",
+      "another label by transform, which makes the provider replace the volume",
       () => `transform: { data: (args) => ({ ...args, labels: [...args.labels, more] }) },`,
       () => `labels: .* => .*team=search`,
     ],
@@ -60,15 +60,18 @@ describe("a change that would part the stack from its data", () => {
       () => `name: ${volume()} => ${project.stack}-other`,
     ],
   ];
-  test.each(some(changes, 2))("fails for a data volume of %s", async (what, change, message) => {
-    project.program(change().replace("more", '{ label: "team", value: "search" }'));
-    const all = await expectRefused(what, message());
-    expect(all).toContain(`pgstead adopt-volume ${volume()} --stack NEWSTACK`);
-    expect(inspect("volume", `${project.stack}-other-data`)).toBeUndefined();
-    expect(inspect("volume", `${project.stack}-other`)).toBeUndefined();
-  });
+  test.each(select(changes, 2))(
+    "is refused: the data volume has %s",
+    async (what, change, message) => {
+      project.program(change().replace("more", '{ label: "team", value: "search" }'));
+      const all = await expectRefused(what, message());
+      expect(all).toContain(`pgstead adopt-volume ${volume()} --stack NEWSTACK`);
+      expect(inspect("volume", `${project.stack}-other-data`)).toBeUndefined();
+      expect(inspect("volume", `${project.stack}-other`)).toBeUndefined();
+    },
+  );
 
-  test("fails for another volume when no preview comes first, too", async () => {
+  test("is refused also without a preview", async () => {
     const { Id } = inspect("container", server());
     project.program(`prefix: "${project.stack}-other",`);
     const { code, all } = await project.pulumi("up --yes --skip-preview");
@@ -84,31 +87,34 @@ describe("a change that would part the stack from its data", () => {
 
   const moves: [string, string, RegExp][] = [
     [
-      "another volume in its place",
+      "another volume at its path",
       "volumes: [{ volumeName: stack + '-agent', containerPath: '/var/lib/postgresql' }]",
       /must be "\S+-data" and is "\S+-agent"/,
     ],
     [
-      "a volume mounted elsewhere",
+      "another mount path",
       "volumes: [{ volumeName: stack + '-data', containerPath: '/var/lib/postgresql/data' }]",
       /the volume at \/var\/lib\/postgresql must be "\S+-data" and is none/,
     ],
     [
-      "something over it",
+      "a tmpfs that hides it",
       "tmpfs: { '/var/lib/postgresql/18/docker': 'size=64m' }",
       /something is mounted at \/var\/lib\/postgresql\/18\/docker/,
     ],
     ["PGDATA", "envs: ['PGDATA=/elsewhere']", /"PGDATA" is set, which moves the cluster/],
     [
-      "an image past the guards",
+      "an image without the guards",
       "image: 'postgres:18'",
       /"image" is postgres:18, which has no guard/,
     ],
   ];
-  test.each(some(moves, 2))("fails for a data path moved by %s", async (what, change, message) => {
-    project.program(`transform: { container: { ${change} } },`);
-    await expectRefused(what, message);
-  });
+  test.each(select(moves, 2))(
+    "is refused: the data path is changed by %s",
+    async (what, change, message) => {
+      project.program(`transform: { container: { ${change} } },`);
+      await expectRefused(what, message);
+    },
+  );
 
   test("S3: fails for another glibc release over data, before the old server is touched", async () => {
     project.program("");
@@ -121,18 +127,17 @@ describe("a change that would part the stack from its data", () => {
     project.configurePostgres({ baseImage: project.baseImage });
   });
 
-  test("set back, nothing is left to change", async () => {
+  test("after an undo of the change, a preview shows nothing", async () => {
     expect((await up()).code).toBe(0);
     const { code, all } = await project.pgstead(["preview", "--expect-no-changes"]);
     expect(code, all).toBe(0);
   });
 });
 
-// What a person sees, and that nothing acknowledged is lost: faults of the moment in between.
 describe("a server that is replaced", () => {
   const inOrder = "was not shut down in order";
 
-  test("in the middle of a transaction ends it and shuts down in order", async () => {
+  test("during a transaction ends the transaction and shuts down in order", async () => {
     const open = "begin; insert into kept values (0); select pg_sleep(600)";
     const psql = ["psql", "-U", "postgres", "-d", "app", "-c", open];
     const writing = project.run("docker", ["exec", "-u", "postgres", server(), ...psql]);
@@ -146,7 +151,7 @@ describe("a server that is replaced", () => {
     expect(project.asSuperuser(rows)).toBe("1000");
   });
 
-  test("and does not stop in time is killed, which is told, and loses nothing", async () => {
+  test("and does not stop in time is killed, up reports it, and no data is lost", async () => {
     project.configurePostgres({ stopSeconds: 3 });
     expect((await up()).code).toBe(0);
     project.asSuperuser("insert into kept values (1001)");
@@ -162,7 +167,7 @@ describe("a server that is replaced", () => {
   });
 });
 
-describe("S2: a data volume that was removed behind Pulumi's back", () => {
+describe("S2: a data volume that was removed by hand", () => {
   test("fails, and says what the newest proven backup has of it", async () => {
     for (const verb of [["now"], ["verify", "latest"]]) {
       const { code, all } = await project.pgstead(["backup", ...verb]);
@@ -178,14 +183,14 @@ describe("S2: a data volume that was removed behind Pulumi's back", () => {
     expect(inspect("volume", volume())).toBeUndefined();
   });
 
-  test("fails the same way when the rest of the stack is gone as well", async () => {
+  test("fails also when the rest of the stack was deleted", async () => {
     expect((await project.pgstead(["down", "--yes"])).code).toBe(0);
     const { code, all } = await up();
     expect([code, all]).toEqual([4, expect.stringContaining("the newest proven backup, app-")]);
     expect(inspect("volume", volume())).toBeUndefined();
   });
 
-  test("an empty one and the backup bring the data back, as the documentation says", async () => {
+  test("restores the data from the backup with the documented steps", async () => {
     project.configurePostgres({ acceptEmptyVolume: true });
     const { code, all } = await up();
     expect(code, all).toBe(0);

@@ -31,7 +31,7 @@ test(
     );
     expect((await project.pgstead(["up", "--yes"])).code).toBe(0);
 
-    // The server is being replaced while the runs are killed.
+    // The runs are killed while they replace the server.
     project.configurePostgres({ maintenanceWorkMemMb: 96 });
     await killUps();
     await expectWhole();

@@ -8,20 +8,20 @@ const NUMBERS = "create table public.numbers as select generate_series(1, 7);";
 let project: StackProject;
 beforeAll(async () => {
   project = await StackProject.create("dev", "17");
-  // What Debian packages beside 17.
+  // The version that Debian packages for PostgreSQL 17.
   project.configurePostgres({ pgvector: { from: "package", allowBelowFloor: "0.8.0" } });
 });
 afterAll(() => project?.remove());
 
-/** A verb that has to succeed. */
+/** Runs a verb that must succeed. */
 async function pgstead(...args: string[]): Promise<string> {
   const { code, all } = await project.pgstead(args);
   expect(code, all).toBe(0);
   return all;
 }
 
-// In order: each goes on from where the one before left the stack.
-test("a stack of PostgreSQL 17 comes up, and its image brings no volume of its own", async () => {
+// The tests run in order: each continues with the stack of the one before.
+test("up creates a stack of PostgreSQL 17, without the volume that its image declares", async () => {
   expect(await pgstead("up", "--yes")).toContain('applied 3 to "app", now at 0003_audit_log');
   expect(await project.outputs()).toMatchObject({
     postgresVersion: expect.stringMatching(/^17\./),
@@ -32,7 +32,7 @@ test("a stack of PostgreSQL 17 comes up, and its image brings no volume of its o
   expect(names).toEqual([`${project.stack}-data`, `${project.stack}-socket`]);
 });
 
-test("fails when the image is started by hand with the volume it declares, and says how not to", () => {
+test("the image refuses to start with the volume that it declares, and names the option to add", () => {
   const { Image } = inspect("container", `${project.stack}-postgres`);
   const { status, stderr } = spawnSync("docker", ["run", "--rm", Image], { encoding: "utf8" });
   expect([status, stderr]).toEqual([
@@ -41,9 +41,9 @@ test("fails when the image is started by hand with the volume it declares, and s
   ]);
 });
 
-test("nothing shows at a second preview", () => pgstead("preview", "--expect-no-changes"));
+test("a second preview shows no change", () => pgstead("preview", "--expect-no-changes"));
 
-test("a migration runs, and files and backup are tried on a scratch server of 17", async () => {
+test("a migration runs, and a scratch server of 17 verifies the files and the backup", async () => {
   project.migration("0004_numbers", NUMBERS);
   expect(await pgstead("migrate", "up")).toContain("applied 0004_numbers");
   expect(await pgstead("migrate", "verify")).toContain("no drift");
@@ -51,14 +51,14 @@ test("a migration runs, and files and backup are tried on a scratch server of 17
   expect(await pgstead("backup", "verify", "latest")).toMatch(/: proven, .*\n +compared +9 tables/);
 });
 
-test("data is kept through down and up", async () => {
+test("down and up keep the data", async () => {
   await pgstead("down", "--yes");
   await pgstead("up", "--yes");
   expect(project.asSuperuser("select count(*) from numbers")).toBe("7");
   expect(await pgstead("check")).toMatch(/ok +pgvector/);
 });
 
-test("a new stack of 18 takes its cluster over, history and roles included", async () => {
+test("a new stack of 18 adopts the cluster with its history and roles", async () => {
   const next = await StackProject.create("dev");
   next.migration("0004_numbers", NUMBERS);
   try {

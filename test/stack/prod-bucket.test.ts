@@ -16,7 +16,7 @@ beforeAll(async () => {
   project.configure("pgstead:bucket", service.section);
 });
 afterAll(async () => {
-  await service?.empty();
+  await service?.remove();
   project?.remove();
 });
 
@@ -29,9 +29,9 @@ const NO_CREDENTIALS = {
 const agent = () => `${project.stack}-agent`;
 const inAgent = (...args: string[]) => docker("exec", agent(), ...args);
 
-// What fails here leaves a stack that comes up below: nothing is cleaned up by hand in between.
-describe("stack prod whose bucket cannot be had", () => {
-  test("is warned at preview while it has none", async () => {
+// After these failures the up below works without a manual cleanup.
+describe("stack prod with an unusable bucket", () => {
+  test("a preview warns that there is no bucket", async () => {
     project.configure("pgstead:bucket", undefined);
     const { code, all } = await project.pgstead(["preview"]);
     expect([code, all]).toEqual([
@@ -44,7 +44,7 @@ describe("stack prod whose bucket cannot be had", () => {
     );
   });
 
-  test("S16: fails at preview with a retention that does not hold, on the day it breaks", async () => {
+  test("S16: a preview refuses a retention that loses backups, and names the day", async () => {
     project.configure("pgstead:bucket", { ...service.section, retentionDays: 2, minBackups: 4 });
     const { code, all } = await project.pgstead(["preview"]);
     expect([code, all]).toEqual([
@@ -54,7 +54,7 @@ describe("stack prod whose bucket cannot be had", () => {
     expect(all).toContain("set bucket.retentionDays to 4 or more");
   });
 
-  test("fails to adopt a bucket that is not there", async () => {
+  test("fails to adopt a bucket that does not exist", async () => {
     const name = `${service.name}-nowhere`;
     project.configure("pgstead:bucket", { ...service.section, name, adopt: {} });
     const { code, all } = await project.pgstead(["preview"]);
@@ -64,7 +64,7 @@ describe("stack prod whose bucket cannot be had", () => {
     ]);
   });
 
-  test("fails at preview with a KMS key that is not there", async () => {
+  test("a preview refuses a KMS key that does not exist", async () => {
     const kmsKey = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555";
     const kmsEndpoint = service.url;
     project.configure("pgstead:bucket", { ...service.section, kmsKey, kmsEndpoint });
@@ -88,9 +88,9 @@ describe("stack prod whose bucket cannot be had", () => {
     ]);
   });
 
-  test("fails with a bucket's name that is taken", async () => {
+  test("fails with a bucket name that somebody else has", async () => {
     const name = `${service.name}-taken`;
-    await service.takeElsewhere(name);
+    await service.createInOtherAccount(name);
     project.configure("pgstead:bucket", { ...service.section, name });
     const { code, all } = await project.pgstead(["up", "--yes"]);
     project.configure("pgstead:bucket", service.section);
@@ -101,9 +101,9 @@ describe("stack prod whose bucket cannot be had", () => {
   });
 });
 
-// In order: each goes on from where the one before left the stack.
+// The tests run in order: each continues with the stack of the one before.
 describe("stack prod with its bucket", () => {
-  test("up from nothing: the agent's first dump lies in the volume and in the bucket", async () => {
+  test("after the first up, the agent's first dump is in the volume and in the bucket", async () => {
     const { code, all } = await project.pgstead(["up", "--yes"]);
     expect(code, all).toBe(0);
     const { backupBucket, backupSchedule } = await project.outputs();
@@ -135,13 +135,13 @@ describe("stack prod with its bucket", () => {
     expect(inspect("container", agent()).Id).toBe(container);
   });
 
-  test("pulumi refresh, typed as such, finds nothing amiss", async () => {
+  test("a plain pulumi refresh finds no change", async () => {
     const { code, all } = await project.pulumi("refresh --yes");
     expect(code, all).toBe(0);
     expect(all).not.toMatch(/[~+-] \d+ (updated|created|deleted)/);
   });
 
-  test("S16: a lifecycle edited by hand shows at preview and in doctor, and up puts it right", async () => {
+  test("S16: preview and doctor show a lifecycle that was edited by hand, and up restores it", async () => {
     const doctor = async () => {
       const { stdout } = await project.pgstead(["doctor", "--json"]);
       const { findings } = JSON.parse(stdout) as { findings: { name: string; state: string }[] };
@@ -160,7 +160,7 @@ describe("stack prod with its bucket", () => {
     expect(await doctor()).toMatchObject({ state: "ok" });
   });
 
-  test("fails without credentials on a stack that runs, which goes on", async () => {
+  test("up fails without credentials, and the stack keeps running", async () => {
     const before = [agent(), `${project.stack}-postgres`].map((n) => inspect("container", n).Id);
     const { code, all } = await project.pgstead(["up", "--yes"], { env: NO_CREDENTIALS });
     const after = [agent(), `${project.stack}-postgres`].map((n) => inspect("container", n).Id);
@@ -169,7 +169,7 @@ describe("stack prod with its bucket", () => {
     expect(await uploaded(2)).toHaveLength(2);
   });
 
-  test("the bucket's key stands in no state, log, environment or process list", () => {
+  test("the bucket's key is in no state, log, environment or process list", () => {
     const { accessKeyId, secretAccessKey } = JSON.parse(
       inAgent("cat", "/run/pgstead/bucket-key.json"),
     );
@@ -187,13 +187,13 @@ describe("stack prod with its bucket", () => {
     for (const [place, text] of Object.entries(seen)) {
       expect(text.length, place).toBeGreaterThan(0);
       expect(text.includes(secretAccessKey), place).toBe(false);
-      // Its name is no secret, and stands in the state; containers have no use for it.
+      // The key's id is not secret and is in the state, but containers must not show it.
       if (place !== "state") expect(text.includes(accessKeyId), place).toBe(false);
     }
   });
 });
 
-/** Ids of the backups, once there are so many that all lie in volume and bucket. */
+/** Waits until there are so many backups, all of them in volume and bucket, and returns their ids. */
 async function uploaded(count: number): Promise<string[]> {
   let stdout = "";
   for (let tries = 0; tries < 80; tries++) {
@@ -209,7 +209,7 @@ async function uploaded(count: number): Promise<string[]> {
   throw new Error(`fewer than ${count} backups in volume and bucket: ${stdout}`);
 }
 
-/** A server logs to stderr. */
+/** Reads stdout and stderr, because a server logs to stderr. */
 function logsOf(container: string): string {
   const { stdout, stderr } = spawnSync("docker", ["logs", container], { encoding: "utf8" });
   return stdout + stderr;

@@ -11,7 +11,7 @@ afterAll(() => project?.remove());
 const server = () => `${project.stack}-postgres`;
 let password = "";
 
-// In order: each goes on from where the one before left the stack.
+// The tests run in order: each continues with the stack of the one before.
 describe("stack prod", () => {
   test("S17: fails without a shared state backend or a passphrase, and says what to set", async () => {
     const noBackend = await project.pgstead(["up"], { env: { PULUMI_BACKEND_URL: "" } });
@@ -30,7 +30,7 @@ describe("stack prod", () => {
     ]);
   });
 
-  test("preview of a stack that does not exist yet names what is pending", async () => {
+  test("the preview of a new stack shows the pending migrations", async () => {
     const { code, all } = await project.pulumi("preview --diff");
     expect(code, all).toBe(0);
     expect(all).toMatch(/PGSTEAD_PENDING: "0001_tenants, 0002_documents, 0003_audit_log"/);
@@ -50,7 +50,7 @@ describe("stack prod", () => {
     );
   });
 
-  test("the containers may do no more than they need", () => {
+  test("the containers have only the rights that they need", () => {
     const { HostConfig } = inspect("container", server());
     expect(HostConfig.CapDrop).toEqual(["ALL"]);
     const needed = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"];
@@ -59,13 +59,13 @@ describe("stack prod", () => {
     expect(HostConfig.Binds ?? []).not.toContainEqual(expect.stringContaining("docker.sock"));
   });
 
-  test("pulumi refresh, typed as such, finds nothing amiss", async () => {
+  test("a plain pulumi refresh finds no change", async () => {
     const { code, all } = await project.pulumi("refresh --yes");
     expect(code, all).toBe(0);
     expect(all).not.toMatch(/[~+-] \d+ (updated|created|deleted)/);
   });
 
-  test("fails to change the base under the cluster, and the old server goes on", async () => {
+  test("fails to change the base of the cluster, and the old server keeps running", async () => {
     const before = inspect("container", server()).Id;
     project.configurePostgres({ version: "17" });
     const { code, all } = await project.pgstead(["up", "--yes"]);

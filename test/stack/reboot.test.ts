@@ -8,8 +8,8 @@ import { StackProject } from "./stack-project.ts";
 const SEED = Number(process.env.SEED ?? 5);
 const REBOOTS = 3;
 
-/** An engine of its own, an image of a gigabyte and a whole stack: a row of `make faults`. */
-describe.runIf(process.env.PGSTEAD_FAULTS === "all")("a host that loses its power", () => {
+/** Only `make faults` runs this, because it needs a second engine, an image of a gigabyte and a stack. */
+describe.runIf(process.env.PGSTEAD_FAULTS === "all")("after a power failure", () => {
   let engine: OwnEngine;
   let project: StackProject;
   beforeAll(async () => {
@@ -27,7 +27,7 @@ describe.runIf(process.env.PGSTEAD_FAULTS === "all")("a host that loses its powe
     await engine?.remove();
   }, 120_000);
 
-  test(`${REBOOTS} times under write load (seed ${SEED}) comes back by itself, and nothing acknowledged is lost`, async () => {
+  test(`the stack starts without help, ${REBOOTS} times under write load (seed ${SEED}), and no acknowledged write is lost`, async () => {
     const random = new Random(SEED);
     const { hostUrl } = await project.outputs();
     const acknowledged: number[] = [];
@@ -37,7 +37,7 @@ describe.runIf(process.env.PGSTEAD_FAULTS === "all")("a host that loses its powe
       await engine.losePower();
       await writing;
       await engine.boot();
-      const found = new Set((await rowsWithin(hostUrl!, 120)).map(Number));
+      const found = new Set((await readRowsWithin(hostUrl!, 120)).map(Number));
       expect(acknowledged.length).toBeGreaterThan(20);
       expect(acknowledged.filter((n) => !found.has(n))).toEqual([]);
     }
@@ -53,7 +53,7 @@ describe.runIf(process.env.PGSTEAD_FAULTS === "all")("a host that loses its powe
   }, 600_000);
 });
 
-/** One row after the other until the server is gone. */
+/** Writes rows one by one until the server ends. */
 async function write(connectionString: string, acknowledged: number[]): Promise<void> {
   const client = new pg.Client({ connectionString });
   client.on("error", () => {});
@@ -70,8 +70,8 @@ async function write(connectionString: string, acknowledged: number[]): Promise<
   }
 }
 
-/** No hand is moved: only the restart policies bring it back. */
-async function rowsWithin(connectionString: string, seconds: number): Promise<string[]> {
+/** Waits until the restart policies have started the server, and reads the rows. */
+async function readRowsWithin(connectionString: string, seconds: number): Promise<string[]> {
   for (let tries = 0; ; tries++) {
     const client = new pg.Client({ connectionString, connectionTimeoutMillis: 2_000 });
     client.on("error", () => {});

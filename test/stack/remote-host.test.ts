@@ -27,7 +27,7 @@ afterAll(() => {
   project?.remove();
 });
 
-/** Container and volume of the server that was there before the stack. */
+/** Container and volume of the old server, which existed before the stack. */
 const old = () => `${project.stack}-old`;
 
 async function startOldServer(): Promise<void> {
@@ -44,22 +44,22 @@ async function startOldServer(): Promise<void> {
   }
 }
 
-/** A verb that has to succeed. */
+/** Runs a verb that must succeed. */
 async function pgstead(verb: string[], stdin = ""): Promise<string> {
   const { code, all } = await project.pgstead(verb, { stdin });
   expect(code, `${verb.join(" ")}: ${all}`).toBe(0);
   return all;
 }
 
-// In order: each goes on from where the one before left the stack.
-test("a compose volume over there is adopted, its dump lands here", async () => {
+// The tests run in order: each continues with the stack of the one before.
+test("adopt-volume copies a volume of the remote host, and its dump is on this machine", async () => {
   await startOldServer();
   const adopted = await pgstead(["adopt-volume", "--from-container", old(), "--yes"]);
   expect(adopted).toContain(`adopted "${old()}" as "${project.stack}-data"`);
   expect(adopted).toMatch(new RegExp(`a dump of it is ${project.root}/\\S+\\.sql\\.gz`));
 });
 
-test("up, its certificate and its migrations reach a Docker host over ssh", async () => {
+test("up creates a stack with TLS and migrations on a Docker host over ssh", async () => {
   expect(await pgstead(["up", "--yes"])).toContain('applied 3 to "app", now at 0003_audit_log');
   expect(project.asSuperuser("select n from kept")).toBe("7");
   const { url, network } = await project.outputs();
@@ -68,7 +68,7 @@ test("up, its certificate and its migrations reach a Docker host over ssh", asyn
   expect(docker(...client, ...asked)).toBe("t");
 });
 
-test("verbs reach it as well, and nothing shows at a second preview", async () => {
+test("verbs reach the stack over ssh, and a second preview shows no change", async () => {
   for (const verb of [["check"], ["migrate", "list"], ["preview", "--expect-no-changes"]]) {
     await pgstead(verb);
   }
@@ -83,11 +83,11 @@ test("verbs reach it as well, and nothing shows at a second preview", async () =
   expect(await pgstead(["doctor"])).toMatch(/^ok +engine: .*ssh:/m);
 });
 
-test("a port published on the loopback of another machine is no address for this one", async () => {
+test("a port published on the remote host's loopback gives no host URL", async () => {
   expect((await project.outputs()).hostUrl).toBeNull();
 });
 
-test("fails with where the host was looked for when it is out of reach", async () => {
+test("fails with the host's address when the host is out of reach", async () => {
   host.stop();
   for (const verb of ["status", "up", "adopt-volume"]) {
     const given = { status: [], up: ["--yes"], "adopt-volume": [old()] }[verb] as string[];

@@ -22,8 +22,8 @@ afterAll(() => {
   ServerContainer.removeImage(tag);
 });
 
-describe("a server with the settings made for it", () => {
-  test("takes every one of them", () => {
+describe("a server with the settings of its size", () => {
+  test("uses every one of them", () => {
     const taken = server.psql("select name from pg_settings where source = 'command line'");
     expect(taken.split("\n")).toEqual(
       expect.arrayContaining(sized.settings.map(({ name }) => name)),
@@ -33,7 +33,7 @@ describe("a server with the settings made for it", () => {
     expect(server.psql(some).split("\n")).toEqual(["655368kB", "6144kB"]);
   });
 
-  test("S4 two parallel HNSW builds at once fit into the shared memory it is given", async () => {
+  test("S4 two parallel HNSW builds at the same time fit into its shared memory", async () => {
     server.psql(`create extension vector`);
     for (const table of ["a", "b"]) {
       server.psql(
@@ -45,8 +45,8 @@ describe("a server with the settings made for it", () => {
       server.startPsql(
         `set client_min_messages = debug1; set max_parallel_maintenance_workers = 1; create index on ${table} using hnsw (v vector_l2_ops)`,
       );
-    const said = await Promise.all([build("a"), build("b")]);
-    for (const { code, all } of said) {
+    const builds = await Promise.all([build("a"), build("b")]);
+    for (const { code, all } of builds) {
       expect(code, all).toBe(0);
       expect(all).toMatch(/using 1 parallel workers?/);
     }

@@ -6,10 +6,10 @@ import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "../support/project.ts";
 
-/** An ssh server on loopback with keys of its own: this machine as if it were a Docker host elsewhere. */
+/** An ssh server on loopback with its own keys, so that this machine looks like a remote Docker host. */
 export class SshHost {
   readonly address: string;
-  /** PATH whose `ssh` knows the host's key and the user's, as `~/.ssh` would. */
+  /** A PATH whose `ssh` uses the host's key and the user's key, instead of `~/.ssh`. */
   readonly path: string;
   readonly #folder: string;
   readonly #server: ChildProcess;
@@ -26,7 +26,7 @@ export class SshHost {
       "StrictModes no",
       "PermitRootLogin prohibit-password",
       "PidFile none",
-      // One connection a resource; the usual ten at once would be turned away at random.
+      // Each resource opens a connection. With the default of 10, sshd would refuse some at random.
       "MaxStartups 200",
     ];
     writeFileSync(this.#file("sshd_config"), `${server.join("\n")}\n`);
@@ -41,7 +41,7 @@ export class SshHost {
     const wrapper = `#!/bin/sh\nexec ${ssh} -F ${this.#file("config")} "$@"\n`;
     writeFileSync(this.#file("ssh"), wrapper, { mode: 0o755 });
     this.path = [this.#folder, process.env.PATH].join(delimiter);
-    // Where the server keeps its unprivileged half; a service file would have made it.
+    // The chroot of sshd's unprivileged process, which the service file normally creates.
     mkdirSync("/run/sshd", { recursive: true });
     this.#server = spawn("/usr/sbin/sshd", ["-D", "-e", "-f", this.#file("sshd_config")], {
       stdio: "ignore",
@@ -51,7 +51,7 @@ export class SshHost {
   static async start(): Promise<SshHost> {
     const port = await freePort();
     const host = new SshHost(port);
-    for (let tries = 0; !(await answers(port)); tries++) {
+    for (let tries = 0; !(await isListening(port)); tries++) {
       if (tries === 50) throw new Error(`sshd did not start on port ${port}`);
       await sleep(100);
     }
@@ -72,7 +72,7 @@ export class SshHost {
   }
 }
 
-function answers(port: number): Promise<boolean> {
+function isListening(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1");
     socket.once("connect", () => resolve(true)).once("error", () => resolve(false));

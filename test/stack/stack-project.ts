@@ -16,13 +16,13 @@ const checkout = join(import.meta.dirname, "..", "..");
 export interface Ended {
   code: number | null;
   stdout: string;
-  /** stdout and stderr as they came. */
+  /** stdout and stderr in the order of their output. */
   all: string;
 }
 
 /**
- * A copy of the project with one stack of containers, made of the shipped stack file and the base
- * image that can be had here.
+ * A copy of the project with one stack of containers. It uses the shipped stack file and the base image of
+ * the fixture.
  */
 export class StackProject {
   readonly root = mkdtempSync(join(tmpdir(), "pgstead-stack-"));
@@ -30,7 +30,7 @@ export class StackProject {
   readonly port: number;
   readonly env: NodeJS.ProcessEnv;
   readonly baseImage: string;
-  /** Everything any command has printed, for the search for secrets. */
+  /** The output of all commands, which a test searches for secrets. */
   printed = "";
 
   private constructor(kind: "dev" | "prod", port: number, major: string) {
@@ -76,13 +76,13 @@ export class StackProject {
     this.configure("pgstead:postgres", { ...this.config()["pgstead:postgres"], ...values });
   }
 
-  /** The file of the example application's stack, which has this stack's name. */
+  /** Writes the file of the example application's stack, which has this stack's name. */
   exampleConfig(config: Record<string, unknown>): void {
     const file = join(this.root, "examples", "app", `Pulumi.${this.stack}.yaml`);
     writeFileSync(file, stringify({ config }));
   }
 
-  /** The program as somebody would change it: more arguments of `DockerPostgres`, as source text. */
+  /** Changes the program: adds arguments of `DockerPostgres`, as source text. */
   program(more: string): void {
     const file = "stacks/docker.ts";
     const shipped = readFileSync(join(checkout, file), "utf8");
@@ -101,7 +101,7 @@ export class StackProject {
     return this.run(process.execPath, command, options);
   }
 
-  /** Pulumi as a person types it, after the line of the documentation. */
+  /** Runs plain Pulumi, after the command from the documentation that sets the environment. */
   pulumi(line: string): Promise<Ended> {
     const script = `eval "$(node dist/pgstead.cjs env --stack ${this.stack})" && exec pulumi ${line} --stack ${this.stack}`;
     return this.run("sh", ["-c", script]);
@@ -135,7 +135,7 @@ export class StackProject {
     });
   }
 
-  /** In clear; what is printed here is not searched for secrets. */
+  /** The outputs with secrets in clear text. This output is not searched for secrets. */
   async outputs(): Promise<Record<string, string | null>> {
     const before = this.printed;
     const { stdout } = await this.pgstead(["outputs", "--json", "--show-secrets"]);
@@ -143,7 +143,7 @@ export class StackProject {
     return JSON.parse(stdout);
   }
 
-  /** One statement as the application, from this machine. */
+  /** Runs one statement as the application, from this machine. */
   async asApplication(sql: string): Promise<unknown[][]> {
     const { hostUrl } = await this.outputs();
     const client = new pg.Client({ connectionString: hostUrl!, connectionTimeoutMillis: 10_000 });
@@ -155,7 +155,7 @@ export class StackProject {
     }
   }
 
-  /** One statement as the superuser. */
+  /** Runs one statement as the superuser. */
   asSuperuser(sql: string): string {
     const psql = ["psql", "-U", "postgres", "-d", "app", "-AtXqc", sql];
     return docker("exec", "-u", "postgres", `${this.stack}-postgres`, ...psql);
@@ -176,13 +176,13 @@ export class StackProject {
     rmSync(this.root, { recursive: true, force: true });
   }
 
-  // biome-ignore lint/suspicious/noExplicitAny: the stack's file as it stands.
+  // biome-ignore lint/suspicious/noExplicitAny: the stack's file can have any content.
   private config(): Record<string, any> {
     return parse(readFileSync(this.stackFile, "utf8")).config;
   }
 
   private write(config: Record<string, unknown>): void {
-    // Pulumi keeps the salt of the passphrase in the same file.
+    // Pulumi stores the salt of the passphrase in the same file.
     const salt = /^encryptionsalt:.*\n/m.exec(this.readFile())?.[0] ?? "";
     writeFileSync(this.stackFile, salt + stringify({ config }));
   }
@@ -199,6 +199,6 @@ export class StackProject {
 interface RunOptions extends Partial<OwnGroup> {
   env?: NodeJS.ProcessEnv;
   stdin?: string;
-  /** Another user than the one who runs the tests. */
+  /** Run the command as another user. */
   uid?: number;
 }
