@@ -247,6 +247,13 @@ const sections = {
         .enum(["each", "daily", "weekly"])
         .default("each")
         .describe("How often a backup is restored into a scratch server, which alone proves it."),
+      auditHead: z
+        .string()
+        .regex(/^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$/, { error: "a table like audit.head" })
+        .optional()
+        .describe(
+          "Table with one row, the newest entry of an audit log; each manifest quotes it, and a restored copy must have the same.",
+        ),
     })
     .prefault({})
     .describe("When dumps are taken, and how long they stay on the host."),

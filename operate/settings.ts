@@ -82,6 +82,11 @@ const BackupSettings = z.strictObject({
   recipients: z.array(z.string().regex(/^age1[a-z0-9]+$/)).default([]),
   /** How often the newest backup is restored into a scratch server and compared. */
   verify: z.enum(["each", "daily", "weekly"]).default("each"),
+  /** Table whose one row each manifest quotes: the newest entry of an audit log. */
+  auditHead: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$/)
+    .optional(),
   bucket: BucketSettings.optional(),
 });
 export type BackupSettings = z.infer<typeof BackupSettings>;

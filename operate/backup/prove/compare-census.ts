@@ -1,6 +1,6 @@
 import { runChecks } from "../../checks/check.ts";
 import { withClient } from "../../connect/database.ts";
-import type { Check, Settings } from "../../settings.ts";
+import type { Settings } from "../../settings.ts";
 import { type Census, readCensus } from "../format/census.ts";
 import type { Manifest } from "../format/manifest.ts";
 import { readFacts } from "../take/snapshot.ts";
@@ -15,7 +15,7 @@ export interface Comparison {
 export async function compare(
   restored: Settings,
   manifest: Manifest,
-  checks: Check[],
+  { checks, backups }: Pick<Settings, "checks" | "backups">,
 ): Promise<Comparison> {
   const problems: string[] = [];
   const compared: string[] = [];
@@ -25,8 +25,10 @@ export async function compare(
     await client.query("commit");
     problems.push(...differences(manifest, census));
     compared.push(...words(manifest));
-    const facts = await readFacts(client);
-    for (const fact of ["schemaVersion", "pgvectorVersion", "auditHead"] as const) {
+    const facts = await readFacts(client, backups?.auditHead);
+    // A backup of before the key was set has no head.
+    const head = manifest.auditHead && backups?.auditHead ? (["auditHead"] as const) : [];
+    for (const fact of ["schemaVersion", "pgvectorVersion", ...head] as const) {
       const [then, now] = [JSON.stringify(manifest[fact]), JSON.stringify(facts[fact])];
       if (then !== now) problems.push(`${fact}: ${now} instead of ${then}`);
     }

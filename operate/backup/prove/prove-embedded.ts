@@ -28,7 +28,7 @@ export async function proveEmbedded(
         },
       );
       const restoreSeconds = (Date.now() - started) / 1000;
-      return { ...(await compare(scratch, manifest, settings.checks)), restoreSeconds };
+      return { ...(await compare(scratch, manifest, settings)), restoreSeconds };
     });
   } catch (error) {
     if (!restored && error instanceof ExpectedError) throw new CannotVerify(error.message);

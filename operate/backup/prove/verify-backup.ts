@@ -132,9 +132,7 @@ async function prove(
     const restored = await withProgress(note, restoring, () => restoreInto(server, manifest, how));
     const restoreSeconds = seconds(started);
     const comparing = () => `comparing ${manifest.id} with its manifest`;
-    const result = await withProgress(note, comparing, () =>
-      compare(restored, manifest, settings.checks),
-    );
+    const result = await withProgress(note, comparing, () => compare(restored, manifest, settings));
     return { ...result, restoreSeconds };
   }
 }

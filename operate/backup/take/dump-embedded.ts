@@ -58,7 +58,7 @@ export const embeddedText = (settings: Settings, note?: Note, signal?: AbortSign
     () => "dumping the embedded server",
     () =>
       embeddedDump(settings, signal, async (asker) => ({
-        ...(await readFacts(asker)),
+        ...(await readFacts(asker, settings.backups?.auditHead)),
         ...(await readCensus(asker)),
       })),
   );
