@@ -5,9 +5,8 @@ const PARSE = 0x50; // 'P'
 const COPY_IN_RESPONSE = 0x47; // 'G'
 
 /**
- * PGlite reads its input without waiting, so that a `COPY FROM STDIN` whose data has not come yet
- * meets an end of file and ends the whole server. The front therefore takes the data first and hands
- * over statement and data in one piece.
+ * PGlite does not wait for input: a `COPY FROM STDIN` whose data has not arrived reads an end of file,
+ * and the whole server ends. So the front collects the data first, and sends statement and data as one.
  */
 export type CopyIn =
   | { kind: "none" }

@@ -1,11 +1,11 @@
-/** `*`, `?`, `[a-z]` and `{a,b}` on one name; Node's own matcher comes with Node 22. */
+/** `*`, `?`, `[a-z]`, `[!a-z]` and `{a,b}` on one name; Node 20 has no matcher of its own. */
 export function globToRegExp(glob: string): RegExp {
   let pattern = "";
   let alternatives = 0;
   for (const [char] of glob.matchAll(/\[[^\]]+\]|./gs)) {
     if (char === "*") pattern += ".*";
     else if (char === "?") pattern += ".";
-    else if (char.length > 1) pattern += char;
+    else if (char.length > 1) pattern += char.replace(/^\[!/, "[^");
     else if (char === "{") {
       alternatives++;
       pattern += "(?:";
