@@ -12,12 +12,12 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { Script } from "node:vm";
 
-const KEPT = 4;
+const KEPT_CACHES = 4;
 
 /**
- * Runs the program with what V8 made of it the last time: to read a megabyte of JavaScript anew costs
- * a third of a short verb. Node has this of its own from 22 on; here it is for 20 too. The program runs
- * without as well, only slower, so nothing about it is an error.
+ * Runs the program from V8's code cache: compiling a megabyte of JavaScript takes a fifth of the
+ * processor time of a short verb (docs/decisions/kept-libraries.md). Node has such a cache from 22 on.
+ * Without the cache the program only starts slower, so nothing here is an error.
  */
 const file = join(__dirname, "pgstead.cjs");
 const source = readFileSync(file, "utf8").replace(/^#!.*/, "");
@@ -29,10 +29,10 @@ const script = new Script(Module.wrap(source), {
 });
 const program = { exports: {} };
 script.runInThisContext()(program.exports, createRequire(file), program, file, __dirname);
-// Once it has run, so that the functions it called are in it.
+// After the run, so that the cache holds the functions that were called.
 if (!cachedData || script.cachedDataRejected) process.on("exit", () => write(cache));
 
-/** In the user's own folder: whoever may write it may make this user run what he likes. */
+/** In the user's own folder, because whoever can write the cache can run code as this user. */
 function cacheFile(): string {
   const folder = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
   const { size, mtimeMs } = statSync(file);
@@ -57,13 +57,13 @@ function write(path: string): void {
     writeFileSync(part, script.createCachedData(), { mode: 0o600 });
     renameSync(part, path);
   } catch {
-    // A home that cannot be written is no reason to fail.
+    // The home may be read-only.
   }
 }
 
-/** All but a few: each build and each version of Node leaves one. */
+/** Each build and each version of Node makes a cache; the newest few stay. */
 function oldest(folder: string): string[] {
   const files = readdirSync(folder).map((name) => join(folder, name));
   const age = new Map(files.map((path) => [path, statSync(path).mtimeMs]));
-  return files.sort((a, b) => age.get(b)! - age.get(a)!).slice(KEPT - 1);
+  return files.sort((a, b) => age.get(b)! - age.get(a)!).slice(KEPT_CACHES - 1);
 }

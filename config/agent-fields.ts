@@ -62,6 +62,13 @@ export const backupFields = {
     .enum(VERIFY)
     .default("each")
     .describe("How often a backup is restored into a scratch server. Only this proves it."),
+  auditHead: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$/, { error: "a table like audit.head" })
+    .optional()
+    .describe(
+      "Table with one row, the newest entry of an audit log. Each manifest quotes the row, and a restored copy must have the same.",
+    ),
 };
 
 export const bucketFields = {

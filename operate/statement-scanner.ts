@@ -1,7 +1,7 @@
 type State = "sql" | "line comment" | "block comment" | "quote" | "name" | "dollar";
 
 export interface Piece {
-  /** With its semicolon, and what stands before it. */
+  /** With its semicolon, and with the blanks and comments before the statement. */
   text: string;
   /** Index in `text` of its first word, past blanks and comments; its length where it has none. */
   words: number;
@@ -18,10 +18,10 @@ const BLANK = /\s+/y;
 const TAG = /\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/y;
 
 /**
- * Splits SQL that is too large for a parser to hold, as it comes in, and tells of any what its
- * statements begin with. It knows how Postgres's lexer hides semicolons (quotes, comments, dollar
- * quotes), not what statements mean. Each character is passed once: a regular expression over
- * repeated comments needs time that doubles with each dash.
+ * Splits SQL into statements as it arrives, so that a file too large for a parser needs no memory. It
+ * knows what Postgres's lexer knows of semicolons (quotes, comments, dollar quotes), and not what
+ * statements mean. It reads each character once: a regular expression over repeated comments needs
+ * time that doubles with each dash.
  */
 export class StatementScanner {
   /** Moves so far, each past at least one character. */
@@ -203,6 +203,6 @@ export const piecesOf = (sql: string) => new StatementScanner().push(sql, true);
 export const bareStatements = (sql: string): string[] =>
   new StatementScanner({ bare: true }).push(sql, true).map(({ bare = "" }) => bare);
 
-/** Without those that are nothing but blanks and a semicolon. */
+/** Does not count a statement of blanks and a semicolon only. */
 export const countStatements = (pieces: Piece[]) =>
   pieces.filter(({ text, words }) => words < text.length && text[words] !== ";").length;

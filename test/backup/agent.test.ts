@@ -36,6 +36,7 @@ describe.runIf(canRun)("the agent", () => {
     stage = await Stage.start();
     stage.write({
       backups: {
+        auditHead: "audit.head",
         bucket: {
           ...{ name: bucket, endpoint: s3.endpoint, pathStyle: true, prefix: "team/" },
           credentialsFile: stage.writeKey(),

@@ -57,6 +57,7 @@ describe.runIf(canRun)("a backup", () => {
     stage.write({
       ...more,
       backups: {
+        auditHead: "audit.head",
         bucket: {
           ...{ name: bucket, endpoint: s3.endpoint, pathStyle: true },
           credentialsFile: stage.writeKey(),
@@ -231,6 +232,7 @@ describe.runIf(canRun)("a backup", () => {
     manifest.objects.policies += 1;
     manifest.sums["public.summary"] = "0".repeat(32);
     manifest.sequences["public.docs_id_seq"].at = "6000";
+    manifest.auditHead.seq = 8;
     writeFileSync(file, JSON.stringify(manifest));
     const { code, proof } = await verify(id);
     expect(code).toBe(2);
@@ -239,9 +241,18 @@ describe.runIf(canRun)("a backup", () => {
       "number of policies: 1 instead of 2",
       `content of public.summary: none instead of ${"0".repeat(32)}`,
       "sequence public.docs_id_seq is at 5000, behind 6000",
+      String.raw`auditHead: {"seq":7,"hmac":"\\xabcd"} instead of {"seq":8,"hmac":"\\xabcd"}`,
     ]);
     expect((await stage.pgstead("backup", "list")).stdout).toContain("FAILED TO RESTORE");
     expect((await kept()).sort()).toEqual(before.sort());
+  });
+
+  test("of before the head of an audit log was configured has none, and is proven", async () => {
+    write({}, { auditHead: undefined });
+    const { id, auditHead } = await backup();
+    expect(auditHead).toBeNull();
+    write();
+    expect((await verify(id)).proof).toMatchObject({ state: "proven", problems: [] });
   });
 
   test("that fails the stack's own checks has failed", async () => {

@@ -31,6 +31,16 @@ test("folders of up.sql are ordered as Diesel orders them, dashes in the stamp o
   ]);
 });
 
+test.each([
+  ["[0-9]*", ["0001_a", "0002_b"]],
+  ["[!0]*", ["a", "b.x"]],
+  ["{0001,0002}_?.sql", ["0001_a", "0002_b"]],
+  ["b.*", ["b.x"]],
+])("migrations.files %s chooses %j", (files, chosen) => {
+  for (const name of ["0001_a", "0002_b", "a", "b.x"]) write(`${name}.sql`, "select 1;");
+  expect(findFiles({ folder, files }).map(({ version }) => version)).toEqual(chosen);
+});
+
 test("plain names and migration.sql are ordered by code point, N.up.sql by number", () => {
   write("2024-02-01_b.sql", "select 1;");
   write("20240101_a/migration.sql", "select 1;");

@@ -55,7 +55,7 @@ function header({ path, mode = 0o644, link }: TarEntry, size: number): Buffer {
   block.write("0000000\0", 116);
   block.write(`${size.toString(8).padStart(11, "0")} `, 124);
   block.write("00000000000 ", 136);
-  // The checksum counts itself as eight spaces.
+  // The checksum is computed with eight spaces in its own field.
   block.write("        ", 148);
   block.write(link === undefined ? "0" : "2", 156);
   block.write(link ?? "", 157, 100);

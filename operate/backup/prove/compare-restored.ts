@@ -1,6 +1,6 @@
 import { runChecks } from "../../checks/run-checks.ts";
 import { withClient } from "../../connect/database.ts";
-import type { Check, Settings } from "../../settings.ts";
+import type { Settings } from "../../settings.ts";
 import { type Census, readCensus } from "../format/census.ts";
 import type { Manifest } from "../format/manifest.ts";
 import { readDatabaseFacts } from "../take/dump-snapshot.ts";
@@ -16,7 +16,7 @@ export interface Comparison {
 export async function compareWithManifest(
   restored: Settings,
   manifest: Manifest,
-  checks: Check[],
+  { checks, backups }: Pick<Settings, "checks" | "backups">,
 ): Promise<Comparison> {
   const problems: string[] = [];
   const compared: string[] = [];
@@ -26,8 +26,10 @@ export async function compareWithManifest(
     await client.query("commit");
     problems.push(...findDifferences(manifest, census));
     compared.push(...describeCensus(manifest));
-    const facts = await readDatabaseFacts(client);
-    for (const fact of ["schemaVersion", "pgvectorVersion", "auditHead"] as const) {
+    const facts = await readDatabaseFacts(client, backups?.auditHead);
+    // A backup from before the key was set has no head.
+    const head = manifest.auditHead && backups?.auditHead ? (["auditHead"] as const) : [];
+    for (const fact of ["schemaVersion", "pgvectorVersion", ...head] as const) {
       const [expected, found] = [JSON.stringify(manifest[fact]), JSON.stringify(facts[fact])];
       if (expected !== found) problems.push(`${fact}: ${found} instead of ${expected}`);
     }

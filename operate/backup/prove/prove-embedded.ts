@@ -28,7 +28,7 @@ export async function proveEmbedded(
         },
       );
       const restoreSeconds = (Date.now() - started) / 1000;
-      return { ...(await compareWithManifest(scratch, manifest, settings.checks)), restoreSeconds };
+      return { ...(await compareWithManifest(scratch, manifest, settings)), restoreSeconds };
     });
   } catch (error) {
     if (!isScratchReady && error instanceof ExpectedError) throw new CannotVerify(error.message);

@@ -155,7 +155,7 @@ async function proveOnServer(
 }
 
 async function restoreAndCompare(
-  { checks }: Settings,
+  configured: Settings,
   { settings: server, memory }: ScratchServer,
   { manifest, folder, scratchFolder }: BackupFiles,
   { note, signal }: { note?: Note; signal: AbortSignal },
@@ -170,7 +170,7 @@ async function restoreAndCompare(
   const comparison = await withProgress(
     note,
     () => `comparing ${manifest.id} with its manifest`,
-    () => compareWithManifest(restored, manifest, checks),
+    () => compareWithManifest(restored, manifest, configured),
   );
   return { ...comparison, restoreSeconds };
 }

@@ -58,7 +58,7 @@ export const dumpEmbeddedText = (settings: Settings, note?: Note, signal?: Abort
     () => "dumping the embedded server",
     () =>
       dumpWithPgDump(settings, signal, async (asker) => ({
-        ...(await readDatabaseFacts(asker)),
+        ...(await readDatabaseFacts(asker, settings.backups?.auditHead)),
         ...(await readCensus(asker)),
       })),
   );

@@ -40,7 +40,7 @@ export async function withSnapshot<T>(
     const { rows } = await client.query(
       "select pg_export_snapshot() as id, (select system_identifier from pg_control_system())::text as server",
     );
-    const facts = await readDatabaseFacts(client);
+    const facts = await readDatabaseFacts(client, settings.backups?.auditHead);
     return use({ ...rows[0], facts, takeCensus: () => takeCensus(client) });
   });
 }
@@ -61,7 +61,11 @@ const SCRATCH_NEEDS = [
   ...["max_locks_per_transaction", "maintenance_work_mem", "shared_preload_libraries"],
 ];
 
-export async function readDatabaseFacts(client: Queryable): Promise<DatabaseFacts> {
+/** `auditHead` names the table whose one row the manifest quotes. */
+export async function readDatabaseFacts(
+  client: Queryable,
+  auditHead?: string,
+): Promise<DatabaseFacts> {
   const { rows } = await client.query(
     `select current_setting('server_version') as "serverVersion",
        (select extversion from pg_extension where extname = 'vector') as "pgvectorVersion",
@@ -69,14 +73,13 @@ export async function readDatabaseFacts(client: Queryable): Promise<DatabaseFact
        case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end::text as "walPosition",
        (select jsonb_object_agg(name, current_setting(name)) from pg_settings
          where name = any ('{${SCRATCH_NEEDS}}')) as "serverSettings",
-       to_regclass('pgstead.schema_migrations') is not null as "hasHistory",
-       to_regclass('audit.head') is not null as "hasAudit"`,
+       to_regclass('pgstead.schema_migrations') is not null as "hasHistory"`,
   );
-  const { hasHistory, hasAudit, ...facts } = rows[0];
+  const { hasHistory, ...facts } = rows[0];
   return {
     ...facts,
     schemaVersion: hasHistory ? await newestMigration(client) : null,
-    auditHead: hasAudit ? await readAuditHead(client) : null,
+    auditHead: auditHead ? await readAuditHead(client, auditHead) : null,
   };
 }
 
@@ -87,8 +90,13 @@ async function newestMigration(client: Queryable): Promise<string | null> {
   return rows[0].newest;
 }
 
-async function readAuditHead(client: Queryable): Promise<Record<string, unknown> | null> {
-  const { rows } = await client.query("select to_jsonb(h) as head from audit.head h limit 1");
+async function readAuditHead(
+  client: Queryable,
+  table: string,
+): Promise<DatabaseFacts["auditHead"]> {
+  const found = await client.query(`select to_regclass('${table}') is not null as exists`);
+  if (!found.rows[0].exists) return null;
+  const { rows } = await client.query(`select to_jsonb(h) as head from ${table} h limit 1`);
   return rows[0]?.head ?? null;
 }
 

@@ -2,8 +2,8 @@ import type { Client } from "pg";
 import type { SchemaObject } from "./schema-object.ts";
 
 /**
- * What something needs comes before it; for the rest the given order stays. Rows of the catalog that
- * are parts of an object (a default, a view's rule, a row type) stand for the object.
+ * Which object needs which. A catalog row that is part of an object (a default, a view's rule, a row
+ * type) counts as the object.
  */
 const EDGES = `
 with part as (
@@ -27,12 +27,13 @@ left join part q on q.class = e.refclassid and q.oid = e.refobjid
 where not (e.deptype = 'a' and exists (select from pg_class s where s.oid = e.objid and s.relkind = 'S'))
   and coalesce(p.whole, e.objid) <> coalesce(q.whole, e.refobjid)`;
 
-export async function inDependencyOrder(
+/** An object comes after the objects that it needs; apart from that the given order stays. */
+export async function sortByDependency(
   client: Client,
   objects: SchemaObject[],
 ): Promise<SchemaObject[]> {
   const { rows } = await client.query<{ needs: number; needed: number }>(EDGES);
-  // The oids of one database are unique enough across these catalogs for an order.
+  // Two catalogs may use one oid for two objects; that costs the order of those two at most.
   const byOid = new Map(objects.filter((one) => one.class !== 0).map((one) => [one.oid, one]));
   const needed = new Map<number, SchemaObject[]>();
   for (const row of rows) {

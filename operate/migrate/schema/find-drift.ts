@@ -7,7 +7,7 @@ export interface Difference {
   what: "missing" | "extra" | "changed";
   kind: string;
   name: string;
-  /** What the files make, and what is there. */
+  /** The SQL of the object by the files, and in the live database. */
   files: string | null;
   live: string | null;
 }
@@ -18,7 +18,7 @@ export interface VerifyResult {
   differences: Difference[];
 }
 
-/** Drift: what somebody changed by hand, between the live schema and what the applied files make. */
+/** Drift is what somebody changed by hand: the live schema is compared with the schema of the applied files. */
 export async function verify(settings: Settings): Promise<VerifyResult> {
   const live = await readLiveSchema(settings);
   const only = await appliedVersions(settings);

@@ -12,15 +12,15 @@ import type { SchemaObject } from "./schema-object.ts";
 import { readSchema } from "./snapshot.ts";
 
 export interface NewFromSchema extends NewMigration {
-  /** What differs still once the file has run, or could not be written at all. */
+  /** What still differs after the file has run, and what could not be written. */
   left: string[];
 }
 
 const session = { purpose: "migrate new" };
 
 /**
- * Writes what leads from the files to a wanted schema. The differ is a library's; its every statement
- * is tried on the replayed files, and what then differs still is named instead of guessed.
+ * Writes a migration from the files' schema to a wanted schema. A library compares the two; each of
+ * its statements is run on the replayed files, and what still differs then is named.
  */
 export async function createFromSchema(
   settings: Settings,
@@ -29,12 +29,12 @@ export async function createFromSchema(
 ): Promise<NewFromSchema> {
   return replay(settings, undefined, async (scratch) =>
     withWanted(settings, from, async (wanted) => {
-      const statements = await difference(scratch, wanted);
-      const back = await difference(wanted, scratch);
+      const statements = await diffStatements(scratch, wanted);
+      const back = await diffStatements(wanted, scratch);
       const { done, failed } = await withSession(scratch, session, (client) =>
-        tryOut(client, statements),
+        runEach(client, statements),
       );
-      const left = [...failed, ...(await stillDifferent(wanted, scratch))];
+      const left = [...failed, ...(await describeRest(wanted, scratch))];
       if (done.length === 0 && left.length === 0) {
         throw mistake("the files make that schema already; there is nothing to write");
       }
@@ -44,7 +44,7 @@ export async function createFromSchema(
   );
 }
 
-/** A database elsewhere, read only; or a file, run in a scratch database. */
+/** `from` is the address of a database, which is only read, or a file, which runs in a scratch database. */
 async function withWanted<T>(
   settings: Settings,
   from: string,
@@ -71,7 +71,7 @@ function readWanted(file: string): string {
   }
 }
 
-async function difference(from: Settings, to: Settings): Promise<string[]> {
+async function diffStatements(from: Settings, to: Settings): Promise<string[]> {
   const { run } = await import("@pgkit/migra");
   const { createClient } = await import("@pgkit/client");
   const [a, b] = [createClient(addressOf(from)), createClient(addressOf(to))];
@@ -92,7 +92,7 @@ function addressOf({ database: { host, port, name, user, passwordFile } }: Setti
     : `postgres://${login}@${host}:${port}/${name}`;
 }
 
-async function tryOut(client: Client, statements: string[]) {
+async function runEach(client: Client, statements: string[]) {
   const done: string[] = [];
   const failed: string[] = [];
   for (const sql of statements) {
@@ -107,7 +107,7 @@ async function tryOut(client: Client, statements: string[]) {
   return { done, failed };
 }
 
-async function stillDifferent(wanted: Settings, scratch: Settings): Promise<string[]> {
+async function describeRest(wanted: Settings, scratch: Settings): Promise<string[]> {
   const read = (one: Settings): Promise<SchemaObject[]> =>
     withSession(one, session, (client) => readSchema(client));
   const rest = differences(await read(wanted), await read(scratch));

@@ -1,5 +1,8 @@
-/** Queries of what the objects of a schema are, as the SQL that makes them. Names come qualified, for
- * the search_path is empty; `mine` leaves out the system's, ours, and what belongs to an extension. */
+/**
+ * Each query returns objects and the SQL that creates them. Names are qualified, because the
+ * search_path is empty. `mine` has neither the system's schemas nor pgstead's; `member` lists what
+ * belongs to an extension.
+ */
 export const MINE = `
 with mine as (
   select oid, nspname from pg_namespace
@@ -78,7 +81,7 @@ select 'pg_class'::regclass::oid::int8::float8 as class, c.oid::int8::float8 as 
 from pg_class c join mine n on n.oid = c.relnamespace
 where c.relkind in ('v', 'm') and ${notMember("pg_class", "c.oid")}`;
 
-/** Those of partitions come with their parent's. */
+/** The parent's constraint creates those of its partitions. */
 const constraintsOf = (kind: string, types: string) => `
 select 'pg_constraint'::regclass::oid::int8::float8 as class, k.oid::int8::float8 as oid, '${kind}' as kind,
   format('%I on %s', k.conname, k.conrelid::regclass) as name,

@@ -7,7 +7,7 @@ import { applyPending } from "../run/apply-pending.ts";
 import type { SchemaObject } from "./schema-object.ts";
 import { readSchema } from "./snapshot.ts";
 
-/** What the files make of an empty database, in a scratch one. `only` leaves out the other files. */
+/** Runs the files in an empty scratch database, only the versions in `only` where it is given. */
 export async function replay<T>(
   live: Settings,
   only: ReadonlySet<string> | undefined,
@@ -38,7 +38,7 @@ export async function readNeeds(client: Client): Promise<ScratchRequirements> {
   return { extensions: extensions.rows, roles: roles.rows.map(({ rolname }) => rolname) };
 }
 
-/** The versions whose effect the database should have. */
+/** The versions that the history has as applied or under way. */
 export async function appliedVersions(settings: Settings): Promise<Set<string>> {
   const { rows } = await withSession(settings, { purpose: "migrate verify" }, readHistory);
   return new Set(

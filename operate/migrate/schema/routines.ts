@@ -6,7 +6,7 @@ select 'pg_namespace'::regclass::oid::int8::float8 as class, n.oid::int8::float8
   quote_ident(n.nspname) as name, format('CREATE SCHEMA IF NOT EXISTS %I', n.nspname) as sql
 from mine n where ${notMember("pg_namespace", "n.oid")}`;
 
-/** Without versions: those are the image's, and differ between where files are written and run. */
+/** Without versions: the image decides them, and the files' author may have another image. */
 export const extensions = `
 select 'pg_extension'::regclass::oid::int8::float8 as class, e.oid::int8::float8 as oid, 'extension' as kind,
   quote_ident(e.extname) as name,
@@ -40,7 +40,7 @@ from pg_proc p join mine n on n.oid = p.pronamespace
 where p.prokind in ('f', 'p', 'w') and ${notMember("pg_proc", "p.oid")}
   and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'i')`;
 
-/** What a SECURITY DEFINER function is worth depends on it. Other roles' privileges are set apart from files. */
+/** A SECURITY DEFINER function is only safe with the right ones. Named roles get theirs outside the files. */
 export const publicPrivileges = `
 select 0 as class, p.oid::int8::float8 as oid, 'privilege' as kind, p.oid::regprocedure::text as name,
   format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', p.oid::regprocedure) as sql
@@ -101,7 +101,7 @@ const commented = {
   policy: "POLICY",
 };
 
-/** The schema "public" comes with a comment of its own. */
+/** Postgres itself comments the schema "public", whose oid is below 16384. */
 export const comments = `
 select 0 as class, 0 as oid, 'comment' as kind, i.type || ' ' || i.identity as name,
   format('COMMENT ON %s %s IS %L', w.word, i.identity, d.description) as sql
@@ -113,8 +113,8 @@ where d.objoid >= 16384 and coalesce(i.schema, '') not in ('pg_catalog', 'inform
   and i.identity !~ '^pgstead($|[.])' and i.identity !~ ' on pgstead[.]'
   and not exists (select from member m where m.classid = d.classoid and m.objid = d.objoid)`;
 
-/** What no SQL is written for: named, so that nobody takes it for covered. */
-export const others = `
+/** No SQL is written for these kinds. Their names are listed, so that nobody believes they are covered. */
+export const namedOnly = `
 select d.classid::int8::float8 as class, d.objid::int8::float8 as oid, 'other' as kind,
   i.type || ' ' || i.identity as name, null as sql
 from (

@@ -8,14 +8,14 @@ import { readSchema, toSql } from "./snapshot.ts";
 export interface SchemaText {
   database: string;
   sql: string;
-  /** Objects that are named in it and not written. */
+  /** Objects that the file names without their SQL. */
   left: string[];
 }
 
 const HEADING =
   "-- The schema as it is, written by `pgstead migrate schema`. Owners and the privileges of roles are\n-- not in it.";
 
-/** The live schema as one deterministic file, for reviews to see what a migration changes. */
+/** The live schema as one text, so that a review sees what a migration changes. */
 export async function schemaText(settings: Settings, heading = HEADING): Promise<SchemaText> {
   const objects = await readLiveSchema(settings);
   return {
@@ -25,7 +25,7 @@ export async function schemaText(settings: Settings, heading = HEADING): Promise
   };
 }
 
-/** Without the tables in which other tools keep their own history. */
+/** Leaves out the tables in which other migration tools keep their history. */
 export function readLiveSchema(settings: Settings): Promise<SchemaObject[]> {
   return withSession(settings, { purpose: "migrate schema" }, async (client) => {
     const { layout } = await readHistory(client);

@@ -3,6 +3,6 @@ export interface SchemaObject {
   oid: number;
   kind: string;
   name: string;
-  /** What makes it; null for what is only named. */
+  /** The SQL that creates it; null where pgstead writes none. */
   sql: string | null;
 }

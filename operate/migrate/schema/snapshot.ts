@@ -1,10 +1,10 @@
 import type { Client } from "pg";
-import { inDependencyOrder } from "./dependencies.ts";
+import { sortByDependency } from "./dependencies.ts";
 import * as relations from "./relations.ts";
 import * as routines from "./routines.ts";
 import type { SchemaObject } from "./schema-object.ts";
 
-/** In the order in which a schema is built where dependencies leave a choice. */
+/** The order in which a schema is built, as far as dependencies leave a choice. */
 const kinds = [
   routines.schemas,
   routines.extensions,
@@ -22,15 +22,15 @@ const kinds = [
   routines.triggers,
   routines.publicPrivileges,
   routines.comments,
-  routines.others,
+  routines.namedOnly,
 ];
 
-/** Every object of the database but the system's, the history's, and the tables left out by name. */
+/** All objects of the database except the system's, pgstead's own, and the tables in `leaveOut`. */
 export async function readSchema(
   client: Client,
   leaveOut: readonly string[] = [],
 ): Promise<SchemaObject[]> {
-  // Read only, and with an empty search_path so that all names come qualified.
+  // An empty search_path makes Postgres write qualified names.
   await client.query("begin isolation level repeatable read read only");
   try {
     await client.query("set local search_path = ''");
@@ -42,14 +42,14 @@ export async function readSchema(
         ...rows.map((row) => ({ ...row, sql: row.sql?.replaceAll("\r\n", "\n") ?? null })),
       );
     }
-    return inDependencyOrder(client, without(objects, leaveOut));
+    return sortByDependency(client, omitTables(objects, leaveOut));
   } finally {
     await client.query("rollback");
   }
 }
 
-/** With all that hangs on them: `x on public.schema_migrations`, their indexes and sequences. */
-function without(objects: SchemaObject[], leaveOut: readonly string[]): SchemaObject[] {
+/** Their indexes, constraints, sequences and the like go too: `x on public.schema_migrations`. */
+function omitTables(objects: SchemaObject[], leaveOut: readonly string[]): SchemaObject[] {
   if (leaveOut.length === 0) return objects;
   const names = leaveOut.map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|");
   const mentions = new RegExp(`(?:^| |ON |TABLE |BY )(?:${names})(?:$|[ .(;])`);
@@ -74,7 +74,7 @@ function without(objects: SchemaObject[], leaveOut: readonly string[]): SchemaOb
   });
 }
 
-/** One text, the same for the same schema: for a file under version control. */
+/** Equal schemas make equal text, so that the file can be under version control. */
 export function toSql(objects: SchemaObject[], heading: string): string {
   const left = objects
     .filter(({ sql }) => sql === null)
