@@ -68,7 +68,12 @@ describe("local copies", () => {
   test("S34: a clock that jumps years ahead, and back, evicts nothing that should stay", () => {
     const copies = [0, 1, 2, 3, 4, 5, 6].map((day) => copy(day));
     expect(kept(copies, 7, at(5000))).toHaveLength(7);
-    expect(kept([...copies, copy(5000)], 7, at(7))).toHaveLength(7);
+    expect(kept([...copies, copy(5000)], 7, at(7))).toHaveLength(8);
+  });
+
+  test("S34: a proven copy of the future does not take the place of the newest proven one", () => {
+    const copies = [copy(0, true, true), copy(20), copy(21), copy(5000, true, true)];
+    expect(kept(copies, 1, at(22))).toEqual(["app-5000", "app-21", "app-0"]);
   });
 });
 

@@ -1,3 +1,4 @@
+import pg from "pg";
 import { beforeEach, describe, expect, test } from "vitest";
 import { applyPending } from "../../operate/migrate/run/apply-pending.ts";
 import { listMigrations } from "../../operate/migrate/run/list-migrations.ts";
@@ -146,6 +147,22 @@ describe("a backfill", () => {
       await scalar("select n from a where id = 5000"),
       "later rows are the application's",
     ).toBe(0);
+  });
+
+  test("S27: a key that its writer made of SQL stays a value, and its row is filled", async () => {
+    await db.query("create table notes (id text primary key, n int not null default 0)");
+    await db.query("create role climber");
+    for (const key of ["a", "z$$", "zz$'); alter role climber superuser; --"]) {
+      await db.query(`insert into notes values (${pg.escapeLiteral(key)})`);
+    }
+    db.write(
+      "0002_b.sql",
+      "-- migrate:backfill table=notes key=id batch=1\nupdate notes set n = n + 1 where :batch;\n",
+    );
+    await run();
+    expect(await scalar("select array_agg(n order by id)::text from notes")).toBe("{1,1,1}");
+    expect(await scalar("select rolsuper from pg_roles where rolname = 'climber'")).toBe(false);
+    await db.query("drop role climber");
   });
 
   test("fails without :batch, and when edited half-way", async () => {

@@ -1,6 +1,6 @@
 import type { BackupSettings } from "../../settings.ts";
 import { isGood, type Manifest } from "../format/manifest.ts";
-import { readLocalProof } from "../format/proof.ts";
+import { isProven, readLocalProof } from "../format/proof.ts";
 import { readLocalManifests, removeBackup } from "./folder.ts";
 import { planRetention, type RetentionDecision } from "./retention.ts";
 
@@ -13,13 +13,13 @@ export interface PruneDecision extends RetentionDecision {
 export function planPruning(backups: BackupSettings, now = new Date()): PruneDecision[] {
   const manifests = new Map(readLocalManifests(backups).map((manifest) => [manifest.id, manifest]));
   const copies = [...manifests.values()].map((manifest) => {
-    const state = readLocalProof(backups, manifest)?.state;
-    const good = isGood(manifest) && state !== "failed";
+    const proof = readLocalProof(backups, manifest);
+    const good = isGood(manifest) && proof?.state !== "failed";
     return {
       id: manifest.id,
       startedAt: manifest.startedAt,
       good,
-      proven: good && state === "proven",
+      proven: good && isProven(proof, now),
     };
   });
   return planRetention(copies, backups, now).map((decision) => {

@@ -1,3 +1,5 @@
+import { isAhead } from "../format/clock.ts";
+
 export interface LocalCopy {
   id: string;
   startedAt: string;
@@ -24,7 +26,8 @@ const DAY_MS = 24 * 3600_000;
  * Decides which local copies to keep: recent days, then one copy a week, then one a month. Only later
  * good copies remove one: it must be older than `keepDays` and have good copies from `keepDays` later
  * days. So a month without backups, or a clock that jumps, removes nothing. Periods without a good copy
- * do not count, so failures remove nothing.
+ * do not count, so failures remove nothing. A copy that is dated in the future stays, and never takes the
+ * place of another one (S34).
  */
 export function planRetention(
   copies: LocalCopy[],
@@ -33,8 +36,9 @@ export function planRetention(
 ): RetentionDecision[] {
   const { keepDays, keepWeeks, keepMonths } = settings;
   const newestFirst = [...copies].sort((a, b) => b.startedAt.localeCompare(a.startedAt));
-  const newestGood = newestFirst.find(({ good }) => good)?.id;
-  const newestProven = newestFirst.find(({ proven }) => proven)?.id;
+  const isCounted = ({ startedAt }: LocalCopy) => !isAhead(startedAt, now);
+  const newestGood = newestFirst.find((copy) => copy.good && isCounted(copy))?.id;
+  const newestProven = newestFirst.find((copy) => copy.proven && isCounted(copy))?.id;
   const days = new GoodPeriods(dayOf);
   const weeks = new GoodPeriods(weekOf);
   const months = new GoodPeriods(monthOf);
@@ -43,8 +47,8 @@ export function planRetention(
     const laterDays = days.countLaterThan(copy);
     const isNewestOfWeek = weeks.isNewestOfLast(keepWeeks, copy);
     const isNewestOfMonth = months.isNewestOfLast(keepMonths, copy);
-    // Every copy is added, whatever the decision: the counts use all good copies.
-    for (const periods of [days, weeks, months]) periods.add(copy);
+    // Added whatever the decision: the counts use all good copies.
+    if (isCounted(copy)) for (const periods of [days, weeks, months]) periods.add(copy);
     const age = Math.floor((now.getTime() - Date.parse(startedAt)) / DAY_MS);
     const keep = (reason: string): RetentionDecision => ({ id, keep: true, reason });
     if (id === newestGood) return keep("the newest good one");
