@@ -24,6 +24,7 @@ const backup = fc.record({
   ),
   complete: fc.boolean(),
   proof: fc.constantFrom("proven", "failed", "unverified", "none"),
+  isProofAhead: fc.boolean(),
 });
 
 const settings = fc.record({
@@ -34,7 +35,11 @@ const settings = fc.record({
 
 type Backup = typeof backup extends fc.Arbitrary<infer T> ? T : never;
 
-function writeBackup(folder: string, { daysAgo, complete, proof }: Backup, index: number): void {
+function writeBackup(
+  folder: string,
+  { daysAgo, complete, proof, isProofAhead }: Backup,
+  index: number,
+): void {
   const id = `app-${index}`;
   const startedAt = new Date(Date.now() - daysAgo * DAY_MS - index * 1000).toISOString();
   const manifest = {
@@ -47,9 +52,10 @@ function writeBackup(folder: string, { daysAgo, complete, proof }: Backup, index
   writeFileSync(join(folder, `${id}.dump`), "0123456789");
   writeFileSync(join(folder, `${id}.json`), JSON.stringify(manifest));
   if (proof === "none") return;
+  const restorableTo = isProofAhead ? new Date(Date.now() + DAY_MS).toISOString() : startedAt;
   const written: Proof = {
     ...{ version: 1, id, sha256: SUM, state: proof, problems: [], from: "local", compared: [] },
-    ...{ verifiedAt: startedAt, restorableTo: startedAt, restoreSeconds: 1, totalSeconds: 1 },
+    ...{ verifiedAt: startedAt, restorableTo, restoreSeconds: 1, totalSeconds: 1 },
     ...{ tables: 1, rows: 1, pgsteadVersion: "1" },
   };
   writeProof(folder, written);
