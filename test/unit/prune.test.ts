@@ -85,3 +85,24 @@ test("S34: where a backup counts as proven, one is left after pruning, the newes
     { numRuns: 100 },
   );
 });
+
+test("S34: a proof of the future does not take the place of one that counts", () => {
+  const folder = mkdtempSync(join(tmpdir(), "pgstead-prune-"));
+  const good = { complete: true, isProofAhead: false, proof: "none" } as const;
+  const backups: Backup[] = [
+    { ...good, daysAgo: 0 },
+    { ...good, daysAgo: 1 },
+    { ...good, daysAgo: 20, proof: "proven", isProofAhead: true },
+    { ...good, daysAgo: 60, proof: "proven" },
+  ];
+  try {
+    backups.forEach((each, index) => {
+      writeBackup(folder, each, index);
+    });
+    const given = { folder, keepDays: 1, keepWeeks: 0, keepMonths: 0 } as BackupSettings;
+    pruneLocalCopies(given);
+    expect(proven(given)).toEqual(["app-3"]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
