@@ -88,6 +88,43 @@ reindex table concurrently a;`,
     expect(await isValid("a_id")).toBe(true);
   });
 
+  test.each(["pg_cancel_backend", "pg_terminate_backend"])(
+    "leaves no index of a REINDEX CONCURRENTLY that %s interrupts, and keeps those of others (S7)",
+    async (interrupt) => {
+      await db.query("create index a_n on a (n); create table other as select 1 as n");
+      await db.query("create index other_n on other (n)");
+      // What somebody else's interrupted statement has left, on our table and on another one.
+      const foreign = ["a_n_ccnew7", "other_n_ccnew"];
+      await db.query(`create index a_n_ccnew7 on a (n); create index other_n_ccnew on other (n)`);
+      await db.query(
+        "update pg_index set indisvalid = false where indexrelid in ('a_n_ccnew7'::regclass, 'other_n_ccnew'::regclass)",
+      );
+      db.write("0002_b.sql", `${HEAD}reindex index concurrently a_n;`);
+      await db.session(async (other) => {
+        // REINDEX has made its new index when it waits for this transaction.
+        await other.query("begin; update a set n = n where id = 1");
+        const going = run();
+        going.catch(() => {});
+        const waiting =
+          "select pid from pg_stat_activity where query ~* 'reindex index' and wait_event_type = 'Lock'";
+        let pid: unknown;
+        const findPid = async () => {
+          // From outside: a transaction sees one state of pg_stat_activity.
+          while (!pid) pid = await scalar(waiting);
+        };
+        await Promise.race([findPid(), going]);
+        expect(await isValid("a_n_ccnew")).toBe(false);
+        await db.query(`select ${interrupt}(${pid})`);
+        await other.query("rollback");
+        await expect(going).rejects.toThrow();
+      });
+      await run();
+      const left = await db.query("select relname from pg_class where relname ~ '_cc' order by 1");
+      expect(left.map(({ relname }) => relname)).toEqual(foreign);
+      expect(await isValid("a_n")).toBe(true);
+    },
+  );
+
   test("waits as long as it must for old transactions, and says for whose (S7)", async () => {
     db.write("0002_b.sql", "create index concurrently a_id on a (id);");
     const notes: string[] = [];
@@ -150,13 +187,14 @@ describe("a backfill", () => {
   });
 
   test("S27: a key that its writer made of SQL stays a value, and its row is filled", async () => {
-    await db.query("create table notes (id text primary key, n int not null default 0)");
+    db.write("0002_notes.sql", "create table notes (id text primary key, n int default 0);");
+    await run();
     await db.query("create role climber");
     for (const key of ["a", "z$$", "zz$'); alter role climber superuser; --"]) {
       await db.query(`insert into notes values (${pg.escapeLiteral(key)})`);
     }
     db.write(
-      "0002_b.sql",
+      "0003_b.sql",
       "-- migrate:backfill table=notes key=id batch=1\nupdate notes set n = n + 1 where :batch;\n",
     );
     await run();

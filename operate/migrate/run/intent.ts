@@ -13,15 +13,30 @@ export interface Progress {
 
 /**
  * What the catalog shows of a recorded statement. `again`: it must run again. `half-built`: its index is
- * invalid and must be dropped first. `half-detached`: the detach must be finalized.
+ * invalid and must be dropped first. `half-reindexed`: it must run again after its leftovers are dropped.
+ * `half-detached`: the detach must be finalized.
  */
-export type Outcome = "again" | "done" | "unclear" | "half-built" | "half-detached";
+export type Outcome =
+  | "again"
+  | "done"
+  | "unclear"
+  | "half-built"
+  | "half-reindexed"
+  | "half-detached";
 
 /** A statement that cannot run in a transaction, recorded before it starts. */
 export interface Intent {
   kind: "catalog" | "unknowable";
   since: string;
   index?: IndexIntent;
+  reindex?: ReindexIntent;
+}
+
+export interface ReindexIntent {
+  /** Oids of the tables whose indexes are rebuilt; null for every table of the database. */
+  tables: number[] | null;
+  /** Oids of the leftovers of earlier statements. */
+  known: number[];
 }
 
 export interface IndexIntent {

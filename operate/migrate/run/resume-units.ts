@@ -5,6 +5,7 @@ import { buildStartSql } from "../history/history-sql.ts";
 import { formatPlace } from "../history/inspect-part.ts";
 import { dropFailedBuild } from "./index-build.ts";
 import type { Intent, Progress } from "./intent.ts";
+import { dropLeftovers } from "./reindex.ts";
 import type { Unit } from "./split-units.ts";
 import { findOutcome, repairOutcome } from "./statement-outcome.ts";
 import { buildUnitProgress, type UnitRun } from "./unit-run.ts";
@@ -53,6 +54,7 @@ async function resolveIntent(run: UnitRun, unit: Unit, intent: Intent): Promise<
   if (run.resolution === "skip") return true;
   if (run.resolution === "retry") {
     if (intent.index) await dropFailedBuild(client, intent.index);
+    if (intent.reindex) await dropLeftovers(client, intent.reindex);
     return false;
   }
   const outcome = await findOutcome(client, intent, unit.statement);

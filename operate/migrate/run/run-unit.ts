@@ -7,6 +7,7 @@ import { withWatcher } from "../session/watch.ts";
 import { explainSqlError, MigrationError } from "../sql/sql-error.ts";
 import { assertIndexValid, dropFailedBuild, prepareIndexBuild } from "./index-build.ts";
 import type { Intent } from "./intent.ts";
+import { dropLeftovers, prepareReindex } from "./reindex.ts";
 import type { Unit } from "./split-units.ts";
 import { buildTimeouts, runInTransaction } from "./transaction.ts";
 import { buildUnitProgress, type UnitRun } from "./unit-run.ts";
@@ -66,6 +67,7 @@ async function runCatalog(run: UnitRun, done: number): Promise<void> {
   const { statement } = run.units[done] as Unit;
   const intent: Intent = { kind: "catalog", since: new Date().toISOString() };
   if (statement.type === "IndexStmt") intent.index = await prepareIndexBuild(client, statement);
+  if (statement.type === "ReindexStmt") intent.reindex = await prepareReindex(client, statement);
   await client.query(buildUnitProgress(run, done, intent));
   await reportOldTransactions(run.runner);
   await client.query("set lock_timeout = 0");
@@ -76,6 +78,7 @@ async function runCatalog(run: UnitRun, done: number): Promise<void> {
     const isDuplicate = (error as MigrationError).failure?.sqlstate === DUPLICATE_TABLE;
     if (!isConnectionLost((error as Error).cause ?? error)) {
       if (intent.index && !isDuplicate) await dropFailedBuild(client, intent.index);
+      if (intent.reindex) await dropLeftovers(client, intent.reindex);
       await client.query(buildUnitProgress(run, done));
     }
     throw error;

@@ -1,11 +1,12 @@
 import type { Client } from "pg";
 import type { Statement } from "../sql/statements.ts";
 import { dropFailedBuild, findIndexOutcome } from "./index-build.ts";
-import type { IndexIntent, Intent, Outcome } from "./intent.ts";
+import type { IndexIntent, Intent, Outcome, ReindexIntent } from "./intent.ts";
+import { dropLeftovers } from "./reindex.ts";
 
 /**
  * S8: reads from the catalog whether a statement ran that was recorded before it started. Statements
- * that are harmless to repeat (VACUUM, REINDEX) run again.
+ * that are harmless to repeat (VACUUM, REINDEX) run again, a REINDEX after its leftovers are dropped.
  */
 export async function findOutcome(
   client: Client,
@@ -16,6 +17,7 @@ export async function findOutcome(
   if (intent.index) return findIndexOutcome(client, intent.index);
   if (statement.type === "DropStmt") return findDropOutcome(client, statement);
   if (statement.type === "AlterTableStmt") return findDetachOutcome(client, statement);
+  if (intent.reindex) return "half-reindexed";
   return "again";
 }
 
@@ -29,6 +31,9 @@ export async function repairOutcome(
   switch (outcome) {
     case "half-built":
       await dropFailedBuild(client, intent.index as IndexIntent);
+      return "again";
+    case "half-reindexed":
+      await dropLeftovers(client, intent.reindex as ReindexIntent);
       return "again";
     case "half-detached":
       await client.query(text.replace(/concurrently\s*;?\s*$/i, "finalize"));
