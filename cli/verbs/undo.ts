@@ -26,7 +26,7 @@ export const undo: Verb = {
     await pinImage(stack, image);
     const { writeStackFile } = await import("../stack/stack-file.ts");
     writeStackFile(root, name, ["pgstead:postgres", "image"], image);
-    context.note(`${said} is now in ${file}: commit it`);
+    context.note(`${said} is now in ${file}: commit this`);
     const { prepareDeployment } = await import("../stack/pulumi/run-pulumi.ts");
     const { bringUp } = await import("../stack/steps/bring-up.ts");
     const note = (line: string) => context.note(line);

@@ -74,7 +74,7 @@ async function makeRefusingSocket(second: string): Promise<void> {
 }
 
 /** What these verbs print or write needs no engine. */
-const WITHOUT_ENGINE = ["outputs", "env", "migrate new"];
+const WITHOUT_ENGINE = ["outputs", "env", "migrate new", "serve"];
 
 const stepInput = {
   ...{ prefix: "dev", superuser: "postgres", protect: true, provenWithinHours: 24, accept: [] },

@@ -76,7 +76,7 @@ test("verbs reach the stack over ssh, and a second preview shows no change", asy
   expect(count).toMatch(/^ +0$/m);
   expect(await pgstead(["backup", "now"])).toContain("of 9 tables in");
   expect(await pgstead(["backup", "verify", "latest"])).toContain(": proven, ");
-  expect(await pgstead(["backup", "get", "latest"])).toContain(": checksum right");
+  expect(await pgstead(["backup", "get", "latest"])).toContain(", checksum right");
   expect(await pgstead(["vector"])).toContain("column public.documents.embedding: vector(1536)");
   expect(await pgstead(["restart"])).toContain("restarted");
   expect(await pgstead(["logs", "-n", "100"])).toContain("ready to accept connections");

@@ -177,7 +177,7 @@ const tries: Record<string, Try> = {
       const outside = place.write("0005_other.sql", sql);
       const refused = await place.call(["migrate", "run", outside]);
       expect(refused.code).toBe(1);
-      expect(refused.all).toContain(`"${outside}" is no migration of ${place.migrations}`);
+      expect(refused.all).toContain(`"${outside}" is not a migration in ${place.migrations}`);
       await place.run(["migrate", "down"]);
       rmSync(named);
     },
