@@ -9,7 +9,7 @@ const SEED = Number(process.env.SEED ?? 5);
 const REBOOTS = 3;
 
 /** Only `make faults` runs this, because it needs a second engine, an image of a gigabyte and a stack. */
-describe.runIf(process.env.PGSTEAD_FAULTS === "all")("after a power failure", () => {
+describe("after a power failure", () => {
   let engine: OwnEngine;
   let project: StackProject;
   beforeAll(async () => {
