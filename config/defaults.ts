@@ -8,7 +8,7 @@ export const DEFAULTS = {
   database: "app",
   postgres: {
     version: "18",
-    base: "alpine",
+    base: "debian",
     superuser: "postgres",
     provenWithinHours: 24,
     startSeconds: 300,

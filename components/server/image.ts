@@ -46,13 +46,13 @@ export interface ImageSource {
   version?: string | undefined;
   /**
    * Distribution. A cluster stays on the one it was made on, because users and collations differ.
-   * @default "alpine"
+   * @default "debian"
    */
   base?: Base | undefined;
   /**
    * Image to build on, for closed networks. It must be of the distribution `base`.
-   * @default - `postgres:VERSION-alpine`, or `postgres:VERSION-trixie` for `debian`
-   * @example "registry.example.com/postgres:18-alpine"
+   * @default - `postgres:VERSION-trixie`, or `postgres:VERSION-alpine` for `alpine`
+   * @example "registry.example.com/postgres:18-trixie"
    */
   baseImage?: string | undefined;
   /** Which pgvector, and where it comes from. @default - 0.8.6, compiled from source */

@@ -102,7 +102,7 @@ describe("a stack's file, which verbs read without Pulumi", () => {
     expect(findMistakes(config)).toEqual([]);
     expect(readStackFacts(config)).toEqual({
       ...{ engine: "docker", isProtected: false, database: "app" },
-      ...{ version: "17", base: "alpine", superuser: "root", migrations: "sql" },
+      ...{ version: "17", base: "debian", superuser: "root", migrations: "sql" },
     });
     const { engine, protect, database, postgres, migrations } = parse({}).values!;
     expect(readStackFacts()).toEqual({
@@ -128,7 +128,7 @@ describe("a stack's file, which verbs read without Pulumi", () => {
     };
     expect(readStackFacts(config)).toEqual({
       ...{ engine: "docker", isProtected: true, database: "shop" },
-      ...{ version: "18", base: "alpine", superuser: "root", migrations: "sql" },
+      ...{ version: "18", base: "debian", superuser: "root", migrations: "sql" },
     });
     expect(findMistakes(config).map((line) => line.split(": ")[0])).toEqual([
       "pgstead:bucket",
@@ -167,7 +167,7 @@ test("adopt-volume takes version and base from the file, and refuses one with a 
     declare("{ version: 17.4, base: debian }");
     expect(readServerWanted(root, "prod")).toEqual({ major: "17", base: "debian" });
     declare("{}");
-    expect(readServerWanted(root, "prod")).toEqual({ major: "18", base: "alpine" });
+    expect(readServerWanted(root, "prod")).toEqual({ major: "18", base: "debian" });
     declare("{ verson: 17 }");
     expect(() => readServerWanted(root, "prod")).toThrow(
       'the configuration of stack "prod" has a mistake:\n  pgstead:postgres.verson: unknown key; did you mean "pgstead:postgres.version"?',
