@@ -57,7 +57,6 @@ export class StackProject {
     project.configure("pgstead:port", project.port);
     project.configurePostgres({
       ...(major !== "18" && { version: major }),
-      base: "debian",
       baseImage: project.baseImage,
       pgvector: { from: "package" },
     });
