@@ -90,7 +90,7 @@ test("fails on a bundle that is older than its sources, and names the command", 
   appendFileSync(source, "\n// edited\n");
   const help = await project.pgstead(["--help"]);
   expect(help.code).toBe(1);
-  expect(help.stderr).toContain('"npm run build" makes it anew');
+  expect(help.stderr).toContain('"npm run build" builds it again');
   const { cpSync } = await import("node:fs");
   cpSync(join(import.meta.dirname, "../../operate/error.ts"), source);
   // Touched, but the same: the content decides.
