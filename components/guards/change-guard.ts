@@ -11,6 +11,7 @@ export interface ChangeGuardArgs {
   image: pulumi.Input<string>;
   /** Id of an image that has run before; `image` is this one then. @default - the built image runs */
   pinnedImage?: string | undefined;
+  /** Name of the superuser, as whom the guard asks the running server. */
   superuser: string;
   /** Require a proven backup before the image changes. */
   protect: boolean;
