@@ -75,7 +75,7 @@ function runClient(args: string[], env: NodeJS.ProcessEnv, timeoutMs: number): P
 }
 
 const ENGINE_ERROR = /^(?:docker: )?Error response from daemon: *(.+)$/m;
-const NOT_FOUND = /\bno such (?:container|image|volume|network|object)\b/i;
+const NOT_FOUND = /\bno such (?:container|image|volume|network|object)\b|^network \S+ not found$/i;
 /** Some clients shorten the engine's error to this. */
 const SHORT_NOT_FOUND = /^Error: *(no such (?:container|image|volume|network|object)\b.*)$/im;
 const NOT_CONNECTED =

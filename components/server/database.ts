@@ -4,6 +4,7 @@ import { Volume } from "@pulumi/docker/volume.js";
 import * as pulumi from "@pulumi/pulumi";
 import { DEFAULTS } from "../../config/defaults.ts";
 import { guardContainer } from "../guards/container-guard.ts";
+import { guardNetwork } from "../guards/network-guard.ts";
 import { createRefusal } from "../guards/refusal.ts";
 import { stackLabels } from "../guards/stack-labels.ts";
 import { type Transform, transform } from "../transform.ts";
@@ -143,9 +144,10 @@ export class PostgresDatabase extends pulumi.ComponentResource {
 
     function createNetwork() {
       const defaults = { name: `${prefix}-network`, labels: stackLabels() };
+      const hooks = guardNetwork(`${name}-network`, defaults.name, args.dockerHost);
       // Deleted with the stack, unlike a volume: Docker refuses a second network of this name.
       return new Network(
-        ...transform(args.transform?.network, `${name}-network`, defaults, { parent }),
+        ...transform(args.transform?.network, `${name}-network`, defaults, { parent, hooks }),
       );
     }
 

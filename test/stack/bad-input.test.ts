@@ -21,6 +21,8 @@ afterAll(() => {
 const server = () => `${project.stack}-postgres`;
 const up = () => project.pgstead(["up", "--yes"]);
 
+const SLEEP = ["--entrypoint", "sleep"];
+
 // After each failure the next `up` works without a manual cleanup.
 describe("an up that fails", () => {
   test("without an engine, and names the address that it tried", async () => {
@@ -62,6 +64,14 @@ describe("an up that fails", () => {
     expect(all).toContain(`volume "${project.stack}-data" exists and does not belong to stack`);
   });
 
+  /** As an `up` leaves it that is killed between Docker's answer and Pulumi's record. */
+  function leaveNetwork(): string {
+    const network = `${project.stack}-network`;
+    const labels = ["pgstead.project=pgstead", `pgstead.stack=${project.stack}`];
+    docker("network", "create", ...labels.flatMap((label) => ["--label", label]), network);
+    return network;
+  }
+
   test("on a full disk, with the reason, and works after the disk was freed", async () => {
     disk = new SmallDisk(700);
     const labels = ["pgstead.project=pgstead", `pgstead.stack=${project.stack}`];
@@ -70,6 +80,8 @@ describe("an up that fails", () => {
       ...["volume", "create", ...onDisk.flatMap((option) => ["--opt", option])],
       ...[...labels.flatMap((label) => ["--label", label]), `${project.stack}-data`],
     );
+    // The killed `up` before has left a network too: this one takes it over.
+    leaveNetwork();
     disk.fill(8 * 2 ** 20);
     project.configurePostgres({ startSeconds: 15 });
     const { code, all } = await up();
@@ -79,6 +91,28 @@ describe("an up that fails", () => {
     const again = await up();
     expect(again.code, again.all).toBe(0);
     expect((await project.pgstead(["down", "--yes"])).code).toBe(0);
+  });
+
+  test("because a network belongs to somebody else, and does not change it", async () => {
+    const network = `${project.stack}-network`;
+    docker("network", "create", network);
+    const { code, all } = await up();
+    const isThere = inspect("network", network) !== undefined;
+    docker("network", "rm", network);
+    expect(code).not.toBe(0);
+    expect(all).toContain(`a network "${network}" exists and does not belong to stack`);
+    expect(isThere).toBe(true);
+  });
+
+  test("because its own network is in use and not in the state, and says by whom", async () => {
+    const network = leaveNetwork();
+    const name = `${project.stack}-guest`;
+    docker("run", "-d", "--name", name, "--network", network, ...SLEEP, project.baseImage, "600");
+    const { code, all } = await up();
+    docker("rm", "-fv", name);
+    docker("network", "rm", network);
+    expect(code).not.toBe(0);
+    expect(all).toContain(`Pulumi's state does not know it, and it is in use by ${name}`);
   });
 
   test("because a container belongs to somebody else, and does not change it", async () => {

@@ -14,6 +14,7 @@ const REFUSED =
 test.each([
   ["Error response from daemon: get dev-data: no such volume"],
   ["Error: No such volume: dev-data"],
+  ["Error response from daemon: network dev-network not found"],
   ["Error response from daemon: No such container: dev-postgres"],
   ["Error: No such object: dev-postgres"],
   ["error: no such object: dev-postgres"],
