@@ -1,4 +1,4 @@
-import { copyFileSync, readFileSync } from "node:fs";
+import { chmodSync, copyFileSync, readFileSync } from "node:fs";
 import { build, type Plugin } from "esbuild";
 import { digestOf, sourceFiles } from "../cli/stale-bundle.ts";
 
@@ -56,6 +56,8 @@ await build({
   outfile: "dist/start.cjs",
   banner: { js: "#!/usr/bin/env node" },
 });
+// npm sets the bit at its first look only, not after a rebuild.
+chmodSync("dist/start.cjs", 0o755);
 
 await build({
   ...common,

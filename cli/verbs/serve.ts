@@ -1,4 +1,5 @@
 import { ExitCode } from "../../operate/error.ts";
+import { programFile } from "../../operate/program-file.ts";
 import type { Verb } from "../verb.ts";
 
 export const serve: Verb = {
@@ -59,7 +60,7 @@ export function serveCommand(settingsFile: string): string[] {
 
 const selfCommand = (verb: string[], settingsFile: string) => [
   process.execPath,
-  process.argv[1] as string,
+  programFile(),
   ...verb,
   "--settings",
   settingsFile,

@@ -4,6 +4,7 @@ import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import type { Queryable } from "../backup/format/census.ts";
 import { assertOurServer } from "../connect/embedded-state.ts";
 import { unreachable } from "../error.ts";
+import { programFile } from "../program-file.ts";
 import type { Settings } from "../settings.ts";
 
 const QUERY = 0x51; // 'Q'
@@ -37,9 +38,7 @@ export async function dumpWithPgDump<T>(
   const { port1: ours, port2: theirs } = new MessageChannel();
   const answered = new Int32Array(new SharedArrayBuffer(4));
   // Resolved from the program's path, because a worker made from text has no path.
-  const module = createRequire(process.argv[1] as string).resolve(
-    "@electric-sql/pglite-tools/pg_dump",
-  );
+  const module = createRequire(programFile()).resolve("@electric-sql/pglite-tools/pg_dump");
   const worker = new Worker(THREAD, {
     eval: true,
     workerData: { module, port: theirs, answered },

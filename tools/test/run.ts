@@ -1,11 +1,16 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { delimiter, dirname } from "node:path";
 import { acquirePulumi } from "../../cli/stack/pulumi/acquire-pulumi.ts";
 import { bringUp, type Fixture, findObstacle } from "./fixtures.ts";
+import { runInLanes } from "./lanes.ts";
 import type { TestRecord } from "./report.ts";
-import { folderSuites, type ProgramSuite, programSuites, QUICK } from "./suites.ts";
+import {
+  type FolderSuite,
+  folderSuites,
+  type ProgramSuite,
+  programSuites,
+  QUICK,
+} from "./suites.ts";
 import {
   describeFailed,
   describeSkipped,
@@ -13,12 +18,15 @@ import {
   outcomeOf,
   type SuiteOutcome,
 } from "./summary.ts";
+import { runVitest } from "./vitest.ts";
 
 const started = Date.now();
 const { names, flags } = readArguments(process.argv.slice(2));
 const isWanted = ({ name }: { name: string }) => names.length === 0 || names.includes(name);
 const programs = programSuites.filter(isWanted);
 const folders = folderSuites.filter(isWanted);
+/** Rows of `make faults` restart the engine, which another suite would notice. */
+const lanes = process.env.PGSTEAD_FAULTS === "all" ? 1 : 2;
 const fixtures = [...new Set(folders.flatMap(({ needs }) => needs))];
 
 const obstacles = new Map<Fixture, string>();
@@ -43,7 +51,7 @@ const made = Promise.all(fixtures.map((fixture) => bringUpUnless(fixture)));
 const outcomes: SuiteOutcome[] = [];
 for (const suite of programs) outcomes.push(runProgram(suite));
 await made;
-const records = runFolders();
+const records = await runFolders();
 report();
 
 function readArguments(args: string[]): { names: string[]; flags: string[] } {
@@ -72,43 +80,35 @@ function runProgram({ name, program: [program, ...args] }: ProgramSuite): SuiteO
   return { name, outcome, note: `${Math.round((Date.now() - start) / 1000)} s` };
 }
 
-/** A vitest for each suite, one after the other: what a suite counts on the engine is its own. */
-function runFolders(): TestRecord[] {
-  return folders.flatMap(({ name, folders: wanted, needs }) => {
-    const lack = needs.find((fixture) => obstacles.has(fixture));
-    if (lack) {
-      const note = `could not run: ${obstacles.get(lack)}`;
-      outcomes.push({ name, outcome: "skipped", note });
-      return [];
-    }
-    console.log(`\n== ${name}`);
-    const start = Date.now();
-    const tested = runVitest(wanted);
-    const { outcome, note } = outcomeOf(tested);
-    const seconds = Math.round((Date.now() - start) / 1000);
-    outcomes.push({ name, outcome, note: `${note}, ${seconds} s` });
-    return tested;
-  });
+/** A vitest for each suite: what a suite counts on the engine is its own. */
+async function runFolders(): Promise<TestRecord[]> {
+  const width = Math.max(...folders.map(({ name }) => name.length));
+  const runs = folders.map((suite) => () => runFolder(suite, width));
+  return (await runInLanes(runs, lanes)).flat();
 }
 
-function runVitest(wanted: string[]): TestRecord[] {
-  const folder = mkdtempSync(join(tmpdir(), "pgstead-report-"));
-  const file = join(folder, "tests.json");
-  const vitest = ["node", "node_modules/vitest/vitest.mjs", "run", ...wanted, ...flags];
-  const reporters = ["--reporter=default", "--reporter=./tools/test/report.ts"];
-  // Where an official provider plugin cannot be had, a stand-in that does the same takes its place.
-  spawnSync("test/with-standins", [...vitest, ...reporters], {
-    stdio: "inherit",
-    env: { ...process.env, PGSTEAD_TEST_REPORT: file },
-  });
-  try {
-    return JSON.parse(readFileSync(file, "utf8"));
-  } catch {
-    // It ended before its report: the suite counts as failed, because no test passed.
+async function runFolder(suite: FolderSuite, width: number): Promise<TestRecord[]> {
+  const { name, needs } = suite;
+  const lack = needs.find((fixture) => obstacles.has(fixture));
+  if (lack) {
+    outcomes.push({ name, outcome: "skipped", note: `could not run: ${obstacles.get(lack)}` });
     return [];
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
   }
+  console.log(`\n== ${name}`);
+  const start = Date.now();
+  const prefix = lanes > 1 && folders.length > 1 ? `${name.padEnd(width)} | ` : undefined;
+  const tested = await runVitest(suite.folders, flags, prefix);
+  const { outcome, note } = outcomeOf(tested);
+  const seconds = Math.round((Date.now() - start) / 1000);
+  outcomes.push({ name, outcome, note: `${note}, ${seconds} s` });
+  return tested;
+}
+
+/** Suites end in another order than they stand in the table. */
+function inOrder(ended: SuiteOutcome[]): SuiteOutcome[] {
+  const place = (outcome: SuiteOutcome) =>
+    [...programSuites, ...folderSuites].findIndex(({ name }) => name === outcome.name);
+  return [...ended].sort((a, b) => place(a) - place(b));
 }
 
 function report(): void {
@@ -117,7 +117,7 @@ function report(): void {
     "the slowest tests:",
     ...describeSlowest(records),
     "",
-    ...outcomes.map(({ name, outcome, note }) => `${outcome.padEnd(8)} ${name} (${note})`),
+    ...inOrder(outcomes).map(({ name, outcome, note }) => `${outcome.padEnd(8)} ${name} (${note})`),
     ...describeSkipped(records),
     ...describeFailed(records),
     `${Math.round((Date.now() - started) / 1000)} s in all`,
