@@ -20,12 +20,13 @@ export const programSuites: ProgramSuite[] = [
   // Packing builds dist/, which the folders' tests read: it is done before they start.
   {
     name: "package",
-    program: ["node", "node_modules/vitest/vitest.mjs", "run", "test/package"],
+    program: ["node", "node_modules/vitest/vitest.mjs", "run", "test/package/packed.test.ts"],
   },
 ];
 
 export const folderSuites: FolderSuite[] = [
   { name: "unit", folders: ["test/unit", "test/components"], needs: [] },
+  { name: "production", folders: ["test/package/production.test.ts"], needs: [] },
   { name: "embedded", folders: ["test/embedded"], needs: [] },
   { name: "front door", folders: ["test/front-door"], needs: ["psql"] },
   { name: "migrate", folders: ["test/migrate"], needs: ["engine"] },
