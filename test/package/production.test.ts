@@ -28,15 +28,14 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** The three files of docs/components.md, and one migration. */
+/** The files of docs/components.md, a free port, and one migration. */
 async function writeProject(): Promise<void> {
   const docs = readFileSync(join(checkout, "docs", "components.md"), "utf8");
   for (const [, name, text] of docs.matchAll(/^`([\w.]+)`[^\n]*:\n\n```\w+\n(.*?)```/gms)) {
     writeFileSync(join(app, name as string), text as string);
   }
-  const stackFile = join(app, "Pulumi.local.yaml");
-  const port = `  pgstead:port: "${await freePort()}"\n`;
-  writeFileSync(stackFile, `${readFileSync(stackFile, "utf8")}${port}`);
+  const port = `config:\n  pgstead:port: "${await freePort()}"\n`;
+  writeFileSync(join(app, "Pulumi.local.yaml"), port);
   writeFileSync(join(app, "migrations", "0001_orders.sql"), "CREATE TABLE orders (id int);\n");
 }
 
