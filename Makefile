@@ -7,7 +7,7 @@ endif
 PGSTEAD := node dist/start.cjs
 SOURCES := $(shell find cli config docker operate -name '*.ts' 2>/dev/null)
 
-.PHONY: help setup up down preview outputs status check doctor logs psql restart migrate backup test quick faults lint format bench clean
+.PHONY: help setup up down preview outputs status check doctor logs psql restart migrate backup test quick faults mutants lint format bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ quick: setup ## the tests that need no engine: types, style, dead code, unit, pa
 
 faults: setup ## every fault row, many seeded kills (SEED, KILLS, KILL_RUNS)
 	@KILLS=$${KILLS:-12} KILL_RUNS=$${KILL_RUNS:-40} BACKUP_STRIKES=$${BACKUP_STRIKES:-25} PGSTEAD_FAULTS=all npm run --silent test -- faults migrate "front door" stack backup
+
+mutants: setup ## changes of the sources that no unit test notices (COUNT, SEED, SHELVES)
+	@npm run --silent mutants -- --count $${COUNT:-25} --seed $${SEED:-1} $(SHELVES)
 
 lint: setup ## types, style, dead code
 	@npm run --silent typecheck && npm run --silent lint

@@ -2,6 +2,7 @@ import { defineConfig } from "vitest/config";
 
 /** What takes minutes is left to `make faults`. */
 const leftToFaults = process.env.PGSTEAD_FAULTS === "all" ? [] : ["test/stack/reboot.test.ts"];
+const onPackage = ["test/package/**/*.test.ts"];
 const onServer = ["test/migrate/**/*.test.ts", "test/vector/**/*.test.ts"];
 
 export default defineConfig({
@@ -19,9 +20,17 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: "package",
+          include: onPackage,
+          globalSetup: ["test/support/with-package.ts"],
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: "house",
           include: ["test/**/*.test.ts"],
-          exclude: [...onServer, ...leftToFaults],
+          exclude: [...onServer, ...onPackage, ...leftToFaults],
         },
       },
     ],

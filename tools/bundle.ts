@@ -41,6 +41,7 @@ await build({
   define: {
     // pg reads it to detect a Cloudflare worker. Node's own `navigator` would load fetch, which takes 20 ms.
     navigator: JSON.stringify({ userAgent: "Node.js" }),
+    "import.meta.dirname": "__dirname",
     PGSTEAD_VERSION: JSON.stringify(version),
     PGSTEAD_SOURCES: JSON.stringify(digestOf(".", sourceFiles("."))),
   },

@@ -4,6 +4,7 @@ import { Image, type ImageArgs } from "@pulumi/docker/image.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { Base } from "../../config/choices.ts";
 import { DEFAULTS } from "../../config/defaults.ts";
+import { describePgvectorFaults } from "../../config/pgvector-faults.ts";
 import { isOlderVersion } from "../../config/version-order.ts";
 import { bundle, imageFolder } from "../assets.ts";
 import { ConfigError } from "../error.ts";
@@ -55,7 +56,7 @@ export interface ImageSource {
    * @example "registry.example.com/postgres:18-trixie"
    */
   baseImage?: string | undefined;
-  /** Which pgvector, and where it comes from. @default - 0.8.6, compiled from source */
+  /** Which pgvector, and where it comes from. @default - 0.8.7, compiled from source */
   pgvector?: PgvectorArgs | undefined;
   /**
    * Docker network of the build: `host` where a mirror listens on loopback.
@@ -70,13 +71,13 @@ export interface PgvectorArgs {
    * @default "source"
    */
   from?: "source" | "package" | undefined;
-  /** Version to compile. @default "0.8.6" */
+  /** Version to compile. @default "0.8.7" */
   version?: string | undefined;
   /** Address of the source archive. @default - the archive of that version on github.com */
   url?: string | undefined;
   /**
    * SHA-256 of the source archive. Another version than the default needs it.
-   * @default - the one of version 0.8.6
+   * @default - the one of version 0.8.7
    */
   sha256?: string | undefined;
   /**
@@ -88,11 +89,11 @@ export interface PgvectorArgs {
 }
 
 const DEFAULT_PGVECTOR = {
-  version: "0.8.6",
-  sha256: "10bf9938906e5d643bbc4a7eea104b6f57ba4898e5b76b20e60484ea1d5a7f8f",
+  version: "0.8.7",
+  sha256: "cac0b10c360f05b2d521200105ba3697e773d4cd3731f5a915a7e37ebe0bea85",
 };
 
-/** 0.8.2 fixes a buffer overflow in parallel HNSW builds; 0.8.3 and 0.8.4 fix faults of HNSW vacuum. */
+/** Below it, faults of HNSW indexes lose data; `pgvector-faults.ts` lists them. */
 export const PGVECTOR_FLOOR = "0.8.4";
 
 /**
@@ -109,7 +110,7 @@ export class PostgresImage extends pulumi.ComponentResource {
   readonly agent: pulumi.Output<string>;
   /** Version of the server in the image, like `18.1`. */
   readonly postgresVersion: pulumi.Output<string>;
-  /** Version of pgvector in the image, like `0.8.6`. */
+  /** Version of pgvector in the image, like `0.8.7`. */
   readonly pgvectorVersion: pulumi.Output<string>;
   /** The resources underneath, for what the outputs do not cover. */
   readonly nodes: { server: Image; agent: Image; versions: Command };
@@ -131,7 +132,11 @@ export class PostgresImage extends pulumi.ComponentResource {
     this.agent = agent.repoDigest;
     const found = versions.stdout.apply((json) => readVersions(json, source.pgvector));
     this.postgresVersion = found.apply(({ postgres }) => postgres);
-    this.pgvectorVersion = found.apply(({ pgvector: installed }) => installed);
+    this.pgvectorVersion = found.apply(({ pgvector: installed }) => {
+      const warning = describePgvectorFaults(installed);
+      if (warning) void pulumi.log.warn(warning, parent);
+      return installed;
+    });
     this.nodes = { server, agent, versions };
     this.registerOutputs({ server: this.server, agent: this.agent });
 

@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, expect, inject, test } from "vitest";
 
 const checkout = join(import.meta.dirname, "..", "..");
 const folder = mkdtempSync(join(tmpdir(), "pgstead-package-"));
@@ -20,13 +20,6 @@ const { dependencies, peerDependencies, peerDependenciesMeta } = JSON.parse(
 const peers = Object.keys(peerDependencies);
 const required = peers.filter((name) => !peerDependenciesMeta[name]?.optional);
 
-let tarball: string;
-beforeAll(() => {
-  run(checkout, ["--import", "tsx", "tools/compile-components.ts"]);
-  const pack = ["pack", "--ignore-scripts", "--silent", "--pack-destination", folder];
-  const name = execFileSync("npm", pack, { cwd: checkout, encoding: "utf8" }).trim();
-  tarball = join(folder, name);
-});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** What `npm install` would do, without a registry. */
@@ -34,7 +27,7 @@ function consumer(name: string, packages: string[]): string {
   const project = join(folder, name);
   const installed = join(project, "node_modules", "pgstead");
   mkdirSync(installed, { recursive: true });
-  execFileSync("tar", ["-xzf", tarball, "-C", installed, "--strip-components", "1"]);
+  execFileSync("tar", ["-xzf", inject("tarball"), "-C", installed, "--strip-components", "1"]);
   for (const each of packages) {
     const link = join(project, "node_modules", each);
     mkdirSync(dirname(link), { recursive: true });

@@ -32,7 +32,8 @@ test("what the caller set wins", () => {
 test("the caller's PATH keeps its order, and this Node is what it finds", () => {
   const node = dirname(process.execPath);
   const path = (given: string) => environment("local", { PATH: given }).PATH?.split(":");
-  const last = join(root, "tools", "language-host");
+  // A project beside the package has no `tools/` of its own.
+  const last = join(import.meta.dirname, "..", "..", "tools", "language-host");
   expect(path(`/wrappers:${node}`)).toEqual(["/opt/pulumi", "/wrappers", node, last]);
   expect(path("/wrappers")).toEqual(["/opt/pulumi", node, "/wrappers", last]);
 });

@@ -44,7 +44,7 @@ if (spawnSync("npm", ["run", "--silent", "build"], { stdio: "inherit" }).status 
   process.exit(1);
 }
 // Some suites look for Pulumi on PATH.
-const pulumi = await acquirePulumi(process.cwd(), (line) => console.error(line));
+const pulumi = await acquirePulumi((line) => console.error(line));
 process.env.PATH = [dirname(pulumi.program), process.env.PATH].join(delimiter);
 
 const made = Promise.all(fixtures.map((fixture) => bringUpUnless(fixture)));

@@ -20,7 +20,7 @@ export const programSuites: ProgramSuite[] = [
   // Packing builds dist/, which the folders' tests read: it is done before they start.
   {
     name: "package",
-    program: ["node", "node_modules/vitest/vitest.mjs", "run", "test/package"],
+    program: ["node", "node_modules/vitest/vitest.mjs", "run", "test/package/packed.test.ts"],
   },
 ];
 
@@ -28,6 +28,7 @@ export const programSuites: ProgramSuite[] = [
 export const folderSuites: FolderSuite[] = [
   { name: "stack", folders: ["test/stack"], needs: ["engine", "s3", "psql"] },
   { name: "unit", folders: ["test/unit", "test/components"], needs: [] },
+  { name: "production", folders: ["test/package/production.test.ts"], needs: [] },
   { name: "embedded", folders: ["test/embedded"], needs: [] },
   { name: "front door", folders: ["test/front-door"], needs: ["psql"] },
   { name: "migrate", folders: ["test/migrate"], needs: ["engine"] },

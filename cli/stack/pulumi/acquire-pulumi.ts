@@ -1,8 +1,9 @@
 import { spawn, spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { mistake } from "../../../operate/error.ts";
+import { LANGUAGE_HOST_FOLDER, packageRoot } from "../../package-root.ts";
 import {
   cacheFolder,
   findAcquired,
@@ -14,25 +15,21 @@ import {
 type Note = (line: string) => void;
 
 /** Tries in this order: PATH, an earlier acquisition, the official download, a build from source. */
-export async function acquirePulumi(root: string, note: Note): Promise<PulumiCli> {
+export async function acquirePulumi(note: Note): Promise<PulumiCli> {
   const found = findPulumi(note);
   if (found) return found;
   const reasons: string[] = [];
-  const acquired = (await download(root, note, reasons)) ?? (await build(root, note, reasons));
+  const acquired = (await download(note, reasons)) ?? (await build(note, reasons));
   if (acquired) return acquired;
   throw mistake(
     `no Pulumi CLI could be installed:\n${reasons.map((reason) => `  - ${reason}`).join("\n")}\ndo one of these:\n  1. install it: https://www.pulumi.com/docs/install/\n  2. let this machine reach get.pulumi.com, and run this again\n  3. install Go (https://go.dev/dl/) and let it reach a Go module proxy, and run this again`,
   );
 }
 
-async function download(
-  root: string,
-  note: Note,
-  reasons: string[],
-): Promise<PulumiCli | undefined> {
+async function download(note: Note, reasons: string[]): Promise<PulumiCli | undefined> {
   note(`no Pulumi CLI here; downloading the official v${PULUMI_VERSION}`);
-  const script = createRequire(join(root, "package.json")).resolve("pulumi/run.js");
-  const { code, stderr } = await run(process.execPath, [script, "version"], root, {
+  const script = createRequire(join(packageRoot, "package.json")).resolve("pulumi/run.js");
+  const { code, stderr } = await run(process.execPath, [script, "version"], packageRoot, {
     PULUMI_VERSION,
   });
   const cli = code === 0 ? findAcquired() : undefined;
@@ -43,7 +40,7 @@ async function download(
   return undefined;
 }
 
-async function build(root: string, note: Note, reasons: string[]): Promise<PulumiCli | undefined> {
+async function build(note: Note, reasons: string[]): Promise<PulumiCli | undefined> {
   const go = spawnSync("go", ["version"], { encoding: "utf8" });
   if (go.status !== 0) {
     reasons.push("build from source: Go is not installed");
@@ -57,12 +54,12 @@ async function build(root: string, note: Note, reasons: string[]): Promise<Pulum
   // Built in another folder and renamed, so that a killed build leaves nothing that looks complete.
   const partial = mkdtempSync(`${folder}.partial-`);
   try {
-    const code = await compile(join(root, "tools", "pulumi"), join(partial, "pulumi"), note);
+    const code = await compile(join(packageRoot, "tools", "pulumi"), join(partial, "pulumi"), note);
     if (code !== 0) {
       reasons.push(`build from source: go ended with exit code ${code}; its last lines are above`);
       return undefined;
     }
-    putLanguageHostBeside(root, partial);
+    putLanguageHostBeside(partial);
     rmSync(folder, { recursive: true, force: true });
     renameSync(partial, folder);
   } finally {
@@ -94,21 +91,19 @@ const PULUMI_PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi";
 const LANGUAGE_HOST = ["pulumi-language-nodejs", "host.mjs"];
 
 /** Pulumi looks for language hosts in its own folder; its Go source has none for Node. */
-export function putLanguageHostBeside(root: string, folder: string): void {
+function putLanguageHostBeside(folder: string): void {
   for (const file of LANGUAGE_HOST) {
     // Renamed, because another `up` may run the file now (a direct copy fails: "text file is busy").
     const temporary = join(folder, `${file}.${process.pid}`);
-    copyFileSync(join(root, "tools", "language-host", file), temporary);
+    copyFileSync(join(LANGUAGE_HOST_FOLDER, file), temporary);
     renameSync(temporary, join(folder, file));
   }
 }
 
 /** All checkouts share the copy in the cache, so each run updates it. */
-export function refreshLanguageHost(root: string, cli: PulumiCli): void {
+export function refreshLanguageHost(cli: PulumiCli): void {
   const folder = dirname(cli.program);
-  if (folder === cacheFolder() && existsSync(join(root, "tools", "language-host"))) {
-    putLanguageHostBeside(root, folder);
-  }
+  if (folder === cacheFolder()) putLanguageHostBeside(folder);
 }
 
 function run(

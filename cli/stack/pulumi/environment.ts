@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, mkdirSync, realpathSync } from "node
 import { basename, delimiter, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { mistake } from "../../../operate/error.ts";
+import { LANGUAGE_HOST_FOLDER } from "../../package-root.ts";
 import { isEmbedded, readStackFile, usesSecretsProvider } from "../stack-file.ts";
 
 /** Stacks without data of value: their state is in the checkout, and their passphrase is public. */
@@ -20,7 +21,7 @@ export function pulumiEnvironment(
     (given.PATH ?? "").split(delimiter).filter(Boolean),
   );
   // A CLI that somebody built from source has no language host for Node, so ours comes last.
-  folders.push(join(root, "tools", "language-host"));
+  folders.push(LANGUAGE_HOST_FOLDER);
   return {
     ...given,
     PATH: folders.join(delimiter),

@@ -24,8 +24,8 @@ export async function preparePulumi(
   note: (line: string) => void,
 ): Promise<PulumiRun> {
   readStackFile(root, stack);
-  const cli = await acquirePulumi(root, note);
-  refreshLanguageHost(root, cli);
+  const cli = await acquirePulumi(note);
+  refreshLanguageHost(cli);
   const env = pulumiEnvironment(root, stack, cli.program);
   const run = { program: cli.program, env, root, stack };
   note(`Pulumi ${cli.version}, ${cli.source}`);
