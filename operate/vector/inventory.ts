@@ -17,6 +17,8 @@ export interface VectorIndex {
   predicate: string | null;
   method: "hnsw" | "ivfflat";
   operator: string;
+  /** Schema of the operator. It may not be on the search_path. */
+  operatorSchema: string;
   dimensions: number | null;
   /** The options given with the index. A missing one has the extension's default. */
   options: Record<string, number>;
@@ -60,8 +62,7 @@ const INDEXES = `
          nullif(a.atttypmod, -1) as dimensions, coalesce(i.reloptions, '{}') as options,
          x.indisvalid as valid, pg_relation_size(i.oid)::float8 as bytes,
          greatest(t.reltuples, 0)::float8 as rows,
-         (select o.oprname from pg_amop p join pg_operator o on o.oid = p.amopopr
-          where p.amopfamily = oc.opcfamily and p.amoppurpose = 'o' limit 1) as operator
+         o.oprname as operator, o.oprnamespace::regnamespace::text as "operatorSchema"
   from pg_index x
   join pg_class i on i.oid = x.indexrelid and i.relkind = 'i'
   join pg_namespace n on n.oid = i.relnamespace
@@ -70,6 +71,9 @@ const INDEXES = `
   join pg_am am on am.oid = i.relam and am.amname in ('hnsw', 'ivfflat')
   join pg_attribute a on a.attrelid = i.oid and a.attnum = 1
   join pg_opclass oc on oc.oid = x.indclass[0]
+  cross join lateral (
+    select p.amopopr from pg_amop p where p.amopfamily = oc.opcfamily and p.amoppurpose = 'o' limit 1) as distance
+  join pg_operator o on o.oid = distance.amopopr
   order by 1`;
 
 const MEMORY = `
@@ -84,17 +88,22 @@ export async function readInventory(client: pg.Client): Promise<Inventory | unde
     VERSIONS,
   );
   if (!versions?.extension) return undefined;
-  const indexes = await queryRows<VectorIndex & { options: string[] }>(client, INDEXES);
   const [memory] = await queryRows<Record<string, number>>(client, MEMORY);
   return {
     extension: versions.extension,
     library: versions.library,
     columns: await queryRows<VectorColumn>(client, COLUMNS),
-    indexes: indexes.map((index) => ({ ...index, options: parseOptions(index.options) })),
+    indexes: await readVectorIndexes(client),
     sharedBuffers: memory?.shared as number,
     cache: memory?.cache as number,
     maintenanceWorkMem: memory?.maintenance as number,
   };
+}
+
+/** Reads all vector indexes, also those over an expression or a part of the rows. Empty without pgvector. */
+export async function readVectorIndexes(client: pg.Client): Promise<VectorIndex[]> {
+  const indexes = await queryRows<VectorIndex & { options: string[] }>(client, INDEXES);
+  return indexes.map((index) => ({ ...index, options: parseOptions(index.options) }));
 }
 
 const queryRows = async <T>(client: pg.Client, sql: string) =>

@@ -144,3 +144,25 @@ async function outcome(db: TestDatabase) {
   );
   return { states: migrations.map(({ version, state }) => [version, state]), sql, rows, history };
 }
+
+test("S8: the server ends the statement of a killed runner within seconds", () =>
+  inDatabase(async (db) => {
+    db.write("0000_long.sql", "select pg_sleep(50)");
+    const runner = start(db);
+    const running = async () =>
+      (
+        await db.query(
+          "select from pg_stat_activity where datname = current_database() and state = 'active' and query ~ 'pg_slee[p]'",
+        )
+      ).length > 0;
+    const until = async (wanted: boolean) => {
+      for (let tries = 0; (await running()) !== wanted; tries++) {
+        if (tries > 200) throw new Error(`the statement ${wanted ? "did not start" : "goes on"}`);
+        await sleep(100);
+      }
+    };
+    await until(true);
+    runner.kill("SIGKILL");
+    await ended(runner);
+    await until(false);
+  }));

@@ -5,7 +5,14 @@ import type { Inventory, VectorIndex } from "../../operate/vector/inventory.ts";
 const GB = 1024 ** 3;
 const hnsw: VectorIndex = {
   ...{ name: "i", table: "t", expression: "v", predicate: null, method: "hnsw", operator: "<->" },
-  ...{ dimensions: 768, options: {}, valid: true, bytes: GB / 4, rows: 10_000 },
+  ...{
+    operatorSchema: "public",
+    dimensions: 768,
+    options: {},
+    valid: true,
+    bytes: GB / 4,
+    rows: 10_000,
+  },
 };
 const ivfflat = { ...hnsw, method: "ivfflat" as const };
 const inventory = (index: Partial<VectorIndex>, rest: Partial<Inventory> = {}): Inventory => ({

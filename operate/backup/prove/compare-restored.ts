@@ -36,6 +36,8 @@ export async function compareWithManifest(
     const vectors = await queryVectorIndexes(client);
     problems.push(...vectors.problems);
     if (vectors.queries > 0) compared.push(`${vectors.queries} vector queries`);
+    if (vectors.leftOut.length > 0)
+      compared.push(`no query of the vector indexes ${vectors.leftOut.join(", ")}`);
   });
   const sql = checks.filter((check) => "sql" in check);
   const answers = await runChecks({ ...restored, checks: sql }, manifest.pgvectorVersion !== null);

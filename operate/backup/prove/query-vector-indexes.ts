@@ -1,51 +1,83 @@
 import type { Client } from "pg";
+import { readVectorIndexes, type VectorIndex } from "../../vector/inventory.ts";
 
 const MAX_INDEXES = 5;
 const NEIGHBOURS = 10;
 
-/** Vector indexes, each with the distance operator that it supports. */
-const INDEXES = `
-  select format('%I.%I', n.nspname, c.relname) as table, format('%I', a.attname) as column,
-    format('operator(%I.%s)', o_n.nspname, o.oprname) as nearest, format('%I', ic.relname) as index
-  from pg_index i join pg_class ic on ic.oid = i.indexrelid join pg_am am on am.oid = ic.relam
-  join pg_class c on c.oid = i.indrelid join pg_namespace n on n.oid = c.relnamespace
-  join pg_attribute a on a.attrelid = c.oid and a.attnum = i.indkey[0]
-  join pg_opclass k on k.oid = i.indclass[0]
-  join pg_amop p on p.amopfamily = k.opcfamily and p.amoppurpose = 'o'
-  join pg_operator o on o.oid = p.amopopr join pg_namespace o_n on o_n.oid = o.oprnamespace
-  where am.amname in ('hnsw', 'ivfflat') and i.indisvalid and i.indpred is null
-    and c.relkind = 'r' and c.reltuples <> 0
-  order by 1, 2, 4 limit ${MAX_INDEXES}`;
+export interface VectorQueries {
+  /** Number of indexes that were queried. */
+  queries: number;
+  /** Indexes that were not queried, each with the reason. */
+  leftOut: string[];
+  problems: string[];
+}
 
-const SESSION = `begin read only; set local enable_seqscan = off; set local enable_sort = off;
-  set local ivfflat.probes = 32768`;
+type Outcome = "queried" | { leftOut: string } | { problem: string };
 
-/** Queries each vector index once for the nearest neighbours of a row, as an application does. */
-export async function queryVectorIndexes(
-  client: Client,
-): Promise<{ queries: number; problems: string[] }> {
-  const problems: string[] = [];
-  const { rows: indexes } = await client.query(INDEXES);
-  for (const { table, column, nearest, index } of indexes) {
-    try {
-      await client.query(SESSION);
-      const { rows } = await client.query(
-        `select distance from (
-           select ${column} ${nearest} (select ${column} from ${table} where ${column} is not null limit 1) as distance
-           from ${table} order by 1 limit ${NEIGHBOURS}) as neighbours`,
-      );
-      // Zero vectors are not in a cosine index.
-      const { rows: filled } = await client.query(
-        `select exists (select from ${table} where ${column} ${nearest} ${column} <> 'NaN') as filled`,
-      );
-      if (filled[0].filled && rows.length === 0) {
-        problems.push(`index ${index} of ${table} finds nothing`);
-      }
-    } catch (error) {
-      problems.push(`vector query on ${table} by ${index}: ${(error as Error).message}`);
-    } finally {
-      await client.query("rollback").catch(() => {});
+const SESSION = `begin read only; set local enable_seqscan = off; set local enable_bitmapscan = off;
+  set local enable_sort = off; set local ivfflat.probes = 32768`;
+
+/** Queries vector indexes once each for the nearest neighbours of a row, as an application does. */
+export async function queryVectorIndexes(client: Client): Promise<VectorQueries> {
+  const result: VectorQueries = { queries: 0, leftOut: [], problems: [] };
+  for (const index of await readVectorIndexes(client)) {
+    const outcome =
+      result.queries < MAX_INDEXES
+        ? await queryInTransaction(client, index)
+        : { leftOut: `only ${MAX_INDEXES} are queried` };
+    if (outcome === "queried") result.queries++;
+    else if ("leftOut" in outcome) result.leftOut.push(`${index.name} (${outcome.leftOut})`);
+    else {
+      result.queries++;
+      result.problems.push(`index ${index.name} of ${index.table} ${outcome.problem}`);
     }
   }
-  return { queries: indexes.length, problems };
+  return result;
 }
+
+async function queryInTransaction(client: Client, index: VectorIndex): Promise<Outcome> {
+  if (!index.valid) return { leftOut: "invalid" };
+  try {
+    await client.query(SESSION);
+    return await queryIndex(client, index);
+  } catch (error) {
+    const { code, message } = error as Error & { code?: string };
+    return code === NOT_POPULATED
+      ? { leftOut: "its materialized view has no data" }
+      : { problem: `cannot be queried: ${message}` };
+  } finally {
+    await client.query("rollback").catch(() => {});
+  }
+}
+
+/** SQLSTATE of a query on a materialized view that was made WITH NO DATA. */
+const NOT_POPULATED = "55000";
+
+async function queryIndex(client: Client, index: VectorIndex): Promise<Outcome> {
+  const { table, expression, predicate } = index;
+  const distance = `(${expression}) operator(${index.operatorSchema}.${index.operator})`;
+  const condition = predicate ? `(${predicate})` : "true";
+  // The distance to itself is NaN for a zero vector, and zero vectors are not in a cosine index.
+  const indexed = `${condition} and ${distance} (${expression}) <> 'NaN'`;
+  const { rows: samples } = await client.query(
+    `select (${expression})::text as vector from ${table} where ${indexed} limit 1`,
+  );
+  if (samples.length === 0) return { leftOut: "no row is in it" };
+  const nearest = `select from ${table} where ${condition}
+    order by ${distance} ${client.escapeLiteral(samples[0].vector)} limit ${NEIGHBOURS}`;
+  const { rows: plan } = await client.query(`explain (format json) ${nearest}`);
+  const used = findIndexName(plan[0]["QUERY PLAN"][0].Plan);
+  const isUsed =
+    used && [used, client.escapeIdentifier(used)].some((name) => index.name.endsWith(`.${name}`));
+  if (!isUsed) return { leftOut: `the planner prefers ${used ?? "a scan"}` };
+  const { rows } = await client.query(nearest);
+  return rows.length > 0 ? "queried" : { problem: "finds nothing" };
+}
+
+interface PlanNode {
+  "Index Name"?: string;
+  Plans?: PlanNode[];
+}
+
+const findIndexName = (node: PlanNode): string | undefined =>
+  node["Index Name"] ?? node.Plans?.map(findIndexName).find((name) => name !== undefined);

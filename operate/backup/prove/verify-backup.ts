@@ -22,6 +22,7 @@ import { prepareFolder } from "../store/folder.ts";
 import { updateBucket } from "../store/update-bucket.ts";
 import { uploadJson } from "../store/upload-backup.ts";
 import { withBackupFiles } from "./backup-files.ts";
+import { blameServer } from "./blame-server.ts";
 import { compareWithManifest } from "./compare-restored.ts";
 import { proveEmbedded } from "./prove-embedded.ts";
 import { restoreInto } from "./restore-into.ts";
@@ -148,7 +149,7 @@ async function proveOnServer(
     withScratchServer({ scratchFolder, serverSettings, signal }, (scratch) =>
       restoreAndCompare(settings, scratch, files, { ...options, signal }).catch((error) => {
         signal.throwIfAborted();
-        throw toCannotVerify(scratch, error as Error);
+        throw blameServer(error as Error, scratch.readLog());
       }),
     ),
   );
@@ -173,17 +174,6 @@ async function restoreAndCompare(
     () => compareWithManifest(restored, manifest, configured),
   );
   return { ...comparison, restoreSeconds };
-}
-
-/** PostgreSQL's messages for what the scratch server lacks; the backup is not the cause. */
-const LACKS_OF_SERVER =
-  /No space left on device|could not resize shared memory|out of memory|out of shared memory|was terminated by signal 9|shared_preload_libraries|is not available/i;
-
-/** Returns `CannotVerify` if the error or the server's log has such a message, or else the error. */
-function toCannotVerify({ readLog }: ScratchServer, error: Error): Error {
-  const lines = [error.message, ...readLog().split("\n")];
-  const reason = lines.find((line) => LACKS_OF_SERVER.test(line));
-  return reason ? new CannotVerify(`the scratch server could not restore it: ${reason}`) : error;
 }
 
 const secondsSince = (started: number) => Math.round((Date.now() - started) / 10) / 100;

@@ -41,7 +41,7 @@ export async function updateBucket(
         await uploadNewProof(bucket, backups, manifest, names);
       }
       const inBucket = good.filter(({ id }) => present.has(id));
-      await renewKeepSlot(bucket, backups, inBucket);
+      await renewKeepSlot(bucket, backups, inBucket, names);
     });
     return { uploaded, error: null };
   } catch (error) {
@@ -76,6 +76,7 @@ async function uploadNewProof(
   const known = await readBucketProof(bucket, "dumps/", names, manifest.id);
   if (known?.from !== "bucket" && known?.verifiedAt !== proof.verifiedAt) {
     await uploadJson(bucket, `dumps/${proofName(manifest.id)}`, serializeProof(proof));
+    names.add(proofName(manifest.id));
   }
 }
 
@@ -83,8 +84,11 @@ async function renewKeepSlot(
   bucket: Bucket,
   backups: BackupSettings,
   newestFirst: Manifest[],
+  names: Set<string>,
 ): Promise<void> {
   const proven = newestFirst.find((manifest) => isProven(readLocalProof(backups, manifest)));
+  // An older backup may have been proven later than in its first days.
+  if (proven) await uploadNewProof(bucket, backups, proven, names);
   const newest = proven ?? newestFirst.find(({ startedAt }) => !isAhead(startedAt));
   if (newest) await copyToKeepSlot(bucket, newest, proven !== undefined);
 }
