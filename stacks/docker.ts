@@ -65,6 +65,7 @@ export async function deploy(config: StackConfig, _root: string) {
     folder: migrations.folder,
     pending: files.pending,
     runOn: migrations.runOn,
+    rotation: server.passwordRotation,
     startSeconds: server.startSeconds,
     tool: toolOf(config, migratorVolume),
     container,

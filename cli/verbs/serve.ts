@@ -38,7 +38,7 @@ export const serve: Verb = {
     if (settings.engine !== "embedded") {
       const { serveAgent } = await import("../../operate/agent/serve-agent.ts");
       const file = await context.settingsFile();
-      await serveAgent(settings, (verb) => selfCommand(verb, file));
+      await serveAgent(settings, file, (verb) => selfCommand(verb, file));
       return;
     }
     const { serveEmbedded } = await import("../../operate/embedded/embedded-server.ts");
@@ -46,7 +46,7 @@ export const serve: Verb = {
     await serveEmbedded(settings, async (signal) => {
       if (!settings.backups) return;
       const { runSchedule } = await import("../../operate/agent/serve-agent.ts");
-      await runSchedule(settings, (verb) => selfCommand(verb, file), signal);
+      await runSchedule(settings, file, (verb) => selfCommand(verb, file), signal);
     });
     // PGlite leaves handles open that would keep the process alive.
     process.exit(ExitCode.fine);

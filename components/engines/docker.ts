@@ -8,6 +8,7 @@ import { PostgresDatabase, type PostgresDatabaseArgs, SOCKET_FOLDER } from "../s
 import { FILES_FOLDER } from "../server/files.ts";
 import { type ImageSource, PostgresImage, type PostgresImageArgs } from "../server/image.ts";
 import { generatePassword, Passwords, type PasswordsArgs } from "../server/passwords.ts";
+import { stashFirst } from "../server/stash.ts";
 import { ServerTls, type ServerTlsArgs } from "../server/tls.ts";
 import type { SettingValue, Size } from "../server/tuning.ts";
 import { type ClusterFacts, DataVolumes, type DataVolumesArgs } from "../server/volumes.ts";
@@ -375,12 +376,8 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
 
     /** Apart from the passwords, which are rotated: seals are checked for years. */
     function createSealKey() {
-      const stash = new pulumi.Stash(
-        `${name}-seal-key`,
-        { input: pulumi.secret(generatePassword()) },
-        { parent, protect, ignoreChanges: ["input"] },
-      );
-      return pulumi.secret(stash.output);
+      const options = { parent, protect };
+      return pulumi.secret(stashFirst(`${name}-seal-key`, generatePassword(), options).output);
     }
 
     function createUrl(role: LoginRole, host: string, port: number, scheme = "postgresql") {

@@ -20,6 +20,12 @@ export interface MigrationsArgs {
    * @default "always"
    */
   runOn?: "always" | "changed";
+  /**
+   * The rotation of the passwords. Another one runs the step, which sets them in the server.
+   * @default - there is none
+   * @example "2027-01"
+   */
+  rotation?: string | undefined;
   /** Container of the server. The step waits until it is healthy. */
   container: pulumi.Input<string>;
   /** Image and volumes of the container that runs the migrations. */
@@ -88,6 +94,7 @@ export class Migrations extends pulumi.ComponentResource {
           // A preview shows these values. Triggers would show as a replacement.
           environment: {
             ...migrationInput(args.pending, args.runOn),
+            ...(args.rotation && { PGSTEAD_ROTATION: args.rotation }),
             ...(args.dockerHost && { DOCKER_HOST: args.dockerHost }),
           },
         },

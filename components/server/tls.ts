@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { SubjectAltNameEntry } from "selfsigned";
 import { ConfigError } from "../error.ts";
+import { stashFirst } from "./stash.ts";
 import { assertTlsPair, type TlsPair } from "./tls-pair.ts";
 
 export interface ServerTlsArgs {
@@ -68,16 +69,11 @@ export class ServerTls extends pulumi.ComponentResource {
     }
 
     function createGenerated(parent: pulumi.Resource) {
-      return new pulumi.Stash(
-        `${name}-generated`,
-        { input: pulumi.secret(generatePair(args.names)) },
-        {
-          parent,
-          // Each run of the program generates a pair; the first one stays.
-          ignoreChanges: ["input"],
-          ...(args.renewal && { replacementTrigger: args.renewal }),
-        },
-      );
+      return stashFirst(`${name}-generated`, generatePair(args.names), {
+        parent,
+        // Always set: Pulumi does not replace when it records the first trigger of a resource.
+        replacementTrigger: args.renewal ?? "",
+      });
     }
   }
 }

@@ -74,7 +74,9 @@ export const postgres = z
     passwords,
     passwordRotation: text
       .optional()
-      .describe("Any text; when it changes, all passwords are generated again."),
+      .describe(
+        "Any text. Each text has passwords of its own; without it the first ones are used.",
+      ),
     maintenanceWorkMemMb: z
       .int()
       .min(16)

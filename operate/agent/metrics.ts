@@ -8,18 +8,18 @@ import { readState } from "./state.ts";
 /** For Prometheus and health checks on the stack's network. An error here does not stop the backups. */
 export function serveMetrics(
   stack: string,
-  backups: BackupSettings,
+  readBackups: () => BackupSettings,
   log: (line: string) => void,
 ): Server {
   const server = createServer(async ({ url }, response) => {
     try {
-      await respond(url, response, stack, backups);
+      await respond(url, response, stack, readBackups());
     } catch (error) {
       response.writeHead(500).end(`${(error as Error).message}\n`);
     }
   });
   server.on("error", (error) => log(`no metrics: ${error.message}`));
-  server.listen(backups.metricsPort);
+  server.listen(readBackups().metricsPort);
   return server;
 }
 

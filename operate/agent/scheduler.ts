@@ -34,34 +34,53 @@ const MAX_PAUSE_MS = 15_000;
  * each step reads it and the backup folder, and writes the result to it.
  */
 export class Scheduler {
-  private readonly settings: Settings;
-  private readonly backups: BackupSettings;
+  private readonly readSettings: () => Settings;
   private readonly actions: Actions;
   private readonly signal: AbortSignal;
   private readonly log: (line: string) => void;
-  private readonly cron: Cron;
-  private readonly notifier: Notifier;
+  private settings!: Settings;
+  private backups!: BackupSettings;
+  private cron!: Cron;
+  private notifier!: Notifier;
 
-  constructor(settings: Settings, actions: Actions, { signal, log }: SchedulerOptions) {
-    this.settings = settings;
-    this.backups = backupSettings(settings);
+  constructor(readSettings: () => Settings, actions: Actions, { signal, log }: SchedulerOptions) {
+    this.readSettings = readSettings;
     this.actions = actions;
     this.signal = signal;
     this.log = log;
-    this.cron = parseSchedule(this.backups.schedule);
-    this.notifier = new Notifier(settings.stack, this.backups, log);
+    this.useSettings(readSettings());
   }
 
   /** Returns once the signal is aborted. */
   async run(): Promise<void> {
-    const { folder, schedule } = this.backups;
-    prepareFolder(folder);
+    prepareFolder(this.backups.folder);
     this.recordFirstStart();
-    this.log(`backups at "${schedule}" UTC into ${folder}; next ${this.nextRun()}`);
+    this.logSchedule();
     while (!this.signal.aborted) {
+      this.useChangedSettings();
       await this.step();
       await this.pause();
     }
+  }
+
+  private useChangedSettings(): void {
+    const settings = this.readSettings();
+    if (settings === this.settings) return;
+    this.useSettings(settings);
+    this.log("the settings have changed");
+    this.logSchedule();
+  }
+
+  private useSettings(settings: Settings): void {
+    this.settings = settings;
+    this.backups = backupSettings(settings);
+    this.cron = parseSchedule(this.backups.schedule);
+    this.notifier = new Notifier(settings.stack, this.backups, this.log);
+  }
+
+  private logSchedule(): void {
+    const { folder, schedule } = this.backups;
+    this.log(`backups at "${schedule}" UTC into ${folder}; next ${this.nextRun()}`);
   }
 
   private recordFirstStart(): void {

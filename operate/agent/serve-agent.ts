@@ -1,21 +1,27 @@
 import { spawn } from "node:child_process";
 import { backupSettings } from "../backup/backup-settings.ts";
 import type { Settings } from "../settings.ts";
+import { CurrentSettings } from "./current-settings.ts";
 import { serveMetrics } from "./metrics.ts";
 import { type Actions, Scheduler } from "./scheduler.ts";
 
 /** Returns the command line that runs a verb of this program. */
 export type BuildCommand = (verb: string[]) => string[];
 
-/** Runs the schedule and serves metrics until SIGTERM or SIGINT. */
-export async function serveAgent(settings: Settings, buildCommand: BuildCommand): Promise<void> {
+/** Runs the schedule of the settings in `file`, and serves metrics, until SIGTERM or SIGINT. */
+export async function serveAgent(
+  settings: Settings,
+  file: string,
+  buildCommand: BuildCommand,
+): Promise<void> {
   const controller = new AbortController();
   const stop = () => controller.abort();
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
   log(`agent of stack "${settings.stack}"`);
-  const metrics = serveMetrics(settings.stack, backupSettings(settings), log);
-  await runSchedule(settings, buildCommand, controller.signal);
+  const current = new CurrentSettings(settings, file, log);
+  const metrics = serveMetrics(settings.stack, () => backupSettings(current.read()), log);
+  await runSchedule(settings, file, buildCommand, controller.signal);
   metrics.close();
   metrics.closeAllConnections();
   log("stopped");
@@ -24,6 +30,7 @@ export async function serveAgent(settings: Settings, buildCommand: BuildCommand)
 /** Without metrics: the embedded server runs its schedule with this. */
 export async function runSchedule(
   settings: Settings,
+  file: string,
   buildCommand: BuildCommand,
   signal: AbortSignal,
 ): Promise<void> {
@@ -34,7 +41,8 @@ export async function runSchedule(
     verify: (id, signal) => run(signal, "backup", "verify", id),
     upload: (signal) => run(signal, "backup", "upload"),
   };
-  await new Scheduler(settings, actions, { signal, log }).run();
+  const current = new CurrentSettings(settings, file, log);
+  await new Scheduler(() => current.read(), actions, { signal, log }).run();
 }
 
 /**

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { BackupBucket as BackupBucketType } from "../../components/bucket/backup-bucket.ts";
+import { lifecycleRules } from "../../components/bucket/lifecycle.ts";
 import {
   renderAgentPolicy,
   renderPgbackrestPolicy,
@@ -139,6 +140,25 @@ describe("a bucket without arguments", () => {
       prefix: "",
     });
   });
+});
+
+test("old versions, delete markers and broken uploads below the prefix are removed", () => {
+  const rules = lifecycleRules("b", "team/", { noncurrentDays: 12 });
+  expect(rules.slice(2)).toEqual([
+    {
+      id: "old-versions",
+      status: "Enabled",
+      filter: { prefix: "team/" },
+      noncurrentVersionExpiration: { noncurrentDays: 12 },
+      expiration: { expiredObjectDeleteMarker: true },
+    },
+    {
+      id: "broken-uploads",
+      status: "Enabled",
+      filter: { prefix: "team/" },
+      abortIncompleteMultipartUpload: { daysAfterInitiation: 2 },
+    },
+  ]);
 });
 
 test("the agent's key may put, get and list below its prefixes, and nothing else", () => {

@@ -26,6 +26,7 @@ test("the agent is one container with few rights, a fixed name and a stop timeou
     "pgstead:index:BackupSidecar agent",
     "docker:index/container:Container agent-container",
   ]);
+  expect(recorded[1]?.replaceOnChanges).toEqual(["healthcheck", "tmpfs", "init"]);
   expect(recorded[1]?.inputs).toEqual({
     name: "test-agent",
     image: "sha256:1a2b",

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, describe, expect, test } from "vitest";
+import { derivePassword } from "../../components/server/passwords.ts";
 import {
   isProtected,
   type Recorded,
@@ -34,16 +35,18 @@ beforeAll(async () => {
         image: (environment as { PGSTEAD_IMAGE: string }).PGSTEAD_IMAGE,
       }),
     }),
-    "pulumi:index:Stash": () => ({
-      output: {
-        major: "18",
-        base: "debian",
-        migrator: "m-pass",
-        app: "a-pass",
-        readonly: "r-pass",
-        certificate: "PEM",
-        key: "KEY",
-      },
+    "pulumi:index:Stash": (_inputs, name) => ({
+      output: name.endsWith("-key")
+        ? "KEPT-KEY"
+        : {
+            major: "18",
+            base: "debian",
+            migrator: "m-pass",
+            app: "a-pass",
+            readonly: "r-pass",
+            certificate: "PEM",
+            key: "KEY",
+          },
     }),
   });
   ({ DockerPostgres } = await import("../../components/engines/docker.ts"));
@@ -79,6 +82,7 @@ describe("DockerPostgres", () => {
       "Image postgres-image-server",
       "Network postgres-server-network",
       "Stash postgres-passwords-generated",
+      "Stash postgres-passwords-rotation-key",
       "Stash postgres-seal-key",
       "Stash postgres-volumes-cluster",
       "Volume postgres-server-files",
@@ -98,6 +102,24 @@ describe("DockerPostgres", () => {
     expect(shmSize).toBe(640);
   });
 
+  test("replaces the server's container when a setting changes that the plugin only pretends to update", () => {
+    const { replaceOnChanges } = recorded.find(
+      ({ name }) => name === "postgres-server-container",
+    ) as Recorded;
+    expect(replaceOnChanges).toEqual(["healthcheck", "tmpfs", "init"]);
+  });
+
+  test("S31: keeps seal key, passwords and rotation key in the state as secrets", () => {
+    const kept = ["seal-key", "passwords-generated", "passwords-rotation-key"];
+    for (const name of kept) {
+      expect(only(`postgres-${name}`).input, name).toEqual({
+        // The mark of a secret in Pulumi's wire format.
+        "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270",
+        value: expect.anything(),
+      });
+    }
+  });
+
   test("never starts the container that carries the secrets", () => {
     const { start, mustRun, uploads } = only("postgres-server-writer");
     expect([start, mustRun]).toEqual([false, false]);
@@ -110,6 +132,7 @@ describe("DockerPostgres", () => {
   test("keeps what the stack remembers, and every URL is a secret", async () => {
     expect(isProtected(postgres.nodes.volumes.nodes.cluster)).toBe(true);
     expect(isProtected(postgres.nodes.passwords.nodes.generated)).toBe(true);
+    expect(isProtected(postgres.nodes.passwords.nodes.rotationKey)).toBe(true);
     expect(await valueIn(postgres.url)).toBe("postgresql://app:a-pass@postgres:5432/app");
     expect(await valueIn(postgres.hostUrl)).toBe("postgresql://app:a-pass@127.0.0.1:5433/app");
     for (const url of [postgres.url, postgres.migratorUrl, postgres.readonlyUrl]) {
@@ -177,8 +200,36 @@ test("each group of arguments reaches the resources it is for", async () => {
   expect(content).toMatchObject({
     "/run/pgstead/passwords/app": "given",
     "/run/pgstead/extra": "text",
-    "/run/pgstead-migrator/url":
-      "postgresql+psycopg://migrator:m-pass@postgres:5432/orders?sslmode=require",
+    "/run/pgstead-migrator/url": `postgresql+psycopg://migrator:${derivePassword("KEPT-KEY", "migrator", "3")}@postgres:5432/orders?sslmode=require`,
+  });
+  // The server's user reads the key after the guard has copied it; nobody else does.
+  const modes = Object.fromEntries(value.map((upload) => [upload.file, upload.permissions]));
+  expect(modes["/run/pgstead-tls/server.key"]).toBe("0400");
+  delete modes["/run/pgstead-tls/server.key"];
+  expect([...new Set(Object.values(modes))]).toEqual(["0444"]);
+});
+
+test("a rotation changes each generated password, and a text always gives the same ones", () => {
+  const roles = ["migrator", "app", "readonly"] as const;
+  const of = (key: string, text: string) => roles.map((role) => derivePassword(key, role, text));
+  const passwords = ["k", "other"].flatMap((key) =>
+    ["2027-01", "2027-02"].flatMap((text) => of(key, text)),
+  );
+  expect(new Set(passwords).size).toBe(12);
+  for (const password of passwords) expect(password).toMatch(/^[A-Za-z0-9]{32}$/);
+  expect(of("k", "2027-01")).toEqual(of("k", "2027-01"));
+});
+
+test("another rotation runs the migration step, which sets the passwords, also with runOn changed", async () => {
+  const { Migrations } = await import("../../components/migrations/migrations.ts");
+  const { container, agent, network } = postgres;
+  const args = { folder: "migrations", pending: [], runOn: "changed" as const };
+  const rotation = "2027-01";
+  const rotated = new Migrations("rotated", { ...args, rotation, container, agent, network });
+  await urnOf(rotated.nodes.run);
+  expect(only("rotated-run").environment).toEqual({
+    PGSTEAD_PENDING: "none",
+    PGSTEAD_ROTATION: "2027-01",
   });
 });
 
@@ -238,20 +289,41 @@ describe("what is refused before anything is declared", () => {
     expect(moved({ image: "postgres:18" })).toContain('"image" is postgres:18, which has no guard');
   });
 
-  test("fails for a stranger's volume or container, and for a volume declared otherwise", async () => {
-    const { assertOwnVolume, listVolumeChanges } = await import(
-      "../../components/server/volumes.ts"
-    );
+  test.each([
+    ["no labels", {}],
+    ["another project's label", { "pgstead.project": "shop", "pgstead.stack": "test" }],
+    ["another stack's label", { "pgstead.project": "pgstead", "pgstead.stack": "other" }],
+    ["no label of a project", { "pgstead.stack": "test" }],
+    ["no label of a stack", { "pgstead.project": "pgstead" }],
+  ])("fails for a volume, a container or a network with %s", async (_, labels) => {
+    const { assertOwnVolume } = await import("../../components/server/volumes.ts");
     const { assertContainer } = await import("../../components/guards/container-guard.ts");
+    const { assertRemovable } = await import("../../components/guards/network-guard.ts");
+    const network = { Labels: labels as Record<string, string>, Containers: null };
+    const belongs = 'exists and does not belong to stack "test"';
+    expect(() => assertOwnVolume("v", labels)).toThrow(`volume "v" ${belongs}`);
+    expect(() => assertContainer("c", labels)).toThrow(`a container "c" ${belongs}`);
+    expect(() => assertRemovable("n", network)).toThrow(`a network "n" ${belongs}`);
+    expect(() => assertRemovable("n", { ...network, Labels: null })).toThrow(belongs);
+  });
+
+  test("lets the stack's own volume, container and unused network pass, and no network in use", async () => {
+    const { assertOwnVolume } = await import("../../components/server/volumes.ts");
+    const { assertContainer } = await import("../../components/guards/container-guard.ts");
+    const { assertRemovable } = await import("../../components/guards/network-guard.ts");
     const ours = { "pgstead.project": "pgstead", "pgstead.stack": "test" };
     expect(() => assertOwnVolume("v", ours)).not.toThrow();
-    expect(() => assertOwnVolume("v", {})).toThrow(
-      'volume "v" exists and does not belong to stack "test"',
-    );
     expect(() => assertContainer("c", ours)).not.toThrow();
-    expect(() => assertContainer("c", {})).toThrow(
-      'a container "c" exists and does not belong to stack "test"',
+    expect(() => assertRemovable("n", { Labels: ours, Containers: {} })).not.toThrow();
+    expect(() =>
+      assertRemovable("n", { Labels: ours, Containers: { id: { Name: "guest" } } }),
+    ).toThrow(
+      'network "n" of stack "test" exists, Pulumi\'s state does not know it, and it is in use by guest',
     );
+  });
+
+  test("lists how a volume is declared otherwise", async () => {
+    const { listVolumeChanges } = await import("../../components/server/volumes.ts");
     const labels = [
       { label: "a", value: "1" },
       { label: "b", value: "2" },

@@ -1,10 +1,18 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { type Recorded, recordResources, urnOf, valueIn } from "../support/recorder.ts";
 
 const { EmbeddedPostgres } = await import("../../components/engines/embedded.ts");
 const { EmbeddedMigrations } = await import("../../components/migrations/embedded-migrations.ts");
 const { migrationInput } = await import("../../components/migrations/run-input.ts");
+
+// The list of migrations comes from the bundle, which is not under test here.
+vi.mock("../../components/migrations/pending.ts", () => ({
+  readMigrationFiles: async () => ({ pending: [], newest: null }),
+}));
 
 let recorded: Recorded[];
 beforeAll(async () => {
@@ -61,6 +69,23 @@ describe("EmbeddedPostgres", () => {
       migrations: args.migrations,
       checks: [],
       backups: { folder: `${args.folder}/backups` },
+    });
+  });
+
+  test("S17: a webhook and a ping never reach the settings, because nothing here calls them", async () => {
+    const { deploy } = await import("../../stacks/embedded.ts");
+    const { StackConfig } = await import("../../config/stack-config.ts");
+    const root = mkdtempSync(join(tmpdir(), "pgstead-embedded-"));
+    onTestFinished(() => rmSync(root, { recursive: true }));
+    const config = StackConfig.parse({ backups: { keepDays: 3 } });
+    const address = "https://example.com/T0KEN";
+    Object.assign(config.backups, { webhook: address, ping: address });
+    const { postgres } = await deploy(config, root);
+    await urnOf(postgres.nodes.server);
+    expect(postgres.settings.backups).toEqual({
+      ...StackConfig.parse({}).backups,
+      keepDays: 3,
+      folder: join(root, ".pgstead", "test", "backups"),
     });
   });
 

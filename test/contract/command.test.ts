@@ -164,6 +164,7 @@ describe("command.local.Command", () => {
       real: result.text.includes("tok-hidden") ? "stderr unmasked" : "stderr masked",
     });
     expect(result.op).toBe("failed");
+    expect(result.text).toContain("leak: tok-hidden");
     expect(result.text).toMatch(/exit status 3: running "echo \\?"leak: \$TOKEN/);
     expect(testStack.state()).not.toContain("tok-hidden");
   });

@@ -94,6 +94,7 @@ describe("the bucket on an S3 and IAM API", () => {
     });
     expect(rules["old-versions"]).toMatchObject({
       NoncurrentVersionExpiration: { NoncurrentDays: 30 },
+      Expiration: { ExpiredObjectDeleteMarker: true },
     });
     expect(rules["broken-uploads"]).toMatchObject({
       AbortIncompleteMultipartUpload: { DaysAfterInitiation: 2 },

@@ -112,6 +112,22 @@ describe("a change of the image of a database", () => {
     expect((await project.pgstead(["up", "--yes"])).code).toBe(0);
   });
 
+  test("the first renewal makes a new certificate, and the server serves it", async () => {
+    const agent = `${project.stack}-agent`;
+    const certificate = () => docker("exec", agent, "cat", "/run/pgstead/server.crt");
+    const before = certificate();
+    project.configurePostgres({ tls: { required: true, renewal: "2027" } });
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    expect(code, all).toBe(0);
+    expect(certificate()).not.toBe(before);
+    const served = docker("exec", server(), "cat", "/run/pgstead/server.crt");
+    expect(served).toBe(certificate());
+    expect((await asApplication("select 1")).stdout.trim()).toBe("1");
+    // The server's user alone reads the key.
+    const key = ["stat", "-c", "%U %a", "/run/pgstead/server.key"];
+    expect(docker("exec", server(), ...key)).toBe("postgres 600");
+  });
+
   test("a second preview shows no change", async () => {
     const { code, all } = await project.pgstead(["preview", "--expect-no-changes"]);
     expect(code, all).toBe(0);

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { docker, inspect } from "../contract/docker-cli.ts";
 import { StackProject } from "./stack-project.ts";
@@ -65,7 +66,7 @@ describe("stack prod", () => {
     expect(all).not.toMatch(/[~+-] \d+ (updated|created|deleted)/);
   });
 
-  test("fails to change the base of the cluster, and the old server keeps running", async () => {
+  test("fails to change the major version of the cluster, and the old server keeps running", async () => {
     const before = inspect("container", server()).Id;
     project.configurePostgres({ version: "17" });
     const { code, all } = await project.pgstead(["up", "--yes"]);
@@ -85,6 +86,26 @@ describe("stack prod", () => {
       expect.stringContaining("is protected, so its data is not deleted"),
     ]);
     expect(inspect("container", server()).State.Running).toBe(true);
+  });
+
+  test("S25: the first rotation changes every password of a protected stack, and up names the roles", async () => {
+    const before = await project.outputs();
+    project.configurePostgres({ passwordRotation: "2027-01" });
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    expect(code, all).toBe(0);
+    expect(all).toContain("set: password of migrator, password of app, password of readonly");
+    const after = await project.outputs();
+    password = new URL(after.url!).password;
+    for (const output of ["url", "migratorUrl", "readonlyUrl"]) {
+      const connect = (url: string) => {
+        const psql = ["--entrypoint", "psql", project.baseImage, url, "-AtXqc", "select 1"];
+        return spawnSync("docker", ["run", "--rm", "--network", after.network!, ...psql], {
+          encoding: "utf8",
+        });
+      };
+      expect(connect(after[output]!).stdout.trim(), output).toBe("1");
+      expect(connect(before[output]!).stderr, output).toContain("password authentication failed");
+    }
   });
 
   test("S31: down keeps data and passwords; the next up finds both", async () => {

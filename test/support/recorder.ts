@@ -4,6 +4,8 @@ export interface Recorded {
   type: string;
   name: string;
   inputs: Record<string, unknown>;
+  /** Inputs whose change replaces the resource, as asked of the engine. */
+  replaceOnChanges: string[];
 }
 
 type Properties = Record<string, unknown>;
@@ -16,12 +18,14 @@ export async function recordResources(
   answers: Record<string, (inputs: Properties, name: string) => Properties>,
 ): Promise<Recorded[]> {
   const recorded: Recorded[] = [];
+  const replaceOnChanges = new Map<string, string[]>();
   await pulumi.runtime.setMocks(
     {
       newResource: ({ type, name, inputs }) => {
         const answer = answers[type];
         if (!answer) throw new Error(`unexpected resource of type ${type} (${name})`);
-        recorded.push({ type, name, inputs });
+        const replacing = replaceOnChanges.get(`${type} ${name}`) ?? [];
+        recorded.push({ type, name, inputs, replaceOnChanges: replacing });
         return { id: `${name}-id`, state: { ...inputs, ...answer(inputs, name) } };
       },
       call: ({ token }) => {
@@ -31,7 +35,25 @@ export async function recordResources(
     "pgstead",
     "test",
   );
+  // The mocks get no options of a resource; the monitor does.
+  const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;
+  const register = monitor.registerResource.bind(monitor);
+  monitor.registerResource = (request, callback) => {
+    const key = `${request.getType()} ${request.getName()}`;
+    replaceOnChanges.set(key, request.getReplaceonchangesList());
+    return register(request, callback);
+  };
   return recorded;
+}
+
+interface Monitor {
+  registerResource(request: Request, callback: unknown): unknown;
+}
+
+interface Request {
+  getType(): string;
+  getName(): string;
+  getReplaceonchangesList(): string[];
 }
 
 /** Waits for the value of an output. A test does not wait for an `expect` inside an `apply`. */

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { readServerWanted } from "../../cli/adopt-volume/server-wanted.ts";
 import { findMistakes, parseConfig } from "../../config/parse.ts";
 import { readStackFacts } from "../../config/stack-facts.ts";
@@ -62,6 +62,10 @@ describe("fails", () => {
       { backups: { webhook: "https://example.com" } },
       /^pgstead:backups: got .*, allowed: webhook and ping need engine docker/,
     ],
+    [
+      { backups: { ping: "https://example.com" } },
+      /^pgstead:backups: got .*, allowed: webhook and ping need engine docker/,
+    ],
     [{ checks: [{ name: "a", url: "nope" }] }, 'pgstead:checks.0.url: got "nope", allowed: a URL'],
     [
       { checks: [{ name: "a", sql: "SELECT 1" }] },
@@ -85,6 +89,41 @@ describe("fails", () => {
     const { mistakes } = parse({ database: "S3CRET PASS", bucket: "S3CRET" }, () => true);
     expect(mistakes).toHaveLength(2);
     expect(mistakes.join()).not.toContain("S3CRET");
+  });
+
+  test.each([
+    ["a text that is no section", "S3CRET", "pgstead:bucket: is a section, got a secret text"],
+    ["a wrong value inside", { name: "S3CRET" }, "pgstead:bucket.name: got a secret, allowed: "],
+  ])(
+    "S17: without showing a section whose key is secret, and shows the others: %s",
+    (_, bucket, line) => {
+      const isSecret = (key: string) => key === "pgstead:bucket";
+      const { mistakes } = parse({ bucket, checks: "shown" }, isSecret);
+      expect(mistakes.toSorted()).toEqual([
+        expect.stringContaining(line),
+        'pgstead:checks: is a section, got "shown"',
+      ]);
+      expect(mistakes.join()).not.toContain("S3CRET");
+    },
+  );
+
+  test("S17: in the program, without showing what Pulumi's configuration marks as secret", async () => {
+    const { runtime } = await import("@pulumi/pulumi");
+    const { readConfig } = await import("../../config/read.ts");
+    await runtime.setMocks({ newResource: () => ({ id: "", state: {} }), call: () => ({}) });
+    runtime.setAllConfig({ "pgstead:bucket": "S3CRET", "pgstead:port": "shown" });
+    vi.stubEnv("PULUMI_CONFIG_SECRET_KEYS", '["pgstead:bucket"]');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const failed = (() => {
+      try {
+        return readConfig();
+      } catch (error) {
+        return (error as Error).message;
+      }
+    })();
+    expect(failed).toContain("pgstead:bucket: is a section, got a secret text");
+    expect(failed).toContain('pgstead:port: got "shown"');
+    expect(failed).not.toContain("S3CRET");
   });
 });
 
