@@ -1,5 +1,5 @@
 import { withSession } from "../../connect/session.ts";
-import { mistake, refused } from "../../error.ts";
+import { addDoneBefore, mistake, refused } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
 import { findFiles, type MigrationFile, shortenPath } from "../files/find-files.ts";
 import { type Part, readSource } from "../files/source.ts";
@@ -39,8 +39,24 @@ interface UndoStep {
   part: Part;
 }
 
-/** Undoes the files applied last, newest first. If one of them cannot be undone, it undoes none. */
+/**
+ * Undoes the files applied last, newest first. If one of them cannot be undone, it undoes none. An error
+ * says what was undone before it.
+ */
 export async function undoApplied(settings: Settings, options: DownOptions): Promise<DownResult> {
+  const undone: DownResult["undone"] = [];
+  try {
+    return await undoInto(undone, settings, options);
+  } catch (error) {
+    throw addDoneBefore(error, { undone });
+  }
+}
+
+async function undoInto(
+  undone: DownResult["undone"],
+  settings: Settings,
+  options: DownOptions,
+): Promise<DownResult> {
   const approval = options.plan
     ? undefined
     : await requireApproval(settings, "down", options.approval ?? {});
@@ -52,7 +68,6 @@ export async function undoApplied(settings: Settings, options: DownOptions): Pro
   };
   const client = { purpose: "migrate down" };
   const planned = await withSession(settings, client, async (c) => plan(await readHistory(c)));
-  const undone: DownResult["undone"] = [];
   if (planned.length > 0 && !options.plan) {
     await withRunner(settings, "migrate down", options, async (runner) => {
       const steps = await plan(await readHistory(runner.client));
