@@ -1,4 +1,4 @@
-import type { ExpectedError } from "../operate/error.ts";
+import { addDoneBefore, type ExpectedError, readDoneBefore } from "../operate/error.ts";
 import { requestStop, type StopName, stopSignal } from "../operate/stop.ts";
 
 const SIGNALS: StopName[] = ["SIGINT", "SIGTERM", "SIGHUP"];
@@ -34,6 +34,8 @@ export async function untilStopped<T>(use: () => Promise<T>): Promise<T> {
     return await use();
   } catch (error) {
     // What fails because of the stop is not worth a message of its own.
+    const doneBefore = readDoneBefore(error);
+    if (stopSignal.aborted && doneBefore) addDoneBefore(reason(), doneBefore);
     stopSignal.throwIfAborted();
     throw error;
   } finally {

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { ExitCode } from "../operate/error.ts";
 import { Context, type GlobalOptions } from "./context.ts";
+import { reportForcedEnd } from "./forced-end.ts";
 import { describeFailure } from "./request.ts";
 import { runVerb } from "./run-verb.ts";
 import type { Verb } from "./verb.ts";
@@ -8,14 +9,17 @@ import { verbs } from "./verbs.ts";
 import { version } from "./version.ts";
 
 export async function main(argv: string[]): Promise<void> {
+  const json = argv.includes("--json");
+  const reported = json ? reportForcedEnd() : () => {};
   try {
     if (argv.length === 0) {
       const { showOverview } = await import("./overview.ts");
       await showOverview();
     } else await program().parseAsync(argv, { from: "user" });
   } catch (error) {
-    process.exitCode = explain(error, argv.includes("--json"));
+    process.exitCode = explain(error, json);
   }
+  reported();
 }
 
 function program(): Command {
@@ -108,15 +112,25 @@ Exit codes: 0 fine, 1 the person's mistake, 2 something is pending, differs, is 
 
 /** The one place that decides what a failure looks like. A bug shows its stack, the rest does not. */
 function explain(error: unknown, json: boolean): number {
-  // Commander has printed its own message, or the help that was asked for.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : ExitCode.mistake;
-  const { message, exitCode, failure, stack } = describeFailure(error);
-  if (stack !== undefined) {
+  if (error instanceof CommanderError) return explainUsage(error, json);
+  const { message, exitCode, failure, doneBefore, stack } = describeFailure(error);
+  const isBug = stack !== undefined;
+  if (isBug) {
     console.error(stack);
     console.error("This is a bug of pgstead; the lines above say where.");
-  } else if (json) {
+  } else if (!json) console.error(`error: ${message}`);
+  if (json) {
     // A migration that failed says where, in parts that programs can read.
-    console.log(JSON.stringify({ error: message, exitCode, failure }));
-  } else console.error(`error: ${message}`);
+    const bug = isBug ? { bug: true } : {};
+    console.log(JSON.stringify({ error: message, exitCode, failure, ...bug, ...doneBefore }));
+  }
   return exitCode;
+}
+
+/** Commander has printed its own message, or the help that was asked for. */
+function explainUsage({ exitCode, message }: CommanderError, json: boolean): number {
+  if (exitCode === 0) return 0;
+  const error = message.replace(/^error: /, "");
+  if (json) console.log(JSON.stringify({ error, exitCode: ExitCode.mistake }));
+  return ExitCode.mistake;
 }

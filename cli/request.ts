@@ -1,5 +1,11 @@
 import { inspect } from "node:util";
-import { ExitCode, ExpectedError } from "../operate/error.ts";
+import {
+  addDoneBefore,
+  type DoneBefore,
+  ExitCode,
+  ExpectedError,
+  readDoneBefore,
+} from "../operate/error.ts";
 
 /** What the person's side asks of the agent. */
 export interface Request {
@@ -25,6 +31,7 @@ export interface Failed {
   exitCode: ExitCode;
   /** Of a migration: where it failed, in parts that programs can read. */
   failure?: unknown;
+  doneBefore?: DoneBefore;
   /** Set if the error is a bug. */
   stack?: string;
 }
@@ -32,6 +39,11 @@ export interface Failed {
 export type Answered = Ended | { failed: Failed };
 
 export function describeFailure(error: unknown): Failed {
+  const doneBefore = readDoneBefore(error);
+  return { ...describeError(error), ...(doneBefore && { doneBefore }) };
+}
+
+function describeError(error: unknown): Failed {
   if (error instanceof ExpectedError) {
     const { message, exitCode, failure } = error as ExpectedError & { failure?: unknown };
     return { message, exitCode, ...(failure !== undefined && { failure }) };
@@ -44,11 +56,19 @@ export function describeFailure(error: unknown): Failed {
 }
 
 /** The error of the other side, to be thrown on this one. */
-export function errorFrom({ message, exitCode, failure, stack }: Failed): Error {
+export function errorFrom({ doneBefore, ...failed }: Failed): Error {
+  const error = createError(failed);
+  return doneBefore ? addDoneBefore(error, doneBefore) : error;
+}
+
+function createError({ message, exitCode, failure, stack }: Failed): Error {
   if (stack !== undefined) return Object.assign(new Error(message), { stack });
   const error = new ExpectedError(exitCode, message);
   return failure === undefined ? error : Object.assign(error, { failure });
 }
 
+/** Node does not name the path when a folder is read as a file. */
 const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
-  error instanceof Error && "syscall" in error && "path" in error;
+  error instanceof Error &&
+  "syscall" in error &&
+  ("path" in error || (error as NodeJS.ErrnoException).code === "EISDIR");

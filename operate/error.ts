@@ -26,6 +26,16 @@ export class ExpectedError extends Error {
   }
 }
 
+/** What a verb had done before it failed, for `--json`: `{ applied: [...] }`. */
+export type DoneBefore = Record<string, unknown>;
+
+export function addDoneBefore<E>(error: E, doneBefore: DoneBefore): E {
+  return error instanceof Error ? Object.assign(error, { doneBefore }) : error;
+}
+
+export const readDoneBefore = (error: unknown): DoneBefore | undefined =>
+  (error as { doneBefore?: DoneBefore } | undefined)?.doneBefore;
+
 /** The caller gave a wrong flag, file or setting. */
 export const mistake = (message: string, cause?: unknown) =>
   new ExpectedError(ExitCode.mistake, message, { cause });

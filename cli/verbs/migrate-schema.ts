@@ -30,7 +30,11 @@ export const migrateSchema = splitVerb({
       return same ? ExitCode.fine : ExitCode.pending;
     }
     if (out === undefined || out === "-") context.print(result, result.sql.trimEnd());
-    else await saveFile(out, async (target) => void target.write(result.sql));
+    else {
+      await saveFile(out, async (target) => void target.write(result.sql));
+      const { database, left } = result;
+      context.print({ database, file: out, left }, "");
+    }
     for (const name of result.left) context.note(`named and not written: ${name}`);
     return ExitCode.fine;
   },

@@ -1,5 +1,5 @@
 import type { Verb } from "../verb.ts";
-import { runOptions, waitOptions } from "./migrate-options.ts";
+import { approvalOf, approvalOptions, runOptions, waitOptions } from "./migrate-options.ts";
 
 export const migrateStamp: Verb = {
   name: "migrate stamp",
@@ -11,6 +11,7 @@ export const migrateStamp: Verb = {
   options: [
     { flags: "--only", description: "only this version; accepts an edited file as it is" },
     { flags: "--forget", description: "take this version out of the history" },
+    ...approvalOptions,
     ...waitOptions,
   ],
   examples: [
@@ -23,6 +24,7 @@ export const migrateStamp: Verb = {
     const { stamp } = await import("../../operate/migrate/run/stamp.ts");
     const result = await stamp(await context.settings(), call.args[0] as string, {
       ...runOptions(context, call),
+      ...approvalOf(call),
       only: Boolean(call.options.only),
       forget: Boolean(call.options.forget),
     });

@@ -1,8 +1,13 @@
-import type { Client } from "pg";
-import { ExpectedError, unreachable } from "../error.ts";
+import type { Client, DatabaseError } from "pg";
+import { ExpectedError, mistake, unreachable } from "../error.ts";
 import type { Settings } from "../settings.ts";
 import { type ConnectOptions, withClient } from "./database.ts";
-import { isConnectionLost, isPermissionDenied, isServerTrouble } from "./sqlstate.ts";
+import {
+  isConnectionLost,
+  isPermissionDenied,
+  isServerAnswer,
+  isServerTrouble,
+} from "./sqlstate.ts";
 
 /** Like `withClient`, but errors of the server become expected errors with an exit code. */
 export async function withSession<T>(
@@ -28,7 +33,15 @@ function translateError({ database }: Settings, error: Error): Error {
       error,
     );
   }
-  return isServerTrouble(error)
-    ? unreachable(`the server reports: ${error.message}`, error)
-    : error;
+  if (isServerTrouble(error)) return unreachable(`the server reports: ${error.message}`, error);
+  return isServerAnswer(error) ? mistake(describeAnswer(error), error) : error;
+}
+
+function describeAnswer(error: Error): string {
+  const { message, code, detail, hint } = error as DatabaseError;
+  return [
+    `the server reports: ${message} (SQLSTATE ${code})`,
+    ...(detail ? [`detail: ${detail}`] : []),
+    ...(hint ? [`hint: ${hint}`] : []),
+  ].join("\n");
 }

@@ -5,7 +5,11 @@ export const NO_ACTIVE_TRANSACTION = "25P01";
 export const DEADLOCK = "40P01";
 export const SERIALIZATION_FAILURE = "40001";
 
-const readCode = (error: unknown) => (error as { code?: string }).code ?? "";
+const readCode = (error: unknown) => (error as { code?: string } | undefined)?.code ?? "";
+
+/** The server sent this error in answer to a statement. */
+export const isServerAnswer = (error: unknown) =>
+  /^[0-9A-Z]{5}$/.test(readCode(error)) && "severity" in (error as object);
 
 export const isPermissionDenied = (error: unknown) => readCode(error) === "42501";
 

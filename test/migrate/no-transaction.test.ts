@@ -158,6 +158,31 @@ reindex table concurrently a;`,
     expect(await states()).toEqual({ "0001_a": "applied", "0002_b": "applied" });
   });
 
+  test.each([
+    [
+      "no-transaction",
+      HEAD,
+      "insert into a values (-1, 0); select 1 / (n - 1) from a where id = 1;",
+    ],
+    [
+      "backfill",
+      "-- migrate:backfill table=a key=id batch=1\n",
+      "update a set n = 1 / (id - 2) where :batch;",
+    ],
+  ])("that ran in part is refused when its %s line was taken out", async (mode, line, sql) => {
+    db.write("0002_b.sql", line + sql);
+    await expect(run()).rejects.toThrow(/division by zero/);
+    const before = await scalar("select sum(n) from a");
+    db.write("0002_b.sql", sql.replace(":batch", "true"));
+    await expect(run()).rejects.toMatchObject({
+      exitCode: 4,
+      message: expect.stringContaining(`0002_b.sql ran in part as a ${mode} file`),
+    });
+    expect(await scalar("select sum(n) from a")).toBe(before);
+    db.write("0002_b.sql", line + sql);
+    await expect(run()).rejects.toThrow(/division by zero/);
+  });
+
   test("fails on temporary tables, which a resumed file would not find", async () => {
     db.write("0002_b.sql", `${HEAD}create temp table t ();`);
     await expect(run()).rejects.toThrow(/0002_b.sql:2: a temporary table/);
@@ -203,8 +228,39 @@ describe("a backfill", () => {
     await db.query("drop role climber");
   });
 
-  test("fails without :batch, and when edited half-way", async () => {
+  test("fails without :batch", async () => {
     db.write("0002_b.sql", "-- migrate:backfill table=a key=id\nupdate a set n = 0;");
     await expect(run()).rejects.toThrow(/WHERE :batch/);
+  });
+
+  test("is refused when it was edited after some of its rows", async () => {
+    db.write("0002_b.sql", FILE.replace("n + 1", "n + 1 / (id - 500)"));
+    await expect(run()).rejects.toThrow(/division by zero/);
+    db.write("0002_b.sql", FILE);
+    await expect(run()).rejects.toMatchObject({
+      exitCode: 4,
+      message: expect.stringMatching(/0002_b.sql was edited after 450 rows of its backfill/),
+    });
+    expect(await scalar("select count(*)::int from a where n = id + 1")).toBe(0);
+  });
+
+  test.each([
+    ["a NULL key among others", "insert into a values (null, 0)"],
+    ["no key that is not NULL", "update a set id = null"],
+  ])("fails with %s, which no batch would contain", async (_, sql) => {
+    await db.query(sql);
+    db.write("0002_b.sql", FILE);
+    await expect(run()).rejects.toThrow(/0002_b.sql: "a" has rows whose "id" is NULL/);
+    expect((await states())["0002_b"]).toBe("pending");
+  });
+
+  test("fails with the file's name when its table or its key does not exist", async () => {
+    db.write("0002_b.sql", FILE.replace("table=a", "table=no_such"));
+    await expect(run()).rejects.toMatchObject({
+      exitCode: 1,
+      message: expect.stringMatching(
+        /0002_b.sql: .*table=no_such.*relation "no_such" does not exist/,
+      ),
+    });
   });
 });

@@ -1,13 +1,13 @@
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { withClient } from "../../operate/connect/database.ts";
 import type { Settings } from "../../operate/settings.ts";
 import { createDatabase } from "../support/database.ts";
 import { withEmbedded } from "../support/embedded.ts";
+import { runPgstead } from "../support/pgstead-child.ts";
 
 /** Every line of the table in docs/migrations.md, typed as people type it, on both kinds of server. */
 const engines: [string, (use: (settings: Settings) => Promise<void>) => Promise<void>][] = [
@@ -33,10 +33,8 @@ test.each(engines)(
     await withEngine(async (settings) => {
       const { folder } = settings.migrations;
       const write = (name: string, sql: string) => writeFileSync(join(folder, name), sql);
-      const file = join(folder, "..", `${settings.database.name}-${process.pid}.json`);
       const type = async (line: string, code = 0) => {
-        writeFileSync(file, JSON.stringify(settings));
-        const ended = await pgstead(line, file);
+        const ended = await runPgstead(settings, ["migrate", ...line.split(" ")]);
         expect(ended, `pgstead migrate ${line}\n${ended.stdout}${ended.stderr}`).toMatchObject({
           code,
         });
@@ -72,6 +70,15 @@ test.each(engines)(
       expect(await type("run 0004_seed.sql --force")).toContain("ran 0004_seed");
       // alembic check
       expect(await type("verify")).toContain("no drift");
+      // pg_dump --schema-only, kept in the repository
+      const schema = join(folder, "..", `${settings.database.name}-${process.pid}.schema.sql`);
+      await type(`schema --out ${schema}`);
+      expect(await type("schema")).toBe(readFileSync(schema, "utf8"));
+      expect(readFileSync(schema, "utf8")).toMatch(/create table public\.users \(\n\s+id integer/i);
+      expect(await type(`schema --check ${schema}`)).toContain("is up to date");
+      writeFileSync(schema, "-- another schema\n");
+      expect(await type(`schema --check ${schema}`, 2)).toContain("differs");
+      rmSync(schema);
       // alembic revision -m, and --autogenerate
       expect(await type("new add_email")).toContain("0005_add_email.sql");
       expect(await type("up", 1)).toContain("write the SQL");
@@ -92,7 +99,6 @@ test.each(engines)(
       expect(await type("up")).toContain("nothing to apply");
 
       await adoptCustom(settings, type);
-      rmSync(file);
     });
   },
   180_000,
@@ -126,25 +132,4 @@ async function adoptCustom(
   expect(await type(`${line} --yes`)).toContain("recorded as applied: migrate_2026_05_07_billing");
   expect(await type("list")).toMatch(/migrate_2026_05_07_billing {2}applied .* adopt/);
   expect(existsSync(join(folder, name))).toBe(true);
-}
-
-function pgstead(line: string, settings: string) {
-  return new Promise<{ code: number | null; stdout: string; stderr: string }>((done) => {
-    const args = [
-      resolve("dist/pgstead.cjs"),
-      "migrate",
-      ...line.split(" "),
-      "--settings",
-      settings,
-    ];
-    const child = spawn(process.execPath, args);
-    const said = { stdout: "", stderr: "" };
-    child.stdout.on("data", (data) => {
-      said.stdout += data;
-    });
-    child.stderr.on("data", (data) => {
-      said.stderr += data;
-    });
-    child.once("close", (code) => done({ code, ...said }));
-  });
 }

@@ -1,4 +1,6 @@
 import type { Client } from "pg";
+import { UNDEFINED_TABLE } from "../../connect/sqlstate.ts";
+import { refused } from "../../error.ts";
 import { readLayout } from "./history-table.ts";
 
 /** One row of `pgstead.schema_migrations`. */
@@ -37,8 +39,16 @@ const COLUMNS = `
 export async function readHistory(client: Client): Promise<History> {
   const layout = await readLayout(client);
   if (layout === 0) return { layout, rows: new Map() };
-  const { rows } = await client.query<HistoryRow>(
-    `select ${COLUMNS} from pgstead.schema_migrations order by position`,
-  );
+  const { rows } = await client
+    .query<HistoryRow>(`select ${COLUMNS} from pgstead.schema_migrations order by position`)
+    .catch((error) => {
+      throw error.code === UNDEFINED_TABLE ? explainMissingTable(client, error) : error;
+    });
   return { layout, rows: new Map(rows.map((row) => [row.version, row])) };
 }
+
+const explainMissingTable = ({ database }: Client, error: Error) =>
+  refused(
+    `the history of "${database}" has lost its table pgstead.schema_migrations; restore the table from a backup. To begin a new history, run "DROP SCHEMA pgstead CASCADE", then record what is applied with "pgstead migrate stamp"`,
+    error,
+  );

@@ -1,5 +1,5 @@
 import { withSession } from "../../connect/session.ts";
-import { mistake } from "../../error.ts";
+import { addDoneBefore, mistake } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
 import { findFiles, type MigrationFile } from "../files/find-files.ts";
 import { readSource } from "../files/source.ts";
@@ -38,8 +38,21 @@ export interface UpResult {
   schemaVersion: string | null;
 }
 
-/** Applies the pending files, each in one transaction. */
-export async function applyPending(settings: Settings, given: UpOptions): Promise<UpResult> {
+/** Applies the pending files, each in one transaction. An error says what was applied before it. */
+export async function applyPending(settings: Settings, options: UpOptions): Promise<UpResult> {
+  const applied: AppliedFile[] = [];
+  try {
+    return await applyInto(applied, settings, options);
+  } catch (error) {
+    throw addDoneBefore(error, { applied });
+  }
+}
+
+async function applyInto(
+  applied: AppliedFile[],
+  settings: Settings,
+  given: UpOptions,
+): Promise<UpResult> {
   const options = { outOfOrder: settings.migrations.outOfOrder, ...given };
   const files = findFiles(settings.migrations).filter(
     ({ version }) => !options.only || options.only.has(version),
@@ -56,7 +69,6 @@ export async function applyPending(settings: Settings, given: UpOptions): Promis
     const versions = choice.chosen.map(({ file }) => file.version);
     if (!options.releaseHold) await assertNoHold(runner, versions);
     else if (versions.length > 0) await releaseHold(runner);
-    const applied: AppliedFile[] = [];
     for (const one of choice.chosen) {
       applied.push(await applyFile(runner, one, options));
     }

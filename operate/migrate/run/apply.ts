@@ -3,6 +3,7 @@ import type { ComparedFile } from "../history/compare-files.ts";
 import { type Approval, buildAppliedSql } from "../history/history-sql.ts";
 import { inspectPart, type Runnable } from "../history/inspect-part.ts";
 import { buildSetRole, type Runner } from "../session/runner.ts";
+import { assertSameMode } from "./assert-same-mode.ts";
 import { runBackfill } from "./backfill.ts";
 import { runLargeFile } from "./large-file.ts";
 import { runUnits } from "./no-transaction.ts";
@@ -24,25 +25,27 @@ export interface OperatorDecision {
 /** Runs the up part of one file in the mode that the file needs, and records it. */
 export async function applyFile(
   runner: Runner,
-  { file, row, hasRow = Boolean(row) }: ComparedFile & { hasRow?: boolean },
+  { file, row }: ComparedFile,
   { resolution, approval }: OperatorDecision = {},
 ): Promise<AppliedFile> {
   const { client, settings, toolVersion, note } = runner;
   const started = performance.now();
   const { part, sql, mode, statements } = await inspectPart(readSource(file).up);
+  assertSameMode(row, { part, mode, direction: "up" });
   const statementsDone = await runAs(mode);
   const durationMs = Math.round(performance.now() - started);
   note(`applied ${file.version} (${durationMs} ms)`);
   return { version: file.version, statements: statementsDone, durationMs };
 
   function runAs(wanted: Runnable["mode"]): Promise<number> {
-    if (wanted === "backfill") return runBackfill(runner, file, part, row);
+    if (wanted === "backfill") return runBackfill(runner, file, part, { row, approval });
     if (wanted === "no-transaction") {
-      return runUnits({ runner, file, part, direction: "up", row, resolution });
+      return runUnits({ runner, file, part, direction: "up", row, resolution, approval });
     }
     const record = (count: number) =>
       buildAppliedSql(client, file, toolVersion, {
-        ...{ statements: count, hasRow },
+        statements: count,
+        ...(row && { row }),
         ...(approval && { approval }),
       });
     if (wanted === "large") return runLargeFile(runner, part, record);

@@ -12,7 +12,13 @@ export interface GivenApproval {
 /** One day between two runs of the schedule, and an hour for the dump and its proof. */
 export const FRESH_HOURS = 25;
 
-/** On a protected stack, an action that can delete data needs a name, a reason and a proven backup. */
+const DANGERS: Record<Approval["action"], string> = {
+  down: "down can delete data",
+  run: "run can delete data",
+  stamp: "stamp changes what the next up and down run",
+};
+
+/** On a protected stack, an action that can lead to a loss of data needs a name, a reason and a proven backup. */
 export async function requireApproval(
   settings: Settings,
   action: Approval["action"],
@@ -25,14 +31,14 @@ export async function requireApproval(
   if (!migrations.protected) return by && reason ? { action, by, reason } : undefined;
   if (!by || !reason) {
     throw refused(
-      `stack "${stack}" is protected: ${action} can delete data and needs --approved-by NAME and --reason TEXT, which are recorded`,
+      `stack "${stack}" is protected: ${DANGERS[action]} and needs --approved-by NAME and --reason TEXT, which are recorded`,
     );
   }
   if (acceptLoss) return { action, by, reason, acceptedLoss: true };
   const { backup, lack } = await findFreshBackup(settings);
   if (backup) return { action, by, reason, backup };
   throw refused(
-    `stack "${stack}" is protected: ${action} can delete data, and ${lack}; run "pgstead backup now" and "pgstead backup verify", or go on without a backup with --accept-loss, which is recorded`,
+    `stack "${stack}" is protected: ${DANGERS[action]}, and ${lack}; run "pgstead backup now" and "pgstead backup verify", or go on without a backup with --accept-loss, which is recorded`,
   );
 }
 

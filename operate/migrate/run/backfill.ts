@@ -1,11 +1,18 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { isConnectionLost, isPermissionDenied, isServerTrouble } from "../../connect/sqlstate.ts";
 import { mistake, refused } from "../../error.ts";
 import { sha256 } from "../files/checksum.ts";
 import type { Backfill } from "../files/directives.ts";
 import type { MigrationFile } from "../files/find-files.ts";
 import type { Part } from "../files/source.ts";
 import type { HistoryRow } from "../history/history.ts";
-import { buildFinishSql, buildProgressSql, buildStartSql } from "../history/history-sql.ts";
+import {
+  type Approval,
+  buildApprovalSql,
+  buildFinishSql,
+  buildProgressSql,
+  buildStartSql,
+} from "../history/history-sql.ts";
 import { buildSetRole, type Runner } from "../session/runner.ts";
 import { buildTimeouts, runInTransaction } from "./transaction.ts";
 
@@ -30,7 +37,7 @@ export async function runBackfill(
   runner: Runner,
   file: MigrationFile,
   part: Part,
-  row?: HistoryRow,
+  { row, approval }: { row?: HistoryRow | undefined; approval?: Approval | undefined },
 ): Promise<number> {
   const { client, settings } = runner;
   const backfill = part.directives.backfill as Backfill;
@@ -46,7 +53,8 @@ export async function runBackfill(
     const progress =
       row?.state === "applying"
         ? resume(runner, file, part, row)
-        : await start(runner, file, part, backfill);
+        : await start(runner, file, part, row);
+    if (approval) await client.query(buildApprovalSql(client, file.version, approval));
     await runBatches(runner, file, part, backfill, progress);
     await client.query(buildFinishSql(client, file.version));
     return 1;
@@ -70,15 +78,27 @@ async function start(
   { client, toolVersion }: Runner,
   file: MigrationFile,
   part: Part,
-  { table, key }: Backfill,
+  row?: HistoryRow,
 ): Promise<BackfillProgress> {
+  const { table, key } = part.directives.backfill as Backfill;
   const column = removeAlias(key);
-  const { rows } = await client.query(
-    `select (select k::text from (
-       select ${column} as k from ${table} order by ${column} desc limit 1) as newest) as end,
-       (select greatest(reltuples, 0)::float8 from pg_class where oid = $1::regclass) as expected`,
-    [table],
-  );
+  const { rows } = await client
+    .query(
+      `select (select k::text from (
+         select ${column} as k from ${table} where ${column} is not null
+         order by ${column} desc limit 1) as newest) as end,
+         exists (select from ${table} where ${column} is null) as "hasNull",
+         (select greatest(reltuples, 0)::float8 from pg_class where oid = $1::regclass) as expected`,
+      [table],
+    )
+    .catch((error) => {
+      throw explainQueryError(part, error);
+    });
+  if (rows[0].hasNull) {
+    throw mistake(
+      `${part.path}: "${table}" has rows whose "${column}" is NULL, which no batch would contain; give them a key, or choose a key that is NOT NULL`,
+    );
+  }
   const progress: BackfillProgress = {
     direction: "up",
     doneHash: sha256(part.sql),
@@ -88,9 +108,16 @@ async function start(
     expected: rows[0].expected,
   };
   await client.query(
-    `begin; ${buildStartSql(client, file, toolVersion)}; ${buildProgressSql(client, file.version, 0, progress)}; commit`,
+    `begin; ${buildStartSql(client, file, toolVersion, row)}; ${buildProgressSql(client, file.version, 0, progress)}; commit`,
   );
   return progress;
+}
+
+/** The table or the key of the directive is wrong, unless the server itself has trouble. */
+function explainQueryError({ path, directives }: Part, error: Error): Error {
+  if (isConnectionLost(error) || isServerTrouble(error) || isPermissionDenied(error)) return error;
+  const { table, key } = directives.backfill as Backfill;
+  return mistake(`${path}: the backfill over table=${table} key=${key}: ${error.message}`, error);
 }
 
 async function runBatches(

@@ -1,4 +1,5 @@
 import { refused } from "../../error.ts";
+import { buildCheckedWrite } from "../history/history-sql.ts";
 import { buildSetRole, type Runner } from "../session/runner.ts";
 
 /**
@@ -34,6 +35,8 @@ export async function releaseHold(runner: Runner): Promise<void> {
   const reason = await readHold(runner);
   if (!reason) return;
   const { client, settings } = runner;
-  const insert = `insert into pgstead.released_holds values (${client.escapeLiteral(reason)})`;
+  const insert = buildCheckedWrite(
+    `insert into pgstead.released_holds values (${client.escapeLiteral(reason)})`,
+  );
   await client.query(["begin", ...buildSetRole(client, settings), insert, "commit"].join(";"));
 }

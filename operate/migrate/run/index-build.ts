@@ -80,10 +80,20 @@ export async function assertIndexValid(
   }
 }
 
+/**
+ * True for the index `i` of `pg_index` while another session may be building it. The role of the objects
+ * sees only the pid of that session in the progress view, but it sees every lock.
+ */
+export const IS_BEING_BUILT = `exists (
+  select from pg_catalog.pg_stat_progress_create_index p join pg_catalog.pg_locks l on l.pid = p.pid
+  where l.relation = i.indrelid and l.mode = 'ShareUpdateExclusiveLock' and l.granted
+    and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
+    and (p.index_relid is null or p.index_relid in (0, i.indexrelid)))`;
+
 async function findIndex(client: Client, intent: IndexIntent): Promise<FoundIndex | undefined> {
   const { rows } = await client.query(
     `select i.indexrelid::int8::float8 as oid, i.indisvalid as valid, i.indexrelid::regclass::text as name,
-       exists (select from pg_stat_progress_create_index p where p.index_relid = i.indexrelid) as building
+       ${IS_BEING_BUILT} as building
      from pg_index i join pg_class c on c.oid = i.indexrelid
      where case when $3::oid is not null then i.indexrelid = $3::oid
        else c.relname = $2 and c.relnamespace = (select relnamespace from pg_class where oid = $1::oid) end`,

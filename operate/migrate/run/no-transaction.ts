@@ -1,4 +1,4 @@
-import { buildFinishSql, buildUndoneSql } from "../history/history-sql.ts";
+import { buildApprovalSql, buildFinishSql, buildUndoneSql } from "../history/history-sql.ts";
 import { buildSetRole } from "../session/runner.ts";
 import { hashPrefixes } from "./intent.ts";
 import { resumeUnits, startUnits } from "./resume-units.ts";
@@ -7,7 +7,7 @@ import { splitUnits } from "./split-units.ts";
 import type { UnitRun, UnitRunOptions } from "./unit-run.ts";
 
 /** Runs a file unit by unit, records each one, and continues where an earlier run stopped. */
-export async function runUnits({ row, finish, ...options }: UnitRunOptions): Promise<number> {
+export async function runUnits({ row, approval, ...options }: UnitRunOptions): Promise<number> {
   const { runner, file, part, direction } = options;
   const { client, settings } = runner;
   const units = await splitUnits(part);
@@ -18,10 +18,11 @@ export async function runUnits({ row, finish, ...options }: UnitRunOptions): Pro
   try {
     let done = 0;
     if (row?.state === "applying") done = await resumeUnits(run, row);
-    else await startUnits(run);
+    else await startUnits(run, row);
+    if (approval) await client.query(buildApprovalSql(client, file.version, approval));
     for (; done < units.length; done++) await runUnit(run, done);
     const record = direction === "up" ? buildFinishSql : buildUndoneSql;
-    await client.query(finish ?? record(client, file.version));
+    await client.query(record(client, file.version));
     return units.length;
   } finally {
     await client.query("reset all; reset role").catch(() => {});

@@ -1,5 +1,6 @@
 import type { Client } from "pg";
 import type { Statement } from "../sql/statements.ts";
+import { IS_BEING_BUILT } from "./index-build.ts";
 import type { ReindexIntent } from "./intent.ts";
 
 interface RangeVar {
@@ -82,7 +83,7 @@ async function findLeftovers(
      where not i.indisvalid and c.relname ~ '_cc(new|old)[0-9]*$'
        and ($1::oid[] is null or i.indrelid = any ($1::oid[]))
        and i.indexrelid <> all ($2::oid[])
-       and not exists (select from pg_catalog.pg_stat_progress_create_index p where p.relid = i.indrelid)`,
+       and not ${IS_BEING_BUILT}`,
     [tables, known],
   );
   return rows;

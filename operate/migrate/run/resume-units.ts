@@ -1,7 +1,7 @@
 import { ExitCode, ExpectedError, refused } from "../../error.ts";
 import { shortenPath } from "../files/find-files.ts";
 import type { HistoryRow } from "../history/history.ts";
-import { buildStartSql } from "../history/history-sql.ts";
+import { buildCheckedWrite, buildStartSql } from "../history/history-sql.ts";
 import { formatPlace } from "../history/inspect-part.ts";
 import { dropFailedBuild } from "./index-build.ts";
 import type { Intent, Progress } from "./intent.ts";
@@ -10,15 +10,17 @@ import type { Unit } from "./split-units.ts";
 import { findOutcome, repairOutcome } from "./statement-outcome.ts";
 import { buildUnitProgress, type UnitRun } from "./unit-run.ts";
 
-/** Records that the file has started. */
-export async function startUnits(run: UnitRun): Promise<void> {
+/** Records that the file has started. `row` is that of an earlier run. */
+export async function startUnits(run: UnitRun, row?: HistoryRow): Promise<void> {
   const { runner, file, direction } = run;
   const { client } = runner;
   const start =
     direction === "up"
-      ? buildStartSql(client, file, runner.toolVersion)
-      : `update pgstead.schema_migrations set state = 'applying'
-           where version = ${client.escapeLiteral(file.version)}`;
+      ? buildStartSql(client, file, runner.toolVersion, row)
+      : buildCheckedWrite(
+          `update pgstead.schema_migrations set state = 'applying'
+           where version = ${client.escapeLiteral(file.version)}`,
+        );
   await client.query(`begin; ${start}; ${buildUnitProgress(run, 0)}; commit`);
 }
 

@@ -37,9 +37,7 @@ export async function runFile(
         `${shortenPath(file.path)} was applied on ${one.row?.finishedAt}; --force runs it again, after you have removed what it left in the database`,
       );
     }
-    const { row, ...again } = one;
-    const resumed = one.state === "unfinished" ? one : { ...again, hasRow: Boolean(row) };
-    return applyFile(runner, resumed, { approval });
+    return applyFile(runner, one, { approval });
   });
 }
 

@@ -2,14 +2,16 @@ import { mistake } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
 import { findFiles } from "../files/find-files.ts";
 import { readHistory } from "../history/history.ts";
-import { buildRecordSql } from "../history/history-sql.ts";
+import { buildForgetSql, buildRecordSql } from "../history/history-sql.ts";
 import { buildSetRole, type RunOptions, withRunner } from "../session/runner.ts";
+import { type GivenApproval, requireApproval } from "./approval.ts";
 
 export interface StampOptions extends RunOptions {
   /** Record only this version. An edited file is accepted as it is. */
   only?: boolean;
   /** Remove the version from the history: it counts as never applied. */
   forget?: boolean;
+  approval?: GivenApproval;
 }
 
 export interface StampResult {
@@ -24,6 +26,8 @@ export async function stamp(
   version: string,
   options: StampOptions,
 ): Promise<StampResult> {
+  const approval = await requireApproval(settings, "stamp", options.approval ?? {});
+  const note = { action: "stamp", to: version, ...approval };
   const files = findFiles(settings.migrations);
   const versioned = files.filter(({ repeatable }) => !repeatable);
   return withRunner(settings, "migrate stamp", options, async (runner) => {
@@ -50,12 +54,9 @@ export async function stamp(
         "begin",
         ...buildSetRole(client, settings),
         ...recorded.map((file) =>
-          buildRecordSql(client, file, "stamp", toolVersion, { action: "stamp", to: version }),
+          buildRecordSql(client, file, "stamp", toolVersion, note, rows.get(file.version)),
         ),
-        ...forgotten.map(
-          (row) =>
-            `update pgstead.schema_migrations set state = 'undone', progress = null where version = ${client.escapeLiteral(row)}`,
-        ),
+        ...forgotten.map((row) => buildForgetSql(client, row, note)),
         "commit",
       ].join(";\n"),
     );

@@ -1,5 +1,5 @@
 import { withSession } from "../../connect/session.ts";
-import { mistake, refused } from "../../error.ts";
+import { addDoneBefore, mistake, refused } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
 import { findFiles, type MigrationFile, shortenPath } from "../files/find-files.ts";
 import { type Part, readSource } from "../files/source.ts";
@@ -8,6 +8,7 @@ import { type Approval, buildUndoneSql } from "../history/history-sql.ts";
 import { inspectPart } from "../history/inspect-part.ts";
 import { buildSetRole, type Runner, type RunOptions, withRunner } from "../session/runner.ts";
 import { type GivenApproval, requireApproval } from "./approval.ts";
+import { assertSameMode } from "./assert-same-mode.ts";
 import type { Progress } from "./intent.ts";
 import { runUnits } from "./no-transaction.ts";
 import { buildCleanStart, runInTransaction } from "./transaction.ts";
@@ -20,10 +21,14 @@ export interface DownOptions extends RunOptions {
   to?: string;
   approval?: GivenApproval;
   resolution?: Resolution;
+  /** Only find out what would be undone. */
+  plan?: boolean;
 }
 
 export interface DownResult {
   database: string;
+  /** With `plan`: the versions that would be undone, in this order. */
+  planned?: string[];
   undone: { version: string; durationMs: number }[];
   schemaVersion: string | null;
 }
@@ -34,9 +39,27 @@ interface UndoStep {
   part: Part;
 }
 
-/** Undoes the files applied last, newest first. If one of them cannot be undone, it undoes none. */
+/**
+ * Undoes the files applied last, newest first. If one of them cannot be undone, it undoes none. An error
+ * says what was undone before it.
+ */
 export async function undoApplied(settings: Settings, options: DownOptions): Promise<DownResult> {
-  const approval = await requireApproval(settings, "down", options.approval ?? {});
+  const undone: DownResult["undone"] = [];
+  try {
+    return await undoInto(undone, settings, options);
+  } catch (error) {
+    throw addDoneBefore(error, { undone });
+  }
+}
+
+async function undoInto(
+  undone: DownResult["undone"],
+  settings: Settings,
+  options: DownOptions,
+): Promise<DownResult> {
+  const approval = options.plan
+    ? undefined
+    : await requireApproval(settings, "down", options.approval ?? {});
   const files = findFiles(settings.migrations);
   const plan = async (history: History) => {
     const steps = chooseRows(files, history, options).map((row) => prepareStep(row, files));
@@ -45,10 +68,11 @@ export async function undoApplied(settings: Settings, options: DownOptions): Pro
   };
   const client = { purpose: "migrate down" };
   const planned = await withSession(settings, client, async (c) => plan(await readHistory(c)));
-  const undone: DownResult["undone"] = [];
-  if (planned.length > 0) {
+  if (planned.length > 0 && !options.plan) {
     await withRunner(settings, "migrate down", options, async (runner) => {
-      for (const step of await plan(await readHistory(runner.client))) {
+      const steps = await plan(await readHistory(runner.client));
+      runner.note(`will undo, in this order: ${listVersions(steps).join(", ")}`);
+      for (const step of steps) {
         undone.push(await runStep(runner, step, approval, options.resolution));
       }
     });
@@ -59,10 +83,13 @@ export async function undoApplied(settings: Settings, options: DownOptions): Pro
   );
   return {
     database: settings.database.name,
+    ...(options.plan && { planned: listVersions(planned) }),
     undone,
     schemaVersion: applied.at(-1)?.version ?? null,
   };
 }
+
+const listVersions = (steps: UndoStep[]) => steps.map(({ file }) => file.version);
 
 /** Newest first by the order in which they were applied, which may differ from the order of names. */
 function chooseRows(
@@ -79,16 +106,22 @@ function chooseRows(
     throw mistake(`"${to}" is not applied; the newest is "${applied[0]?.version ?? "none"}"`);
   }
   const order = files.map(({ version }) => version);
-  return applied.filter(({ version }) => order.indexOf(version) > order.indexOf(to));
+  const end = order.indexOf(to);
+  if (end === -1) throw explainMissingFile(to);
+  const { position } = rows.get(to) as HistoryRow;
+  // A file that is missing has no place in the order of names. It counts if it was applied after `to`.
+  return applied.filter((row) => {
+    const index = order.indexOf(row.version);
+    return index === -1 ? row.position > position || row.version > to : index > end;
+  });
 }
+
+const explainMissingFile = (version: string) =>
+  refused(`"${version}" is applied and has no file here; restore the file`);
 
 function prepareStep(row: HistoryRow, files: MigrationFile[]): UndoStep {
   const file = files.find(({ version }) => version === row.version);
-  if (!file) {
-    throw refused(
-      `"${row.version}" has no file here, so there is no down part to run; restore the file`,
-    );
-  }
+  if (!file) throw explainMissingFile(row.version);
   if (row.checksum !== file.normalised) {
     throw refused(
       `${shortenPath(file.path)} was edited after it was applied; restore its content first`,
@@ -119,16 +152,20 @@ async function runStep(
   const { client, settings, note } = runner;
   const started = performance.now();
   const { sql, mode } = await inspectPart(part);
-  const finish = buildUndoneSql(client, file.version, approval);
+  assertSameMode(row, { part, mode, direction: "down" });
   if (mode === "no-transaction") {
-    await runUnits({ runner, file, part, direction: "down", row, resolution, finish });
+    await runUnits({ runner, file, part, direction: "down", row, resolution, approval });
   } else {
     await runInTransaction(runner, {
       part,
       before: buildCleanStart(client, settings, part),
       sql,
       start: 0,
-      after: ["reset role", ...buildSetRole(client, settings), finish],
+      after: [
+        "reset role",
+        ...buildSetRole(client, settings),
+        buildUndoneSql(client, file.version, approval),
+      ],
     });
   }
   const durationMs = Math.round(performance.now() - started);

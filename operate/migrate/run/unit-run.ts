@@ -1,7 +1,7 @@
 import type { MigrationFile } from "../files/find-files.ts";
 import type { Part } from "../files/source.ts";
 import type { HistoryRow } from "../history/history.ts";
-import { buildProgressSql } from "../history/history-sql.ts";
+import { type Approval, buildProgressSql } from "../history/history-sql.ts";
 import type { Runner } from "../session/runner.ts";
 import type { Direction, Intent, Progress } from "./intent.ts";
 import type { Unit } from "./split-units.ts";
@@ -21,11 +21,10 @@ export interface UnitRun {
   hashes: string[];
 }
 
-/** The row of an earlier run that did not finish, and how to record the end of this one. */
+/** The row of an earlier run, and who approved this one. */
 export interface UnitRunOptions extends Omit<UnitRun, "units" | "hashes"> {
   row?: HistoryRow | undefined;
-  /** SQL to run after the last unit. @default - marks the file as applied or undone */
-  finish?: string;
+  approval?: Approval | undefined;
 }
 
 /** SQL that records `done` finished units, and the statement that starts next. */

@@ -7,8 +7,10 @@ import {
 } from "../../connect/operation-lock.ts";
 import { withSession } from "../../connect/session.ts";
 import { NO_ACTIVE_TRANSACTION } from "../../connect/sqlstate.ts";
+import { refused } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
 import { readHistory } from "../history/history.ts";
+import { isNotWritten } from "../history/history-sql.ts";
 import { upgradeHistory } from "../history/history-table.ts";
 import { endDump } from "./preempt.ts";
 
@@ -64,8 +66,18 @@ export async function withRunner<T>(
       }
       const runner = { client, settings, toolVersion, lockWaitMs, note };
       await prepareHistory(runner);
-      return use(runner);
+      return use(runner).catch((error) => {
+        throw explainDiscardedWrite(error);
+      });
     }),
+  );
+}
+
+function explainDiscardedWrite(error: Error): Error {
+  if (!isNotWritten(error) && !isNotWritten(error.cause)) return error;
+  return refused(
+    `a trigger on pgstead.schema_migrations discarded the history row, so the transaction was rolled back; remove the trigger, then run the command again`,
+    error,
   );
 }
 
