@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { findFiles } from "../../operate/migrate/files/find-files.ts";
 import { readSource } from "../../operate/migrate/files/source.ts";
 import { inspectPart } from "../../operate/migrate/history/inspect-part.ts";
@@ -71,4 +71,57 @@ test("an empty down.sql undoes nothing; an empty up.sql is a mistake", async () 
   });
   write("1_a/up.sql", " \n");
   await expect(inspectPart(readSource(file!).up)).rejects.toThrow(/up.sql is empty/);
+});
+
+describe("directives", () => {
+  const read = (content: string) => {
+    write("0001_a.sql", content);
+    return readSource(findFiles({ folder, files: "*" })[0]!);
+  };
+
+  test.each([
+    ["a blank after the colon", "create table a ();\n-- migrate: down\ndrop table a;", 2],
+    ["an indented down", "create table a ();\n  -- migrate:down\ndrop table a;", 2],
+    ["capitals", "create table a ();\n-- Migrate:Down\ndrop table a;", 2],
+    ["a misspelled name", "create table a ();\n-- migrate:dwon\ndrop table a;", 2],
+    ["a blank before the colon", "-- migrate :no-transaction\nselect 1;", 1],
+    ["three dashes", "--- migrate:no-transaction\nselect 1;", 1],
+    ["a no-break space", "--\u00a0migrate:down\nselect 1;", 1],
+    ["a digit after the name", "-- migrate:up2\nselect 1;", 1],
+    ["a directive behind a statement", "select 1;\n\n-- migrate:timeout lock=5s\nselect 2;", 3],
+    ["a directive in the line of a statement", "select 1; -- migrate:irreversible: no\n", 1],
+    ["a directive in a block comment", "/*\n-- migrate:no-transaction\n*/ select 1;", 2],
+    ["a second down", "select 1;\n-- migrate:down\nselect 2;\n-- migrate:down\nselect 3;", 4],
+    [
+      "an up below the down",
+      "-- migrate:down\ndrop table a;\n-- migrate:up\ncreate table a ();",
+      3,
+    ],
+    ["an up in the head of the down", "select 1;\n-- migrate:down\n-- migrate:up\nselect 2;", 3],
+    ["a line that ends with CR alone", "-- a\r-- migrate:no-transaction\rselect 1;", 1],
+    ["a misspelled option of dbmate", "-- migrate:up transaction:False\nselect 1;", 1],
+    ["a todo far below", `${"-- a\n".repeat(300)}-- migrate:todo\nselect 1;`, 301],
+  ])("%s is refused with file and line", (_, content, line) => {
+    expect(() => read(content)).toThrow(`${join(folder, "0001_a.sql")}:${line}: `);
+  });
+
+  test.each([
+    ["a block comment", "/* licence */\n/* a /* nested */ one */"],
+    ["a long head", "-- a line\n".repeat(300)],
+    ["blank lines and CRLF", "\r\n\r\n-- a\r\n"],
+  ])("they are found behind %s", (_, head) => {
+    const { up, down } = read(
+      `${head}\n  -- migrate:irreversible: drops rows\n-- migrate:timeout lock=5s\nselect 1;\n-- migrate:down\n${head}\n--migrate:no-transaction\nselect 2;`,
+    );
+    expect(up.directives).toEqual({ irreversible: "drops rows", lockTimeout: "5s" });
+    expect(down?.directives).toEqual({ noTransaction: true });
+  });
+
+  test("a comment that is no directive stays one", () => {
+    const { up, down } = read(
+      "-- -- migrate:no-transaction\n-- we migrate: all of it\nselect '-- migrated:' as migrate;",
+    );
+    expect(up.directives).toEqual({});
+    expect(down).toBeUndefined();
+  });
 });
