@@ -3,7 +3,7 @@ import { closeSync, existsSync, openSync, readFileSync, readSync } from "node:fs
 import { basename, dirname, join } from "node:path";
 import { mistake } from "../../error.ts";
 import type { Section } from "./dialects/section.ts";
-import { splitSections } from "./dialects/split-sections.ts";
+import { assertOnePart, splitSections } from "./dialects/split-sections.ts";
 import { type Directives, readDirectives } from "./directives.ts";
 import { LARGE_BYTES, type MigrationFile, shortenPath } from "./find-files.ts";
 
@@ -42,6 +42,7 @@ export function readSource(file: Pick<MigrationFile, "path" | "downPath" | "size
 
 function readDownFile(path: string): Part {
   const text = readText(path);
+  assertOnePart(path, text);
   return buildPart(path, text, { start: 0, end: text.length }, true);
 }
 
@@ -51,6 +52,7 @@ function readLarge(path: string, downPath: string | undefined): Source {
   const buffer = Buffer.alloc(64 * 1024);
   const head = buffer.toString("utf8", 0, readSync(file, buffer));
   closeSync(file);
+  assertOnePart(path, head);
   const up = { ...buildPart(path, head, splitSections(path, head).up), large: true };
   if (up.directives.noTransaction || up.directives.backfill) {
     throw mistake(

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isRetryable } from "../../connect/sqlstate.ts";
 import { mistake } from "../../error.ts";
 import { type Piece, StatementScanner } from "../../statement-scanner.ts";
+import { assertOnePart } from "../files/dialects/split-sections.ts";
 import { findDirectives, isDownMarker } from "../files/directives.ts";
 import { runScript, ScriptError } from "../files/script.ts";
 import type { Part } from "../files/source.ts";
@@ -90,6 +91,7 @@ function* readStatements(path: string): Generator<Piece> {
   for (const { text, words } of scanFile(path, scanner)) {
     const from = isFirst ? words : 0;
     isFirst = false;
+    if (text.includes("--")) assertOnePart(path, text);
     const mark = findDirectives(text).find(({ index }) => index >= from);
     if (mark && !isDownMarker(mark)) {
       throw mistake(
