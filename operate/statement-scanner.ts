@@ -199,6 +199,9 @@ function find(pattern: RegExp, text: string, from: number): number {
 
 export const piecesOf = (sql: string) => new StatementScanner().push(sql, true);
 
+/** Index of the first statement, past blanks and comments; the length of `sql` if it has none. */
+export const findFirstStatement = (sql: string) => piecesOf(sql)[0]?.words ?? sql.length;
+
 /** The statements without what a quote, a dollar quote or a comment hides. */
 export const bareStatements = (sql: string): string[] =>
   new StatementScanner({ bare: true }).push(sql, true).map(({ bare = "" }) => bare);

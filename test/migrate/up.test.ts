@@ -24,12 +24,18 @@ describe("files", () => {
       "create function f() returns int begin atomic select 1; select 2; end; do $$ begin end; $$",
     );
     db.write("0003_c.sql", "-- nothing but a comment");
-    const { applied } = await run();
-    expect(applied.map(({ statements }) => statements)).toEqual([2, 2, 0]);
+    db.write("0004_d.sql", "");
+    const notes: string[] = [];
+    const { applied } = await run({ note: (line: string) => notes.push(line) });
+    expect(applied.map(({ statements }) => statements)).toEqual([2, 2, 0, 0]);
+    expect(notes.filter((line) => line.includes("no statement"))).toEqual([
+      "  0003_c.sql has no statement; it is only recorded",
+      "  0004_d.sql has no statement; it is only recorded",
+    ]);
     const rows = await db.query(
       "select statements_done as n from pgstead.schema_migrations order by version",
     );
-    expect(rows.map(({ n }) => n)).toEqual([2, 2, 0]);
+    expect(rows.map(({ n }) => n)).toEqual([2, 2, 0, 0]);
   });
 
   test("run in order, each once, in every layout", async () => {
@@ -85,7 +91,6 @@ describe("files", () => {
 
 describe("fails", () => {
   const cases: [string, string | Uint8Array, RegExp][] = [
-    ["an empty file", "", /0001_a.sql is empty/],
     ["broken UTF-8", Uint8Array.from([0x2d, 0x2d, 0x0a, 0xff, 0xfe]), /0001_a.sql:2 is not UTF-8/],
     ["a lone COMMIT", "create table a ();\nCOMMIT;\n", /0001_a.sql:2: COMMIT without its BEGIN/],
     ["a lone BEGIN", "\nBEGIN;\ncreate table a ();\n", /0001_a.sql:2: BEGIN without its COMMIT/],

@@ -1,10 +1,11 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { findFiles } from "../../operate/migrate/files/find-files.ts";
-import { readSource } from "../../operate/migrate/files/source.ts";
+import { type Part, readSource, type Source } from "../../operate/migrate/files/source.ts";
 import { inspectPart } from "../../operate/migrate/history/inspect-part.ts";
+import { splitStatements } from "../../operate/migrate/sql/statements.ts";
 
 let folder: string;
 
@@ -61,14 +62,199 @@ test("Diesel's metadata.toml takes both directions out of their transaction", as
   expect(await inspectPart(source().down!)).toMatchObject({ mode: "no-transaction" });
 });
 
-test("an empty down.sql undoes nothing; an empty up.sql is a mistake", async () => {
-  write("1_a/up.sql", "select 1;");
-  write("1_a/down.sql", "");
-  const [file] = findFiles({ folder, files: "*" });
-  expect(await inspectPart(readSource(file!).down!)).toMatchObject({
-    mode: "transaction",
-    sql: "",
-  });
+test("an empty file has nothing to run, up or down", async () => {
   write("1_a/up.sql", " \n");
-  await expect(inspectPart(readSource(file!).up)).rejects.toThrow(/up.sql is empty/);
+  write("1_a/down.sql", "");
+  const { up, down } = readSource(findFiles({ folder, files: "*" })[0]!);
+  for (const part of [up, down!]) {
+    expect(await inspectPart(part)).toMatchObject({ mode: "transaction", statements: 0 });
+  }
+});
+
+describe("directives", () => {
+  const read = (content: string) => {
+    write("0001_a.sql", content);
+    return readSource(findFiles({ folder, files: "*" })[0]!);
+  };
+
+  test.each([
+    ["a blank after the colon", "create table a ();\n-- migrate: down\ndrop table a;", 2],
+    ["an indented down", "create table a ();\n  -- migrate:down\ndrop table a;", 2],
+    ["capitals", "create table a ();\n-- Migrate:Down\ndrop table a;", 2],
+    ["a misspelled name", "create table a ();\n-- migrate:dwon\ndrop table a;", 2],
+    ["a blank before the colon", "-- migrate :no-transaction\nselect 1;", 1],
+    ["three dashes", "--- migrate:no-transaction\nselect 1;", 1],
+    ["a no-break space", "--\u00a0migrate:down\nselect 1;", 1],
+    ["a digit after the name", "-- migrate:up2\nselect 1;", 1],
+    ["a directive behind a statement", "select 1;\n\n-- migrate:timeout lock=5s\nselect 2;", 3],
+    ["a directive in the line of a statement", "select 1; -- migrate:irreversible: no\n", 1],
+    ["a directive in a block comment", "/*\n-- migrate:no-transaction\n*/ select 1;", 2],
+    ["a second down", "select 1;\n-- migrate:down\nselect 2;\n-- migrate:down\nselect 3;", 4],
+    [
+      "an up below the down",
+      "-- migrate:down\ndrop table a;\n-- migrate:up\ncreate table a ();",
+      3,
+    ],
+    ["an up in the head of the down", "select 1;\n-- migrate:down\n-- migrate:up\nselect 2;", 3],
+    ["a line that ends with CR alone", "-- a\r-- migrate:no-transaction\rselect 1;", 1],
+    ["a misspelled option of dbmate", "-- migrate:up transaction:False\nselect 1;", 1],
+    ["a todo far below", `${"-- a\n".repeat(300)}-- migrate:todo\nselect 1;`, 301],
+  ])("%s is refused with file and line", (_, content, line) => {
+    expect(() => read(content)).toThrow(`${join(folder, "0001_a.sql")}:${line}: `);
+  });
+
+  test.each([
+    ["a block comment", "/* licence */\n/* a /* nested */ one */"],
+    ["a long head", "-- a line\n".repeat(300)],
+    ["blank lines and CRLF", "\r\n\r\n-- a\r\n"],
+  ])("they are found behind %s", (_, head) => {
+    const { up, down } = read(
+      `${head}\n  -- migrate:irreversible: drops rows\n-- migrate:timeout lock=5s\nselect 1;\n-- migrate:down\n${head}\n--migrate:no-transaction\nselect 2;`,
+    );
+    expect(up.directives).toEqual({ irreversible: "drops rows", lockTimeout: "5s" });
+    expect(down?.directives).toEqual({ noTransaction: true });
+  });
+
+  test("a comment that is no directive stays one", () => {
+    const { up, down } = read(
+      "-- -- migrate:no-transaction\n-- we migrate: all of it\nselect '-- migrated:' as migrate;",
+    );
+    expect(up.directives).toEqual({});
+    expect(down).toBeUndefined();
+  });
+});
+
+describe("files of other tools", () => {
+  const read = (content: string, name = "0001_a.sql") => {
+    write(name, content);
+    return readSource(findFiles({ folder, files: "*" })[0]!);
+  };
+  const statements = async (part: Part | undefined) =>
+    part && (await splitStatements(part.sql)).map(({ text }) => text);
+
+  test.each([
+    [
+      "goose",
+      "-- licence\n-- +goose Up\n-- +goose StatementBegin\ncreate function f() returns int language sql as $$ select 1; $$;\n-- +goose StatementEnd\n-- +goose Down\ndrop function f();\n",
+      "create function f() returns int language sql as $$ select 1; $$",
+      "drop function f()",
+    ],
+    [
+      "goose in lower case",
+      "-- +goose up\nselect 1;\n--   +goose down\nselect 2;",
+      "select 1",
+      "select 2",
+    ],
+    [
+      "sql-migrate",
+      "-- +migrate Up\nselect 1;\n-- +migrate Down\nselect 2;",
+      "select 1",
+      "select 2",
+    ],
+    [
+      "node-pg-migrate",
+      "-- Up Migration\nselect 1;\n-- Down Migration\nselect 2;\n",
+      "select 1",
+      "select 2",
+    ],
+  ])("%s: its up and down parts are read", async (_, content, up, down) => {
+    const source = read(content);
+    expect(await statements(source.up)).toEqual([up]);
+    expect(await statements(source.down)).toEqual([down]);
+    expect(source.down?.firstLine).toBe(content.slice(0, source.up.sql.length).split("\n").length);
+  });
+
+  test("goose without Down has no down part, and an empty Down undoes nothing", async () => {
+    expect(read("-- +goose Up\nselect 1;").down).toBeUndefined();
+    expect(await statements(read("-- +goose Up\nselect 1;\n-- +goose Down\n").down)).toEqual([]);
+  });
+
+  test("goose's NO TRANSACTION counts for the file, sql-migrate's notransaction for its part", () => {
+    const modes = ({ up, down }: Source) =>
+      [up, down].map((part) => part?.directives.noTransaction);
+    expect(modes(read("-- +goose NO TRANSACTION\n-- +goose Up\n-- +goose Down\n"))).toEqual([
+      true,
+      true,
+    ]);
+    expect(modes(read("-- +migrate Up notransaction\n-- +migrate Down\n"))).toEqual([
+      true,
+      undefined,
+    ]);
+    expect(modes(read("-- +migrate Up\n-- +migrate Down notransaction\n"))).toEqual([
+      undefined,
+      true,
+    ]);
+  });
+
+  test.each([
+    ["ENVSUB", "-- +goose ENVSUB ON\n-- +goose Up\nselect 1;", /a.sql:1: .*environment variables/],
+    [
+      "a misspelled Down of goose",
+      "-- +goose Up\nselect 1;\n-- +goose Dwon\nselect 2;",
+      /a.sql:3: "-- \+goose Dwon" is not an annotation of goose/,
+    ],
+    [
+      "an indented Down of goose",
+      "-- +goose Up\nselect 1;\n  -- +goose Down\nselect 2;",
+      /a.sql:3: /,
+    ],
+    [
+      "a second Up of goose",
+      "-- +goose Up\nselect 1;\n-- +goose Up\nselect 2;",
+      /a.sql:3: .*each once/,
+    ],
+    [
+      "a Down of goose before its Up",
+      "-- +goose Down\nselect 1;\n-- +goose Up\nselect 2;",
+      /a.sql:1: .*Up comes before Down/,
+    ],
+    [
+      "a statement before Up",
+      "select 1;\n-- +goose Up\nselect 2;",
+      /a.sql:2: a statement stands before/,
+    ],
+    ["goose without Up", "-- +goose NO TRANSACTION\nselect 1;", /needs a line with Up/],
+    [
+      "a Down of sql-migrate in lower case",
+      "-- +migrate Up\nselect 1;\n-- +migrate down\nselect 2;",
+      /a.sql:3: .*not an annotation of sql-migrate/,
+    ],
+    ["an unknown option of sql-migrate", "-- +migrate Up no-transaction\nselect 1;", /a.sql:1: /],
+    ["a Down Migration alone", "select 1;\n-- Down Migration\nselect 2;", /must occur once/],
+    [
+      "two tools in one file",
+      "-- +goose Up\nselect 1;\n-- migrate:down\nselect 2;",
+      /parts of pgstead or dbmate and of goose/,
+    ],
+    [
+      "Liquibase",
+      "--liquibase formatted sql\n--changeset ada:1\nselect 1;",
+      /a.sql:1: .*Liquibase.*file of its own/,
+    ],
+    [
+      "a changeset of Liquibase",
+      "-- changeset ada:1\nselect 1;\n--rollback select 2;",
+      /a.sql:1: .*Liquibase/,
+    ],
+    ["MyBatis", "select 1;\n-- //@UNDO\nselect 2;", /a.sql:2: .*MyBatis.*-- migrate:down/],
+    ["tern", "select 1;\n---- create above / drop below ----\nselect 2;", /a.sql:2: .*tern/],
+    ["Play", "-- !Ups\nselect 1;\n-- !Downs\nselect 2;", /a.sql:1: .*Play/],
+    ["rambler", "-- rambler up\nselect 1;\n-- rambler down\nselect 2;", /a.sql:1: .*rambler/],
+    [
+      "micrate",
+      "-- +micrate Up\nselect 1;\n-- +micrate Down\nselect 2;",
+      /a.sql:1: .*another migration tool/,
+    ],
+  ])("%s is refused with file, line and the way out", (_, content, message) => {
+    expect(() => read(content)).toThrow(message);
+  });
+
+  test("a down file with the lines of another tool, and a placeholder of Flyway, are refused", () => {
+    write("0001_a.down.sql", "-- +goose Up\nselect 1;\n-- +goose Down\nselect 2;");
+    expect(() => read("select 1;", "0001_a.up.sql")).toThrow(/0001_a.down.sql has lines of goose/);
+    rmSync(folder, { recursive: true });
+    expect(() => read("\nselect '\u0024{schema}';", "V1__a.sql")).toThrow(/V1__a.sql:2: .*placeholder/);
+    rmSync(folder, { recursive: true });
+    expect(() => read("select '\u0024{schema}';")).not.toThrow();
+  });
 });

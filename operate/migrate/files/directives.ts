@@ -1,4 +1,6 @@
 import { mistake } from "../../error.ts";
+import { findFirstStatement } from "../../statement-scanner.ts";
+import { findMarks, type Mark } from "./marks.ts";
 
 /** The directives in the first comments of a part: `-- migrate:NAME ...`. */
 export interface Directives {
@@ -18,32 +20,67 @@ export interface Backfill {
   pauseMs: number;
 }
 
-const DIRECTIVE = /^--[ \t]*migrate:([a-z-]+):?[ \t]*(.*)$/;
+interface PartText {
+  path: string;
+  sql: string;
+  firstLine: number;
+  isDown?: boolean;
+}
+
+/** Any case and any blanks, so that a misspelled directive is refused and not read as a comment. */
+const PREFIX = "migrate[^\\S\\r\\n]*:";
+const DIRECTIVE = /^--[ \t]*migrate:([a-z-]+)(?::[ \t]*|[ \t]+|$)(.*)$/;
 const DURATION = /^\d+(ms|s|min|h)?$/;
+const KNOWN = "up, down, no-transaction, timeout, irreversible or backfill";
+
+export const findDirectives = (sql: string): Mark[] => findMarks(sql, PREFIX);
+
+/** The line `-- migrate:down`, exactly. */
+export const isDownMarker = ({ startsLine, text }: Mark) =>
+  startsLine && DIRECTIVE.exec(text)?.[1] === "down";
 
 /** Directives count only before the first statement, where a reader sees them first. */
-export function readDirectives(path: string, sql: string, firstLine: number): Directives {
+export function readDirectives({ path, sql, firstLine, isDown = false }: PartText): Directives {
   const found: Directives = {};
-  let line = firstLine - 1;
-  for (const text of sql.split("\n", 200)) {
-    line++;
-    const trimmed = text.trim();
-    if (trimmed !== "" && !trimmed.startsWith("--")) break;
-    const directive = DIRECTIVE.exec(trimmed);
-    if (directive) {
-      const [, name = "", rest = ""] = directive;
-      Object.assign(found, readDirective(name, rest.trim(), `${path}:${line}`));
+  for (const mark of findDirectives(sql)) {
+    const where = `${path}:${firstLine + mark.line - 1}`;
+    const [, name = "", rest = ""] = DIRECTIVE.exec(mark.text) ?? [];
+    if (!name) {
+      throw mistake(
+        `${where}: "${mark.text}" is not a directive; write it in lower case and without blanks around the colon, as in "-- migrate:down", or write the comment without "migrate:"`,
+      );
     }
+    const directive = readDirective(name, rest, where);
+    assertPlace(mark, name, { sql, isDown }, where);
+    Object.assign(found, directive);
   }
   return found;
+}
+
+/** A mark after the first statement, or inside a block comment, is in the wrong place. */
+function assertPlace(
+  { index, text }: Mark,
+  name: string,
+  { sql, isDown }: { sql: string; isDown: boolean },
+  where: string,
+): void {
+  if (name === "down" && !isDown) {
+    throw mistake(
+      `${where}: "${text}" is not in its place; the down part begins with a line "-- migrate:down" that is not indented`,
+    );
+  }
+  const isInHead = findFirstStatement(`${sql.slice(0, index)}x`) === index;
+  if (isInHead && (name !== "up" || !isDown)) return;
+  throw mistake(
+    `${where}: "${text}" is not in its place; directives are comments before the first statement of their part, and "-- migrate:up" and "-- migrate:down" occur once`,
+  );
 }
 
 function readDirective(name: string, rest: string, where: string): Directives {
   switch (name) {
     case "up":
     case "down":
-      // dbmate's syntax.
-      return /\btransaction:false\b/.test(rest) ? { noTransaction: true } : {};
+      return readDbmateOptions(rest, where);
     case "no-transaction":
       return { noTransaction: true };
     case "irreversible":
@@ -58,10 +95,18 @@ function readDirective(name: string, rest: string, where: string): Directives {
     case "todo":
       throw mistake(`${where}: write the SQL, then remove this line`);
     default:
-      throw mistake(
-        `${where}: "migrate:${name}" is not a directive; use up, down, no-transaction, timeout, irreversible or backfill`,
-      );
+      throw mistake(`${where}: "migrate:${name}" is not a directive; use ${KNOWN}`);
   }
+}
+
+function readDbmateOptions(rest: string, where: string): Directives {
+  for (const option of rest.split(/\s+/)) {
+    if (option === "transaction:false") return { noTransaction: true };
+    if (/transaction/i.test(option) && option !== "transaction:true") {
+      throw mistake(`${where}: "${option}" is not one of transaction:true transaction:false`);
+    }
+  }
+  return {};
 }
 
 const BACKFILL_KEYS = ["table", "key", "batch", "pause"];

@@ -2,6 +2,8 @@ import { isUtf8 } from "node:buffer";
 import { closeSync, existsSync, openSync, readFileSync, readSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { mistake } from "../../error.ts";
+import type { Section } from "./dialects/section.ts";
+import { assertOnePart, splitSections } from "./dialects/split-sections.ts";
 import { type Directives, readDirectives } from "./directives.ts";
 import { LARGE_BYTES, type MigrationFile, shortenPath } from "./find-files.ts";
 
@@ -23,27 +25,25 @@ export interface Source {
   down?: Part;
 }
 
-const DOWN = /^--[ \t]*migrate:down\b.*$/m;
-
 export function readSource(file: Pick<MigrationFile, "path" | "downPath" | "size">): Source {
   const { path, downPath, size } = file;
   if (size > LARGE_BYTES) return readLarge(path, downPath);
   const text = readText(path);
-  const marker = DOWN.exec(text);
-  if (!marker) {
-    const up = buildPart(path, text, 1);
-    return downPath ? { up, down: buildDownPart(downPath, readText(downPath), 1) } : { up };
-  }
-  if (downPath) {
+  const { up, down } = splitSections(path, text);
+  if (down && downPath) {
     throw mistake(
       `${shortenPath(path)} contains a down part, and ${shortenPath(downPath)} exists too; keep one of them`,
     );
   }
-  const head = text.slice(0, marker.index);
-  return {
-    up: buildPart(path, head, 1),
-    down: buildDownPart(path, text.slice(marker.index), head.split("\n").length),
-  };
+  const source = { up: buildPart(path, text, up) };
+  if (down) return { ...source, down: buildPart(path, text, down, true) };
+  return downPath ? { ...source, down: readDownFile(downPath) } : source;
+}
+
+function readDownFile(path: string): Part {
+  const text = readText(path);
+  assertOnePart(path, text);
+  return buildPart(path, text, { start: 0, end: text.length }, true);
 }
 
 /** Reads only the beginning, which has the directives. A down part must be in a separate file. */
@@ -52,24 +52,27 @@ function readLarge(path: string, downPath: string | undefined): Source {
   const buffer = Buffer.alloc(64 * 1024);
   const head = buffer.toString("utf8", 0, readSync(file, buffer));
   closeSync(file);
-  const up = { ...buildPart(path, head, 1), large: true };
+  assertOnePart(path, head);
+  const up = { ...buildPart(path, head, splitSections(path, head).up), large: true };
   if (up.directives.noTransaction || up.directives.backfill) {
     throw mistake(
       `${path} is larger than 8 MB and cannot be no-transaction or a backfill; split it`,
     );
   }
-  return downPath ? { up, down: buildDownPart(downPath, readText(downPath), 1) } : { up };
+  return downPath ? { up, down: readDownFile(downPath) } : { up };
 }
 
-function buildPart(path: string, sql: string, firstLine: number): Part {
-  const directives = { ...readDieselMetadata(path), ...readDirectives(path, sql, firstLine) };
-  return { path, sql, firstLine, directives };
+function buildPart(path: string, text: string, section: Section, isDown?: true): Part {
+  const { start, end, noTransaction } = section;
+  const sql = text.slice(start, end);
+  const part = { path, sql, firstLine: findLineNumber(text, start), ...(isDown && { isDown }) };
+  const directives = {
+    ...readDieselMetadata(path),
+    ...(noTransaction && { noTransaction }),
+    ...readDirectives(part),
+  };
+  return { ...part, directives };
 }
-
-const buildDownPart = (path: string, sql: string, firstLine: number): Part => ({
-  ...buildPart(path, sql, firstLine),
-  isDown: true,
-});
 
 /** Diesel's form of `no-transaction` is in a file beside `up.sql` and `down.sql`. */
 function readDieselMetadata(path: string): Directives {

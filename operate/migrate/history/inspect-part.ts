@@ -29,9 +29,6 @@ const PSQL_ONLY = /^[ \t]*\\[a-z!.?]|\bfrom\s+stdin\b/im;
 export async function inspectPart(part: Part): Promise<Runnable> {
   const { directives, sql } = part;
   if (part.large) return { part, sql, mode: "large", statements: 0 };
-  if (sql.trim() === "" && !part.isDown) {
-    throw mistake(`${part.path} is empty; write its SQL or delete the file`);
-  }
   if (directives.backfill) return { part, sql, mode: "backfill", statements: 0 };
   const pieces = piecesOf(sql);
   const plain: Runnable = { part, sql, mode: "transaction", statements: countStatements(pieces) };

@@ -1,8 +1,10 @@
+import { shortenPath } from "../files/find-files.ts";
 import { readSource } from "../files/source.ts";
 import type { ComparedFile } from "../history/compare-files.ts";
 import { type Approval, buildAppliedSql } from "../history/history-sql.ts";
 import { inspectPart, type Runnable } from "../history/inspect-part.ts";
 import { buildSetRole, type Runner } from "../session/runner.ts";
+import { isBlank } from "../sql/statements.ts";
 import { assertSameMode } from "./assert-same-mode.ts";
 import { runBackfill } from "./backfill.ts";
 import { runLargeFile } from "./large-file.ts";
@@ -32,6 +34,8 @@ export async function applyFile(
   const started = performance.now();
   const { part, sql, mode, statements } = await inspectPart(readSource(file).up);
   assertSameMode(row, { part, mode, direction: "up" });
+  if (!part.large && isBlank(part.sql))
+    note(`  ${shortenPath(file.path)} has no statement; it is only recorded`);
   const statementsDone = await runAs(mode);
   const durationMs = Math.round(performance.now() - started);
   note(`applied ${file.version} (${durationMs} ms)`);

@@ -3,6 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isRetryable } from "../../connect/sqlstate.ts";
 import { mistake } from "../../error.ts";
 import { type Piece, StatementScanner } from "../../statement-scanner.ts";
+import { assertOnePart } from "../files/dialects/split-sections.ts";
+import { findDirectives, isDownMarker } from "../files/directives.ts";
 import { runScript, ScriptError } from "../files/script.ts";
 import type { Part } from "../files/source.ts";
 import { buildSetRole, type Runner } from "../session/runner.ts";
@@ -15,7 +17,6 @@ const BATCH = 256 * 1024;
 
 const FORBIDDEN =
   /(?:begin|start|commit|end|rollback|abort|prepare)\b(?!\s+(?:atomic|to\b))|\\\S+/iy;
-const DOWN = /^--[ \t]*migrate:down\b/m;
 
 /** Runs the file in one transaction, like a small file, but sends it in batches of complete statements. */
 export async function runLargeFile(
@@ -65,7 +66,7 @@ function* readBatches(path: string): Generator<{ sql: string; line: number }> {
     assertAllowed(path, next, statement);
     if (sql === "") line = next;
     sql += text;
-    for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) next++;
+    next += countLineBreaks(text);
     if (sql.length < BATCH) continue;
     yield { sql, line };
     sql = "";
@@ -82,18 +83,36 @@ function assertAllowed(path: string, line: number, { text, words }: Piece): void
   );
 }
 
-/** The statements before the down part. */
+/** The statements before the down part. `readSource` has checked the comments before the first one. */
 function* readStatements(path: string): Generator<Piece> {
   const scanner = new StatementScanner();
-  for (const statement of scanFile(path, scanner)) {
-    const down = DOWN.exec(statement.text)?.index;
-    if (down === undefined) yield statement;
-    else {
-      const text = statement.text.slice(0, down);
-      if (text.trim() !== "") yield { text, words: Math.min(statement.words, down) };
-      return;
+  let line = 1;
+  let isFirst = true;
+  for (const { text, words } of scanFile(path, scanner)) {
+    const from = isFirst ? words : 0;
+    isFirst = false;
+    if (text.includes("--")) assertOnePart(path, text);
+    const mark = findDirectives(text).find(({ index }) => index >= from);
+    if (mark && !isDownMarker(mark)) {
+      throw mistake(
+        `${path}:${line + mark.line - 1}: "${mark.text}" is not in its place; in a file of more than 8 MB only "-- migrate:down" may follow the first statement`,
+      );
     }
+    if (!mark) {
+      yield { text, words };
+      line += countLineBreaks(text);
+      continue;
+    }
+    const last = text.slice(0, mark.index);
+    if (last.trim() !== "") yield { text: last, words: Math.min(words, mark.index) };
+    return;
   }
+}
+
+function countLineBreaks(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) count++;
+  return count;
 }
 
 function* scanFile(path: string, scanner: StatementScanner): Generator<Piece> {

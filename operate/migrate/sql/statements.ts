@@ -1,5 +1,5 @@
 import { mistake } from "../../error.ts";
-import { piecesOf } from "../../statement-scanner.ts";
+import { findFirstStatement } from "../../statement-scanner.ts";
 
 export interface Statement {
   text: string;
@@ -47,14 +47,12 @@ export async function splitStatements(sql: string): Promise<Statement[]> {
     const [type = "", node = {}] = Object.entries(stmt ?? {})[0] ?? [];
     const from = toIndex(stmt_location);
     const end = stmt_len ? toIndex(stmt_location + stmt_len) : sql.length;
-    const start = from + countLeadingBlanks(sql.slice(from, end));
+    const start = from + findFirstStatement(sql.slice(from, end));
     return { text: sql.slice(start, end).trimEnd(), start, end, type, node };
   });
 }
 
-const countLeadingBlanks = (text: string) => piecesOf(text)[0]?.words ?? text.length;
-
-export const isBlank = (sql: string) => countLeadingBlanks(sql) === sql.length;
+export const isBlank = (sql: string) => findFirstStatement(sql) === sql.length;
 
 /** Converts byte offsets (UTF-8) of the parser to string indexes (UTF-16). Rising offsets cost one pass. */
 function createByteOffsetReader(sql: string): (offset: number) => number {
