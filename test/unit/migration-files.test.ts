@@ -253,7 +253,9 @@ describe("files of other tools", () => {
     write("0001_a.down.sql", "-- +goose Up\nselect 1;\n-- +goose Down\nselect 2;");
     expect(() => read("select 1;", "0001_a.up.sql")).toThrow(/0001_a.down.sql has lines of goose/);
     rmSync(folder, { recursive: true });
-    expect(() => read("\nselect '\u0024{schema}';", "V1__a.sql")).toThrow(/V1__a.sql:2: .*placeholder/);
+    expect(() => read("\nselect '\u0024{schema}';", "V1__a.sql")).toThrow(
+      /V1__a.sql:2: .*placeholder/,
+    );
     rmSync(folder, { recursive: true });
     expect(() => read("select '\u0024{schema}';")).not.toThrow();
   });
