@@ -41,7 +41,7 @@ export interface UpResult {
 /** Applies the pending files, each in one transaction. */
 export async function applyPending(settings: Settings, given: UpOptions): Promise<UpResult> {
   const options = { outOfOrder: settings.migrations.outOfOrder, ...given };
-  const files = findFiles(settings.migrations).filter(
+  const files = findFiles(settings.migrations, given.note).filter(
     ({ version }) => !options.only || options.only.has(version),
   );
   // First without the lock: most runs have nothing to do and need not wait for a dump.
