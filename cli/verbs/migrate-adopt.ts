@@ -10,7 +10,10 @@ export const migrateAdopt = splitVerb({
   group: "migrate",
   summary: "take over a database from another migration tool, without running anything again",
   options: [
-    { flags: "--from <tool>", description: "alembic, golang-migrate, dbmate or custom" },
+    {
+      flags: "--from <tool>",
+      description: "alembic, dbmate, django, flyway, golang-migrate and others, or custom",
+    },
     { flags: "--table <name>", description: "the tool's table, if it is not the usual one" },
     { flags: "--version-column <name>", description: "custom: versions or file names" },
     { flags: "--checksum-column <name>", description: "custom: MD5, SHA-1 or SHA-256 in hex" },

@@ -1,6 +1,7 @@
 /** SQLSTATEs that the code branches on. */
 export const UNDEFINED_TABLE = "42P01";
 export const LOCK_NOT_AVAILABLE = "55P03";
+export const ACTIVE_TRANSACTION = "25001";
 export const NO_ACTIVE_TRANSACTION = "25P01";
 export const DEADLOCK = "40P01";
 export const SERIALIZATION_FAILURE = "40001";

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { beforeEach, describe, expect, inject, test } from "vitest";
 import { adopt, planAdoption, writeBaseline } from "../../operate/migrate/adopt/adopt.ts";
+import type { Tool } from "../../operate/migrate/adopt/foreign-history.ts";
 import { applyPending } from "../../operate/migrate/run/apply-pending.ts";
 import { verify } from "../../operate/migrate/schema/find-drift.ts";
 import { schemaText } from "../../operate/migrate/schema/schema-file.ts";
@@ -68,6 +69,8 @@ describe("adopt", () => {
     db.write("000001_a.down.sql", "drop table a;");
     db.write("000002_b.up.sql", "create table b (id int primary key);");
     db.write("000010_c.up.sql", "create table c (;");
+    db.write("seed.sql", "select 1;");
+    db.write("R__views.sql", "select 1;");
     const program = execFileSync("test/fixture/golang-migrate", { encoding: "utf8" }).trim();
     const migrate = (...args: string[]) =>
       execFileSync(
@@ -85,9 +88,12 @@ describe("adopt", () => {
     );
     migrate("force", "2");
     db.write("000010_c.up.sql", "create table c ();");
-    expect((await adopt(db.settings, from)).pending).toEqual(["000010_c"]);
+    expect(await adopt(db.settings, from)).toMatchObject({
+      record: ["000001_a", "000002_b"],
+      pending: ["000010_c", "seed", "R__views"],
+    });
     expect(await drift()).toEqual([]);
-    expect((await applyPending(db.settings, options)).applied).toHaveLength(1);
+    expect((await applyPending(db.settings, options)).applied).toHaveLength(3);
   });
 
   test("takes over a custom table with checksums, and fails on an edited file", async () => {
@@ -128,6 +134,93 @@ describe("adopt", () => {
     expect(plan).toMatchObject({ at: ["ab12"], record: ["0000_baseline"], pending: [] });
     expect(await drift()).toEqual([]);
     expect((await applyPending(db.settings, options)).applied).toEqual([]);
+  });
+});
+
+describe("up on a database that another tool has migrated", () => {
+  const up = () => applyPending(db.settings, options);
+
+  test("is refused with the line to type, and nothing is made", async () => {
+    db.write("0001_a.sql", "create table a ();");
+    await asOwner("create table goose_db_version (version_id int)");
+    await asOwner("insert into goose_db_version values (1)");
+    await expect(up()).rejects.toMatchObject({
+      exitCode: 4,
+      message: expect.stringContaining('"pgstead migrate adopt --from goose"'),
+    });
+    expect(await db.query("select to_regclass('a') as a, to_regnamespace('pgstead') as s")).toEqual(
+      [{ a: null, s: null }],
+    );
+  });
+
+  test("in any schema, even where its rows cannot be read; an empty table refuses nothing", async () => {
+    db.write("0001_a.sql", "create table a ();");
+    await db.query("create schema other; create table other.goose_db_version (version_id int)");
+    await expect(up()).rejects.toThrow(/adopt --from goose --table other.goose_db_version"/);
+    await db.query(
+      `grant usage on schema other to public; grant select on other.goose_db_version to public`,
+    );
+    expect((await up()).applied).toHaveLength(1);
+    await db.query("insert into other.goose_db_version values (1)");
+    db.write("0002_b.sql", "create table b ();");
+    expect((await up()).applied, "it has a history of its own").toHaveLength(1);
+  });
+
+  test("goose, flyway, prisma, diesel, sqlx and sql-migrate are adopted by their own tables", async () => {
+    const adoptFrom = async (from: Tool, files: string[], table: string, rows: string) => {
+      const other = await createDatabase();
+      try {
+        for (const file of files) other.write(file, "select 1;");
+        await other.query(
+          `${table}; ${rows}; grant select on all tables in schema public to public`,
+        );
+        const plan = await adopt(other.settings, { ...options, from });
+        return { record: plan.record, pending: plan.pending };
+      } finally {
+        await other.drop();
+      }
+    };
+    const found = {
+      goose: await adoptFrom(
+        "goose",
+        ["00001_a.sql", "00002_b.sql"],
+        "create table goose_db_version (version_id bigint, is_applied boolean)",
+        "insert into goose_db_version values (0, true), (1, true), (2, false)",
+      ),
+      flyway: await adoptFrom(
+        "flyway",
+        ["V1__a.sql", "V2__b.sql"],
+        "create table flyway_schema_history (version text, type text, script text, success boolean)",
+        "insert into flyway_schema_history values (null, 'SCHEMA', 'x', true), ('1', 'SQL', 'V1__a.sql', true), ('2', 'SQL', 'V2__b.sql', false)",
+      ),
+      prisma: await adoptFrom(
+        "prisma",
+        ["1_a/migration.sql", "2_b/migration.sql"],
+        "create table _prisma_migrations (migration_name text, checksum text, finished_at timestamptz, rolled_back_at timestamptz)",
+        `insert into _prisma_migrations values ('1_a', '${createHash("sha256").update("select 1;").digest("hex")}', now(), null), ('2_b', 'x', null, null)`,
+      ),
+      diesel: await adoptFrom(
+        "diesel",
+        ["2017-08-31-230457_a/up.sql", "2018-01-01-000000_b/up.sql"],
+        "create table __diesel_schema_migrations (version text)",
+        "insert into __diesel_schema_migrations values ('20170831230457')",
+      ),
+      sqlx: await adoptFrom(
+        "sqlx",
+        ["0001_a.sql", "0002_b.sql"],
+        "create table _sqlx_migrations (version bigint, success boolean)",
+        "insert into _sqlx_migrations values (1, true), (2, false)",
+      ),
+      "sql-migrate": await adoptFrom(
+        "sql-migrate",
+        ["0001_a.sql", "0002_b.sql"],
+        "create table gorp_migrations (id text)",
+        "insert into gorp_migrations values ('0001_a.sql')",
+      ),
+    };
+    for (const [tool, { record, pending }] of Object.entries(found)) {
+      expect([tool, record.length, pending.length]).toEqual([tool, 1, 1]);
+    }
   });
 });
 

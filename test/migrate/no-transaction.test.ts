@@ -44,6 +44,24 @@ reindex table concurrently a;`,
     expect(await states()).toEqual({ "0001_a": "applied", "0002_b": "applied" });
   });
 
+  test("runs REINDEX and CLUSTER of a partitioned table, and DISCARD ALL", async () => {
+    db.write("0002_b.sql", "select 1;\ndiscard all;");
+    await expect(run()).rejects.toThrow(/hint: begin the file with "-- migrate:no-transaction"/);
+    db.write(
+      "0002_b.sql",
+      `${HEAD}create table p (id int primary key) partition by range (id);
+create table p1 partition of p for values from (0) to (9);
+reindex table p;
+cluster p using p_pkey;
+set search_path = pg_catalog;
+discard all;
+create table last ();`,
+    );
+    expect((await run()).applied[0]?.statements).toBe(7);
+    const [row] = await db.query("select tableowner as o from pg_tables where tablename = 'last'");
+    expect(row?.o).toBe(db.settings.database.owner);
+  });
+
   test("needs no directive when it holds nothing but CONCURRENTLY", async () => {
     db.write("0002_b.sql", "-- as other tools have it\nCREATE INDEX CONCURRENTLY a_id ON a (id);");
     await run();

@@ -1,8 +1,15 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { findFiles } from "../../operate/migrate/files/find-files.ts";
+import {
+  buildSortKey,
+  compareSortKeys,
+  type SortKey,
+} from "../../operate/migrate/files/sort-key.ts";
 import { type Part, readSource, type Source } from "../../operate/migrate/files/source.ts";
 import { inspectPart } from "../../operate/migrate/history/inspect-part.ts";
 import { splitStatements } from "../../operate/migrate/sql/statements.ts";
@@ -69,6 +76,121 @@ test("an empty file has nothing to run, up or down", async () => {
   for (const part of [up, down!]) {
     expect(await inspectPart(part)).toMatchObject({ mode: "transaction", statements: 0 });
   }
+});
+
+test("files of all layouts have one order, in which no three compare in a circle", () => {
+  for (const name of ["9_a.up", "10_b.up", "5_c", "11_d/up", "z"])
+    write(`${name}.sql`, "select 1;");
+  expect(versions()).toEqual(["5_c", "9_a", "10_b", "11_d", "z"]);
+  const name = fc
+    .tuple(
+      fc.constantFrom("", "V", "V1_", "a"),
+      fc.constantFrom("1", "01", "2", "9", "10", "2024-01-02", ""),
+      fc.constantFrom("_a", "__b", ".0__c", ""),
+    )
+    .map((parts) => parts.join(""));
+  fc.assert(
+    fc.property(fc.tuple(name, name, name), fc.boolean(), (names, hasNumbers) => {
+      const [a, b, c] = names.map((one) => buildSortKey(one, hasNumbers)) as [
+        SortKey,
+        SortKey,
+        SortKey,
+      ];
+      expect(Math.sign(compareSortKeys(a, b)) + Math.sign(compareSortKeys(b, a))).toBe(0);
+      expect(compareSortKeys(a, b) === 0).toBe(a.text === b.text);
+      if (compareSortKeys(a, b) <= 0 && compareSortKeys(b, c) <= 0) {
+        expect(compareSortKeys(a, c)).toBeLessThanOrEqual(0);
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test("Flyway's V files are ordered by version, and its U files undo them", () => {
+  for (const name of ["V10__c", "V2__b", "V1_1__a2", "V1__a", "U2__undo b", "R__views"]) {
+    write(`${name}.sql`, `select '${name}';`);
+  }
+  const files = findFiles({ folder, files: "*" });
+  expect(files.map(({ version }) => version)).toEqual([
+    "V1__a",
+    "V1_1__a2",
+    "V2__b",
+    "V10__c",
+    "R__views",
+  ]);
+  expect(files.map(({ downPath }) => downPath)).toEqual([
+    ...[undefined, undefined],
+    join(folder, "U2__undo b.sql"),
+    ...[undefined, undefined],
+  ]);
+  expect(readSource(files[2]!).down?.sql).toBe("select 'U2__undo b';");
+});
+
+test("a down file belongs to a plain file of its name", () => {
+  write("0001_a.sql", "select 1;");
+  write("0001_a.down.sql", "select 2;");
+  expect(findFiles({ folder, files: "*" })).toMatchObject([
+    { downPath: join(folder, "0001_a.down.sql") },
+  ]);
+});
+
+describe("a file that would not run as meant is refused by name", () => {
+  test.each([
+    ["capitals in its suffix", ["0001_a.SQL"], /"0001_a.SQL" would not run/],
+    ["a blank at its end", ["0001_a.sql "], /"0001_a.sql " would not run/],
+    ["a line break", ["0001\n_a.sql"], /"0001\\n_a.sql" has a line break/],
+    ["a line break in a folder's name", ["1\na/up.sql"], /has a line break/],
+    ["capitals in .down", ["1_a.up.sql", "1_a.Down.sql"], /"1_a.Down.sql" must end in/],
+    [
+      "db-migrate's names",
+      ["1-a-up.sql", "1-a-down.sql"],
+      /"1-a-down.sql" would run as a migration.*1-a.up.sql/,
+    ],
+    [
+      "Postgrator's names",
+      ["001.do.sql", "001.undo.sql"],
+      /"001.undo.sql" would run as a migration/,
+    ],
+    ["a rollback beside its file", ["1_a.sql", "1_a_rollback.sql"], /it undoes "1_a.sql"/],
+    ["a folder of files", ["2024/0001.sql"], /2024\/0001.sql would not run/],
+    ["a folder with a down only", ["0002_b/down.sql"], /0002_b\/down.sql would not run/],
+    ["a U file alone", ["V1__a.sql", "U2__b.sql"], /"U2__b.sql" is an undo file of Flyway/],
+    ["two U files", ["V1__a.sql", "U1__b.sql", "U1__c.sql"], /has another undo file/],
+    ["one version of Flyway twice", ["V1__a.sql", "V1.0__b.sql"], /have the same version/],
+    ["a callback of Flyway", ["V1__a.sql", "afterMigrate.sql"], /"afterMigrate.sql" is a callback/],
+    [
+      "a baseline of Flyway",
+      ["V1__a.sql", "B3__all.sql"],
+      /"B3__all.sql" is a callback or a baseline/,
+    ],
+  ])("%s", (_, names, message) => {
+    for (const name of names) write(name, "select 1;");
+    expect(() => versions()).toThrow(message);
+  });
+
+  test("a pipe, a link to nothing", () => {
+    execFileSync("mkfifo", [join(folder, "0001_a.sql")]);
+    expect(() => versions()).toThrow(/0001_a.sql is not a regular file/);
+    expect(findFiles({ folder, files: "[!0]*" })).toEqual([]);
+    rmSync(join(folder, "0001_a.sql"));
+    symlinkSync("nowhere", join(folder, "0001_a.sql"));
+    expect(() => versions()).toThrow(/0001_a.sql is not a regular file/);
+  });
+});
+
+test("links to files and folders are followed, and files that do not run are noted", () => {
+  write("shared/views.sql", "select 1;");
+  write("shared/0002_b/up.sql", "select 2;");
+  write("0003_c.down.sql", "select 3;");
+  symlinkSync("shared/0002_b", join(folder, "0002_b"));
+  symlinkSync("shared/views.sql", join(folder, "0001_a.sql"));
+  const notes: string[] = [];
+  const found = findFiles({ folder, files: "*" }, (line) => notes.push(line));
+  expect(found.map(({ version }) => version)).toEqual(["0001_a", "0002_b"]);
+  expect(notes).toEqual([
+    expect.stringContaining("shared/views.sql does not run"),
+    expect.stringContaining("0003_c.down.sql has no up file"),
+  ]);
 });
 
 describe("directives", () => {

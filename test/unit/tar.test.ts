@@ -1,10 +1,12 @@
 import { execFileSync } from "node:child_process";
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   readlinkSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -33,6 +35,18 @@ test("the system's tar reads permissions and links", () => {
   execFileSync("tar", ["-xf", "-", "-C", to], { input: archive });
   expect(statSync(join(to, "run.sh")).mode & 0o777).toBe(0o755);
   expect(readlinkSync(join(to, "link"))).toBe("run.sh");
+});
+
+test("links are followed; a link to a folder around it, and a pipe, are refused or left out", () => {
+  const [from, other, to] = [folder(), folder(), folder()];
+  writeFileSync(join(other, "up.sql"), "select 1;");
+  symlinkSync(other, join(from, "0001_a"));
+  symlinkSync(from, join(from, "self"));
+  execFileSync("tar", ["-xf", "-", "-C", to], { input: packFolder(from) });
+  expect(readFileSync(join(to, "0001_a", "up.sql"), "utf8")).toBe("select 1;");
+  expect(existsSync(join(to, "self"))).toBe(false);
+  execFileSync("mkfifo", [join(from, "0002_b.sql")]);
+  expect(() => packFolder(from)).toThrow("0002_b.sql is not a regular file");
 });
 
 test("the same files make the same bytes", () => {

@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync, readFileSync, realpathSync, type Stats, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { mistake } from "../../../operate/error.ts";
 
 const BLOCK = 512;
@@ -38,11 +38,26 @@ function filesBelow(folder: string, below = ""): string[] {
   return entries
     .flatMap((entry) => {
       const path = below ? `${below}/${entry.name}` : entry.name;
-      if (entry.isDirectory()) return filesBelow(folder, path);
-      return entry.isFile() ? [path] : [];
+      const found = entry.isSymbolicLink() ? follow(join(folder, path)) : entry;
+      if (found?.isDirectory()) return filesBelow(folder, path);
+      if (found?.isFile()) return [path];
+      if (!path.endsWith(".sql")) return [];
+      throw mistake(
+        `${join(folder, path)} is not a regular file, or a link to nothing; remove or rename it`,
+      );
     })
     .sort();
 }
+
+/** A link to a folder that contains it would never end. */
+function follow(link: string): Stats | undefined {
+  const target = statSync(link, { throwIfNoEntry: false });
+  return target?.isDirectory() && isInside(realpathSync(dirname(link)), realpathSync(link))
+    ? undefined
+    : target;
+}
+
+const isInside = (path: string, folder: string) => `${path}/`.startsWith(`${folder}/`);
 
 const padding = (length: number) => Buffer.alloc((BLOCK - (length % BLOCK)) % BLOCK);
 

@@ -12,6 +12,7 @@ import { buildSetRole, type RunOptions, withRunner } from "../session/runner.ts"
 import {
   type CustomTable,
   type ForeignHistory,
+  hasPrograms,
   readForeignHistory,
   type Tool,
 } from "./foreign-history.ts";
@@ -106,7 +107,7 @@ async function prepareAdoption(
     table: history.table,
     at: history.entries.map(({ version }) => version).slice(-3),
   };
-  if (options.from === "alembic") return prepareBaseline(client, settings, base, history, all);
+  if (hasPrograms(options.from)) return prepareBaseline(client, settings, base, history, all);
   const { files, unmatched, edited } = matchFiles(options.from, all, history);
   assertAdoptable(unmatched, edited, options);
   const record = files.map(({ version }) => version);
@@ -114,7 +115,7 @@ async function prepareAdoption(
   return { plan: { ...base, record, baseline: null, pending }, files };
 }
 
-/** Alembic's revisions are programs, so the schema that they made becomes the first file. */
+/** The migrations are programs, so the schema that they made becomes the first file. */
 async function prepareBaseline(
   client: Client,
   settings: Settings,

@@ -1,8 +1,13 @@
 import type { Client } from "pg";
 import { mistake, refused } from "../../error.ts";
+import { KNOWN_TOOLS, type KnownTool, type KnownToolName } from "../history/known-tools.ts";
 
-export const tools = ["alembic", "golang-migrate", "dbmate", "custom"] as const;
+export const tools = [...(Object.keys(KNOWN_TOOLS) as KnownToolName[]), "custom"] as const;
 export type Tool = (typeof tools)[number];
+
+/** Tools whose migrations are not SQL files. */
+export const hasPrograms = (tool: Tool) =>
+  tool !== "custom" && Boolean((KNOWN_TOOLS[tool] as KnownTool).hasPrograms);
 
 export interface CustomTable {
   table?: string | undefined;
@@ -17,18 +22,12 @@ export interface ForeignHistory {
   entries: { version: string; checksum: string | null }[];
 }
 
-const KNOWN_TABLES: Record<Exclude<Tool, "custom">, { table: string; column: string }> = {
-  alembic: { table: "alembic_version", column: "version_num" },
-  "golang-migrate": { table: "schema_migrations", column: "version" },
-  dbmate: { table: "schema_migrations", column: "version" },
-};
-
 export async function readForeignHistory(
   client: Client,
   tool: Tool,
   custom: CustomTable,
 ): Promise<ForeignHistory> {
-  const usual = tool === "custom" ? requireCustomTable(custom) : KNOWN_TABLES[tool];
+  const usual: KnownTool = tool === "custom" ? requireCustomTable(custom) : KNOWN_TOOLS[tool];
   const wanted = custom.table ?? usual.table;
   const { rows: found } = await client.query(
     `select format('%I.%I', n.nspname, c.relname) as name from pg_class c
@@ -43,10 +42,11 @@ export async function readForeignHistory(
   }
   if (tool === "golang-migrate") await assertClean(client, table);
   const quote = (name: string) => client.escapeIdentifier(name);
-  const checksum = custom.checksumColumn ? `${quote(custom.checksumColumn)}::text` : "null";
+  const checksumColumn = custom.checksumColumn ?? usual.checksum;
+  const checksum = checksumColumn ? `${quote(checksumColumn)}::text` : "null";
   const column = custom.versionColumn ?? usual.column;
   const { rows } = await client.query(
-    `select ${quote(column)}::text as version, ${checksum} as checksum from ${table} order by 1`,
+    `select ${quote(column)}::text as version, ${checksum} as checksum from ${table} where ${usual.where ?? "true"} order by 1`,
   );
   return { table, entries: rows };
 }

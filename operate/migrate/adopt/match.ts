@@ -14,7 +14,7 @@ export interface FileMatch {
 
 /** Finds the files that the other tool has applied. */
 export function matchFiles(
-  tool: Exclude<Tool, "alembic">,
+  tool: Tool,
   files: MigrationFile[],
   { entries }: ForeignHistory,
 ): FileMatch {
@@ -35,16 +35,25 @@ export function matchFiles(
 /** golang-migrate records only the newest version. All files before it are applied. */
 function matchUpToVersion(files: MigrationFile[], version: string | undefined): FileMatch {
   if (version === undefined) return { files: [], unmatched: [], edited: [] };
-  const applied = files.filter((file) => readNumber(file) <= BigInt(version));
+  const applied = files.filter((file) => (readNumber(file) ?? Infinity) <= BigInt(version));
   const found = applied.some((file) => readNumber(file) === BigInt(version));
   return { files: applied, unmatched: found ? [] : [version], edited: [] };
 }
 
-const readNumber = ({ version }: MigrationFile) => BigInt(/^\d+/.exec(version)?.[0] ?? "0");
+/** Undefined without a number: such a file cannot have been run by a tool that counts. */
+function readNumber({ version }: MigrationFile): bigint | undefined {
+  const digits = /^\d[\d-]*/.exec(version)?.[0];
+  return digits === undefined ? undefined : BigInt(digits.replaceAll("-", ""));
+}
 
-function isRecordedAs({ version, path }: MigrationFile, recorded: string, tool: Tool): boolean {
+const BY_NUMBER: Tool[] = ["dbmate", "goose", "diesel", "sqlx"];
+
+function isRecordedAs(file: MigrationFile, recorded: string, tool: Tool): boolean {
+  const { version, path } = file;
   if ([version, basename(path), `${version}.sql`].includes(recorded)) return true;
-  return tool === "dbmate" && /^\d+/.exec(version)?.[0] === recorded;
+  return (
+    BY_NUMBER.includes(tool) && /^\d+$/.test(recorded) && readNumber(file) === BigInt(recorded)
+  );
 }
 
 const ALGORITHMS: Record<number, string> = { 32: "md5", 40: "sha1", 64: "sha256", 128: "sha512" };

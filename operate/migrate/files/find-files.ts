@@ -3,7 +3,10 @@ import { basename, dirname, join } from "node:path";
 import { mistake } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
 import { type Checksums, computeChecksums, computeFileChecksums } from "./checksum.ts";
+import { isFlywaySpecial, readFlywayName } from "./dialects/flyway.ts";
+import { assertNamesAreClear } from "./file-names.ts";
 import { globToRegExp } from "./glob.ts";
+import { buildSortKey, compareNumbers, compareSortKeys } from "./sort-key.ts";
 
 export interface MigrationFile extends Checksums {
   /** File name without suffix, or the name of the folder with `up.sql`. */
@@ -31,61 +34,146 @@ interface Found {
   version: string;
   path: string;
   downPath?: string;
-  /** Of `12_name.up.sql`. Tools with this layout do not pad numbers, so 9 comes before 10. */
-  number?: bigint;
   /** Order by this instead of the version: Diesel reads `2017-08-31-120000_a` as 20170831120000. */
   key?: string;
 }
 
-/** The migrations of a folder in the order in which they run, with checksums but without contents. */
-export function findFiles({ folder, files: pattern }: Folder): MigrationFile[] {
-  const found = [...findInFolder(folder, globToRegExp(pattern))];
+type Note = (line: string) => void;
+
+/**
+ * The migrations of a folder in the order in which they run, with checksums but without contents.
+ * `note` gets a line for each SQL file that does not run and that nobody can take for a migration.
+ */
+export function findFiles(
+  { folder, files: pattern }: Folder,
+  note: Note = () => {},
+): MigrationFile[] {
+  const entries = readEntries(folder, globToRegExp(pattern));
+  assertNamesAreClear(
+    folder,
+    entries.map(({ name }) => name),
+  );
+  const found = [...findInFolder(folder, entries, note)];
   assertNoDuplicates(found);
-  found.sort(compareOrder);
-  const files = found.map(readMigrationFile);
+  const hasNumbers = found.some(({ path }) => /^\d.*\.up\.sql$/.test(basename(path)));
+  const files = found
+    .map((one) => ({ one, key: buildSortKey(one.key ?? one.version, hasNumbers) }))
+    .sort((a, b) => compareSortKeys(a.key, b.key) || (a.one.version < b.one.version ? -1 : 1))
+    .map(({ one }) => readMigrationFile(one));
   return [...files.filter((file) => !file.repeatable), ...files.filter((file) => file.repeatable)];
 }
 
-function* findInFolder(folder: string, wanted: RegExp): Generator<Found> {
-  const entries = readFolder(folder).filter((entry) => wanted.test(entry.name));
-  const names = new Set(entries.map((entry) => entry.name));
-  for (const entry of entries) {
-    const { name } = entry;
-    if (name.startsWith(".")) continue;
-    if (entry.isDirectory()) yield* findInSubfolder(folder, name);
-    else if (name.endsWith(".up.sql")) {
-      const version = name.slice(0, -".up.sql".length);
-      const down = `${version}.down.sql`;
-      const number = /^\d+/.exec(version)?.[0];
+function* findInFolder(folder: string, entries: Entry[], note: Note): Generator<Found> {
+  const names = entries.filter(({ isFolder }) => !isFolder).map(({ name }) => name);
+  const undo = pairUndoFiles(folder, names);
+  const downs = new Set(names.filter((name) => name.endsWith(".down.sql")));
+  for (const { name, isFolder } of entries) {
+    if (isFolder) yield* findInSubfolder(folder, name, note);
+    else if (name.endsWith(".sql") && !downs.has(name) && !undo.files.has(name)) {
+      const version = name.replace(/(?:\.up)?\.sql$/, "");
+      const down = downs.delete(`${version}.down.sql`)
+        ? `${version}.down.sql`
+        : undo.downOf.get(name);
       yield {
         version,
         path: join(folder, name),
-        ...(names.has(down) && { downPath: join(folder, down) }),
-        ...(number && { number: BigInt(number) }),
+        ...(down && { downPath: join(folder, down) }),
       };
-    } else if (name.endsWith(".sql") && !name.endsWith(".down.sql")) {
-      yield { version: name.slice(0, -".sql".length), path: join(folder, name) };
     }
   }
+  for (const name of downs) note(`  warning: ${name} has no up file, so it never runs`);
 }
 
-function* findInSubfolder(folder: string, name: string): Generator<Found> {
-  const inside = new Set(readFolder(join(folder, name)).map((entry) => entry.name));
-  const up = ["up.sql", "migration.sql"].filter((file) => inside.has(file));
-  if (up.length === 0) return;
+/** Flyway's `U2__x.sql` undoes the version `V2__...`. Its other files are refused by name. */
+function pairUndoFiles(folder: string, names: string[]) {
+  const flyway = names.flatMap((name) => {
+    const read = name.endsWith(".sql") ? readFlywayName(name) : undefined;
+    return read ? [{ name, ...read }] : [];
+  });
+  const versions = flyway.filter(({ kind }) => kind === "V");
+  const isFlyway = versions.some(({ isExact }) => isExact);
+  const special = isFlyway && names.find(isFlywaySpecial);
+  if (special) {
+    throw mistake(
+      `${folder}: "${special}" is a callback or a baseline of Flyway, which pgstead does not read; move it away, or write it as a V or R file`,
+    );
+  }
+  const files = new Set<string>();
+  const downOf = new Map<string, string>();
+  for (const { name, kind, numbers, isExact } of flyway) {
+    const same = versions.filter((one) => compareNumbers(one.numbers, numbers) === 0);
+    if (kind === "V" && isExact && same.length > 1) {
+      throw mistake(
+        `${folder}: ${same.map((one) => one.name).join(" and ")} have the same version; rename one of them`,
+      );
+    }
+    if (kind === "V" || !(isExact || isFlyway)) continue;
+    const [up] = same;
+    if (!up || downOf.has(up.name)) {
+      const why = up ? `"${up.name}" has another undo file` : "there is no V file of its version";
+      throw mistake(
+        `${folder}: "${name}" is an undo file of Flyway, and ${why}; remove or rename it`,
+      );
+    }
+    files.add(name);
+    downOf.set(up.name, name);
+  }
+  return { files, downOf };
+}
+
+function* findInSubfolder(folder: string, name: string, note: Note): Generator<Found> {
+  const inside = readEntries(join(folder, name)).map((entry) => entry.name);
+  const up = ["up.sql", "migration.sql"].filter((file) => inside.includes(file));
   if (up.length === 2) {
     throw mistake(`${join(folder, name)} has both up.sql and migration.sql; keep one of them`);
   }
+  const read = up[0] === undefined ? [] : [up[0], "down.sql"];
+  for (const file of inside.filter((one) => /\.sql\s*$/i.test(one) && !read.includes(one))) {
+    reportUnread(join(folder, name, file), up.length === 0 && /^V?\d/.test(name), note);
+  }
+  if (up[0] === undefined) return;
   yield {
     version: name,
-    path: join(folder, name, up[0] as string),
+    path: join(folder, name, up[0]),
     ...(up[0] === "up.sql" && { key: removeDashes(name) }),
-    ...(inside.has("down.sql") && { downPath: join(folder, name, "down.sql") }),
+    ...(inside.includes("down.sql") && { downPath: join(folder, name, "down.sql") }),
   };
+}
+
+/** A folder that begins with a number holds migrations, so its files must not be passed over. */
+function reportUnread(path: string, isNumbered: boolean, note: Note): void {
+  const reason =
+    "pgstead runs the .sql files of the migrations folder itself, and NAME/up.sql or NAME/migration.sql";
+  if (!isNumbered) {
+    note(`  warning: ${path} does not run; ${reason}`);
+    return;
+  }
+  throw mistake(
+    `${path} would not run; ${reason}. Move it up, or leave its folder out with migrations.files`,
+  );
 }
 
 const removeDashes = (name: string) =>
   name.replace(/^[\d-]+/, (stamp) => stamp.replaceAll("-", ""));
+
+interface Entry {
+  name: string;
+  isFolder: boolean;
+}
+
+/** Follows symbolic links. A pipe or a socket is refused, because reading it could wait forever. */
+function readEntries(folder: string, wanted = /^/): Entry[] {
+  return readFolder(folder).flatMap((entry) => {
+    const { name } = entry;
+    if (name.startsWith(".") || !wanted.test(name)) return [];
+    const path = join(folder, name);
+    const found = entry.isSymbolicLink() ? statSync(path, { throwIfNoEntry: false }) : entry;
+    if (!found?.isFile() && !found?.isDirectory() && /\.sql\s*$|^metadata\.toml$/i.test(name)) {
+      throw mistake(`${path} is not a regular file, or a link to nothing; remove or rename it`);
+    }
+    return [{ name, isFolder: found?.isDirectory() ?? false }];
+  });
+}
 
 function readFolder(folder: string) {
   try {
@@ -102,16 +190,6 @@ function assertNoDuplicates(found: Found[]): void {
     if (first) throw mistake(`two files are version "${version}": ${first} and ${path}`);
     seen.set(version, path);
   }
-}
-
-/** Compares by code unit, not by locale, so that the order is the same on every machine. */
-function compareOrder(a: Found, b: Found): number {
-  if (a.number !== undefined && b.number !== undefined && a.number !== b.number) {
-    return a.number < b.number ? -1 : 1;
-  }
-  const [first, second] = [a.key ?? a.version, b.key ?? b.version];
-  if (first === second) return a.version < b.version ? -1 : 1;
-  return first < second ? -1 : 1;
 }
 
 function readMigrationFile({ version, path, downPath }: Found): MigrationFile {

@@ -15,5 +15,5 @@ export function globToRegExp(glob: string): RegExp {
     } else if (char === "," && alternatives > 0) pattern += "|";
     else pattern += char.replace(/[\\^$.*+?()[\]{}|/]/, "\\$&");
   }
-  return new RegExp(`^${pattern}$`);
+  return new RegExp(`^${pattern}$`, "s");
 }

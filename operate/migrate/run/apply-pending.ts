@@ -4,6 +4,7 @@ import type { Settings } from "../../settings.ts";
 import { findFiles, type MigrationFile } from "../files/find-files.ts";
 import { readSource } from "../files/source.ts";
 import { type ComparedFile, type Comparison, compareFiles } from "../history/compare-files.ts";
+import { assertNoOtherTool } from "../history/find-other-tool.ts";
 import { readHistory } from "../history/history.ts";
 import { inspectPart } from "../history/inspect-part.ts";
 import { type RunOptions, withRunner } from "../session/runner.ts";
@@ -54,13 +55,16 @@ async function applyInto(
   given: UpOptions,
 ): Promise<UpResult> {
   const options = { outOfOrder: settings.migrations.outOfOrder, ...given };
-  const files = findFiles(settings.migrations).filter(
+  const files = findFiles(settings.migrations, given.note).filter(
     ({ version }) => !options.only || options.only.has(version),
   );
   // First without the lock: most runs have nothing to do and need not wait for a dump.
-  const planned = await withSession(settings, { purpose: "migrate up" }, async (client) =>
-    chooseFiles(compareFiles(files, await readHistory(client)), options),
-  );
+  const planned = await withSession(settings, { purpose: "migrate up" }, async (client) => {
+    const history = await readHistory(client);
+    const choice = chooseFiles(compareFiles(files, history), options);
+    if (history.rows.size === 0 && choice.chosen.length > 0) await assertNoOtherTool(client);
+    return choice;
+  });
   if (planned.chosen.length === 0) return buildResult(settings, files, planned, []);
   // All files are checked before the first one runs, so that a mistake in the last one is found first.
   for (const { file } of planned.chosen) await inspectPart(readSource(file).up);

@@ -1,10 +1,11 @@
 import type { Client } from "pg";
-import { isConnectionLost } from "../../connect/sqlstate.ts";
+import { ACTIVE_TRANSACTION, isConnectionLost } from "../../connect/sqlstate.ts";
 import { runScript, ScriptError } from "../files/script.ts";
 import { reportOldTransactions } from "../session/old-transactions.ts";
 import { buildSetRole } from "../session/runner.ts";
 import { withWatcher } from "../session/watch.ts";
 import { explainSqlError, MigrationError } from "../sql/sql-error.ts";
+import { classifyOutside } from "../sql/statement-kind.ts";
 import { assertIndexValid, dropFailedBuild, prepareIndexBuild } from "./index-build.ts";
 import type { Intent } from "./intent.ts";
 import { dropLeftovers, prepareReindex } from "./reindex.ts";
@@ -13,7 +14,6 @@ import { buildTimeouts, runInTransaction } from "./transaction.ts";
 import { buildUnitProgress, type UnitRun } from "./unit-run.ts";
 
 const INVALID_TRANSACTION_TERMINATION = "2D000";
-const ACTIVE_TRANSACTION = "25001";
 const DUPLICATE_TABLE = "42P07";
 
 /** Runs the unit after `done` finished ones, and records it. */
@@ -25,7 +25,9 @@ export async function runUnit(run: UnitRun, done: number): Promise<void> {
   } else if (unit.kind === "catalog") await runCatalog(run, done);
   else if (unit.kind === "unknowable") await runUnknowable(run, done);
   else if (unit.kind !== "attempt") await runTransactional(run, done);
-  else if (!(await tryTransactional(run, done))) await runUnknowable(run, done);
+  else if (await tryTransactional(run, done)) return;
+  else if (classifyOutside(unit.statement) === "catalog") await runCatalog(run, done);
+  else await runUnknowable(run, done);
 }
 
 async function runTransactional(run: UnitRun, done: number): Promise<void> {

@@ -1,8 +1,9 @@
 import { mistake } from "../../error.ts";
 import type { Part } from "../files/source.ts";
 import { formatPlace } from "../history/inspect-part.ts";
-import { classifyStatement, type StatementKind } from "../sql/statement-kind.ts";
+import { classifyStatement, isDiscardAll, type StatementKind } from "../sql/statement-kind.ts";
 import { type Statement, splitStatements } from "../sql/statements.ts";
+import { createsTemporary } from "../sql/temporary.ts";
 
 /** The statements that run and are recorded together: one, or those between BEGIN and COMMIT. */
 export interface Unit {
@@ -12,7 +13,9 @@ export interface Unit {
   statement: Statement;
 }
 
-const TEMPORARY = /^(?:create|select)\b[\s\S]*?\btemp(?:orary)?\b/i;
+/** DISCARD ALL itself would release our locks and give up the role of the file (S8). */
+const DISCARD_ALL =
+  "close all; reset all; deallocate all; unlisten *; discard plans; discard temp; discard sequences";
 
 export async function splitUnits(part: Part): Promise<Unit[]> {
   const units: Unit[] = [];
@@ -20,9 +23,9 @@ export async function splitUnits(part: Part): Promise<Unit[]> {
   for (const statement of await splitStatements(part.sql)) {
     const kind = classifyStatement(statement);
     const line = () => formatPlace(part, statement.start);
-    if (isTemporary(statement)) {
+    if (createsTemporary(statement)) {
       throw mistake(
-        `${line()}: a temporary table does not exist when the file is resumed; use a normal table and drop it at the end`,
+        `${line()}: a temporary table, view or sequence does not exist when the file is resumed; use a normal table and drop it at the end`,
       );
     }
     if (kind === "rollback" || (kind === "commit" && !open) || (kind === "begin" && open)) {
@@ -35,7 +38,8 @@ export async function splitUnits(part: Part): Promise<Unit[]> {
       units.push(buildBlock(part, open, statement));
       open = undefined;
     } else if (!open) {
-      units.push({ kind, sql: statement.text, start: statement.start, statement });
+      const sql = isDiscardAll(statement) ? DISCARD_ALL : statement.text;
+      units.push({ kind, sql, start: statement.start, statement });
     }
   }
   if (open)
@@ -50,7 +54,3 @@ function buildBlock(part: Part, open: Statement, close: Statement): Unit {
   const sql = part.sql.slice(start, close.start);
   return { kind: "transactional", sql, start, statement: open };
 }
-
-const isTemporary = ({ type, text }: Statement) =>
-  (type === "CreateStmt" || type === "CreateTableAsStmt" || type === "SelectStmt") &&
-  (type === "SelectStmt" ? /\binto\s+temp/i.test(text) : TEMPORARY.test(text.slice(0, 60)));

@@ -1,5 +1,6 @@
 import type { DatabaseError } from "pg";
 import {
+  ACTIVE_TRANSACTION,
   isConnectionLost,
   isPermissionDenied,
   isRetryable,
@@ -69,6 +70,9 @@ export async function explainSqlError(
     ...(place ? ["", ...renderSnippet(part.sql, index ?? 0, part.firstLine), ""] : []),
     ...(error.detail ? [`detail: ${error.detail}`] : []),
     ...(error.hint ? [`hint: ${error.hint}`] : []),
+    ...(error.code === ACTIVE_TRANSACTION && !part.directives.noTransaction
+      ? ['hint: begin the file with "-- migrate:no-transaction"']
+      : []),
     ...(error.where ? [`context: ${error.where.split("\n")[0]}`] : []),
     consequence,
   ];

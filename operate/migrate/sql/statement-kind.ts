@@ -5,7 +5,8 @@ import type { Statement } from "./statements.ts";
  * - `transactional`: commits together with its record.
  * - `catalog`: cannot run in a transaction. The catalog shows whether it ran, or a second run is harmless.
  * - `unknowable`: cannot run in a transaction, and nothing shows whether it ran. A person decides.
- * - `attempt`: runs in a transaction if it can (`CALL`, `DO`), otherwise it is unknowable.
+ * - `attempt`: runs in a transaction if it can. Otherwise `CALL` and `DO` are unknowable. A REINDEX or
+ *   CLUSTER of a partitioned table and ALTER SUBSCRIPTION may run a second time, so they are `catalog`.
  * - `setting`: changes only the session, so it runs again on resume.
  */
 export type StatementKind =
@@ -18,7 +19,8 @@ export type StatementKind =
   | "commit"
   | "rollback";
 
-export function classifyStatement({ type, node, text }: Statement): StatementKind {
+export function classifyStatement(statement: Statement): StatementKind {
+  const { type, node, text } = statement;
   switch (type) {
     case "VariableSetStmt":
       return "setting";
@@ -30,15 +32,18 @@ export function classifyStatement({ type, node, text }: Statement): StatementKin
     case "ReindexStmt":
       return isConcurrent(node) || /SCHEMA|SYSTEM|DATABASE/.test(String(node.kind))
         ? "catalog"
-        : "transactional";
+        : "attempt";
     case "VacuumStmt":
       return node.is_vacuumcmd ? "catalog" : "transactional";
     case "ClusterStmt":
-      return node.relation ? "transactional" : "catalog";
+      return node.relation ? "attempt" : "catalog";
     case "AlterSystemStmt":
       return "catalog";
     case "AlterTableStmt":
       return detachesConcurrently(node) ? "catalog" : "transactional";
+    case "DiscardStmt":
+      return isDiscardAll(statement) ? "setting" : "transactional";
+    case "AlterSubscriptionStmt":
     case "CallStmt":
     case "DoStmt":
       return "attempt";
@@ -55,6 +60,13 @@ export function classifyStatement({ type, node, text }: Statement): StatementKin
       return "transactional";
   }
 }
+
+export const isDiscardAll = ({ type, node }: Statement) =>
+  type === "DiscardStmt" && node.target === "DISCARD_ALL";
+
+/** An `attempt` that must run outside a transaction. */
+export const classifyOutside = ({ type }: Statement): "catalog" | "unknowable" =>
+  type === "CallStmt" || type === "DoStmt" ? "unknowable" : "catalog";
 
 /** Cannot run inside the transaction of a file. */
 export const isNonTransactional = (kind: StatementKind) =>
