@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "pg";
 import { beforeEach, describe, expect, test } from "vitest";
 import { sha256 } from "../../operate/migrate/files/checksum.ts";
@@ -79,8 +80,16 @@ describe("a concurrent build outlasts the timeouts of its role (S7):", () => {
     await db.query(`alter role ${db.settings.database.user} set ${timeout} = '700ms'`);
     await db.session(async (holder: Client) => {
       await holder.query("begin; update a set id = id where id = 1");
-      setTimeout(() => void holder.query("rollback"), 1_600);
-      await run();
+      const going = run();
+      going.catch(() => {});
+      const waiting = `select from pg_stat_activity where query ~* '^create index' and wait_event_type = 'Lock'
+        and datname = current_database()`;
+      let isOver = false;
+      void going.finally(() => (isOver = true)).catch(() => {});
+      while ((await db.query(waiting)).length === 0 && !isOver) await sleep(20);
+      await sleep(1_200);
+      await holder.query("rollback");
+      await going;
     });
     expect(await isValid(await readOid("a_id"))).toBe(true);
   });

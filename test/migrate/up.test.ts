@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { beforeEach, describe, expect, test } from "vitest";
 import { applyPending } from "../../operate/migrate/run/apply-pending.ts";
 import { listMigrations } from "../../operate/migrate/run/list-migrations.ts";
+import { undoApplied } from "../../operate/migrate/run/undo-applied.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
 
 let db: TestDatabase;
@@ -213,7 +215,39 @@ describe("fails", () => {
   });
 });
 
+test("the history is written by the owner, whatever role a file ends with", async () => {
+  const { user, name } = db.settings.database;
+  await db.query(`create role ${name}_other; grant ${name}_other to ${user}`);
+  try {
+    db.write("0001_a.sql", `set role ${name}_other; select 1;`);
+    db.write("0002_b.sql", `select 1;\n-- migrate:down\nset role ${name}_other; select 1;`);
+    expect((await run()).applied).toHaveLength(2);
+    expect((await undoApplied(db.settings, options)).undone).toHaveLength(1);
+  } finally {
+    await db.query(`drop role ${name}_other`);
+  }
+});
+
 describe("concurrency", () => {
+  test("a change that waits for its lock lets queries through again after a second (S7)", async () => {
+    db.write("0001_a.sql", "create table a (id int);");
+    await run();
+    db.write("0002_b.sql", "alter table a add b int;");
+    await db.session(async (holder) => {
+      await holder.query("begin; select * from a");
+      const going = run({ lockWaitMs: 20_000 });
+      going.catch(() => {});
+      const waiting = "select from pg_locks where relation = 'a'::regclass and not granted";
+      while ((await db.query(waiting)).length === 0) await sleep(20);
+      await db.session(async (reader) => {
+        await reader.query("set lock_timeout = '4s'");
+        await reader.query("select * from a");
+      });
+      await holder.query("commit");
+      await going;
+    });
+  });
+
   test("twenty at once apply each file once", async () => {
     for (let i = 0; i < 5; i++)
       db.write(`000${i}_t.sql`, `create table t${i} (); select pg_sleep(0.02)`);

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -27,6 +27,15 @@ test.each([
   const path = newPath();
   writeFileSync(path, JSON.stringify(holder));
   expect(isLockHolder(tryFileLock(path, "next"))).toBe(false);
+});
+
+test("a release leaves the file of another holder", () => {
+  const path = newPath();
+  const first = tryFileLock(path, "first") as FileLock;
+  const other = JSON.stringify({ pid: process.ppid, purpose: "other", since: "", identity: "x" });
+  writeFileSync(path, other);
+  first.release();
+  expect(readFileSync(path, "utf8")).toBe(other);
 });
 
 test("a lock file cut off half-way does not count", () => {

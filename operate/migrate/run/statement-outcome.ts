@@ -36,7 +36,7 @@ export async function repairOutcome(
       await dropLeftovers(client, intent.reindex as ReindexIntent);
       return "again";
     case "half-detached":
-      await client.query(buildFinalize(client, statement));
+      await finalizeDetach(client, statement);
       return "done";
     default:
       return outcome;
@@ -63,24 +63,23 @@ interface Range {
 }
 
 /** A detach that was interrupted in its second phase cannot be repeated: it must be finalized. */
-async function findDetachOutcome(client: Client, { node }: Statement): Promise<Outcome> {
-  const [parent, child] = readDetach(client, node);
+async function findDetachOutcome(client: Client, statement: Statement): Promise<Outcome> {
   const { rows } = await client.query(
     `select inhdetachpending as pending from pg_inherits
      where inhparent = to_regclass($1) and inhrelid = to_regclass($2)`,
-    [parent, child],
+    readDetach(client, statement),
   );
   if (rows.length === 0) return "done";
   return rows[0].pending ? "half-detached" : "again";
 }
 
-const buildFinalize = (client: Client, { node }: Statement) => {
-  const [parent, child] = readDetach(client, node);
-  return `alter table ${parent} detach partition ${child} finalize`;
-};
+async function finalizeDetach(client: Client, statement: Statement): Promise<void> {
+  const [parent, child] = readDetach(client, statement);
+  await client.query(`alter table ${parent} detach partition ${child} finalize`);
+}
 
-/** The quoted names of the partitioned table and its partition. */
-function readDetach(client: Client, node: Statement["node"]): string[] {
+/** The names of the parent and of its partition. */
+function readDetach(client: Client, { node }: Statement): string[] {
   const cmd = (node.cmds as { AlterTableCmd: { def: { PartitionCmd: { name: Range } } } }[])[0];
   return [node.relation as Range, cmd?.AlterTableCmd.def.PartitionCmd.name].map((range) =>
     [range?.schemaname, range?.relname ?? ""]
