@@ -6,7 +6,7 @@ import type { MigrationFile } from "../files/find-files.ts";
 import type { Part } from "../files/source.ts";
 import type { HistoryRow } from "../history/history.ts";
 import { buildFinishSql, buildProgressSql, buildStartSql } from "../history/history-sql.ts";
-import { buildSetRole, type Runner } from "../session/runner.ts";
+import { buildReset, buildSetRole, type Runner } from "../session/runner.ts";
 import { buildTimeouts, runInTransaction } from "./transaction.ts";
 
 export interface BackfillProgress {
@@ -39,9 +39,7 @@ export async function runBackfill(
       `${part.path}: the statement must contain WHERE :batch, which becomes "${backfill.key} > ... AND ${backfill.key} <= ..."`,
     );
   }
-  await client.query(
-    ["reset all", "reset role", ...buildSetRole(client, settings, false)].join(";"),
-  );
+  await client.query([...buildReset(settings), ...buildSetRole(client, settings, false)].join(";"));
   try {
     const progress =
       row?.state === "applying"
@@ -51,7 +49,7 @@ export async function runBackfill(
     await client.query(buildFinishSql(client, file.version));
     return 1;
   } finally {
-    await client.query("reset all; reset role").catch(() => {});
+    await client.query(buildReset(settings).join(";")).catch(() => {});
   }
 }
 

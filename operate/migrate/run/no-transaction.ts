@@ -1,5 +1,5 @@
 import { buildFinishSql, buildUndoneSql } from "../history/history-sql.ts";
-import { buildSetRole } from "../session/runner.ts";
+import { buildReset, buildSetRole } from "../session/runner.ts";
 import { hashPrefixes } from "./intent.ts";
 import { resumeUnits, startUnits } from "./resume-units.ts";
 import { runUnit } from "./run-unit.ts";
@@ -12,9 +12,7 @@ export async function runUnits({ row, finish, ...options }: UnitRunOptions): Pro
   const { client, settings } = runner;
   const units = await splitUnits(part);
   const run: UnitRun = { ...options, units, hashes: hashPrefixes(units.map(({ sql }) => sql)) };
-  await client.query(
-    ["reset all", "reset role", ...buildSetRole(client, settings, false)].join(";"),
-  );
+  await client.query([...buildReset(settings), ...buildSetRole(client, settings, false)].join(";"));
   try {
     let done = 0;
     if (row?.state === "applying") done = await resumeUnits(run, row);
@@ -24,6 +22,6 @@ export async function runUnits({ row, finish, ...options }: UnitRunOptions): Pro
     await client.query(finish ?? record(client, file.version));
     return units.length;
   } finally {
-    await client.query("reset all; reset role").catch(() => {});
+    await client.query(buildReset(settings).join(";")).catch(() => {});
   }
 }

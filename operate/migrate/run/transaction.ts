@@ -4,7 +4,7 @@ import { isRetryable, LOCK_NOT_AVAILABLE } from "../../connect/sqlstate.ts";
 import type { Settings } from "../../settings.ts";
 import { runScript, ScriptError } from "../files/script.ts";
 import type { Part } from "../files/source.ts";
-import { buildSetRole, type Runner } from "../session/runner.ts";
+import { buildReset, buildSetRole, type Runner } from "../session/runner.ts";
 import { withWatcher } from "../session/watch.ts";
 import { explainSqlError } from "../sql/sql-error.ts";
 
@@ -79,11 +79,10 @@ function buildText({ before, sql, after }: TransactionScript): { text: string; o
   return { text: prefix + sql + suffix, offset: prefix.length };
 }
 
-/** Undoes what earlier files SET. A dump, for example, sets an empty search_path for the session. */
+/** A dump that ran as a file before, for example, has set an empty search_path for the session. */
 export function buildCleanStart(client: Client, settings: Settings, part: Part): string[] {
   return [
-    "reset all",
-    "reset role",
+    ...buildReset(settings),
     ...buildTimeouts(client, part),
     ...buildSetRole(client, settings),
   ];

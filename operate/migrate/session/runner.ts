@@ -60,7 +60,6 @@ export async function withRunner<T>(
       });
       if (settings.engine !== "embedded") {
         await waitUntilFree(lock, () => tryAdvisoryLock(client, [OPERATION_LOCK[0], 2]));
-        await enableConnectionCheck(client);
       }
       const runner = { client, settings, toolVersion, lockWaitMs, note };
       await prepareHistory(runner);
@@ -69,10 +68,15 @@ export async function withRunner<T>(
   );
 }
 
-/** Without it the server may run the statement of a killed process for hours. */
-async function enableConnectionCheck(client: Client): Promise<void> {
-  await client.query("set client_connection_check_interval = '2s'").catch(() => {});
-}
+/**
+ * Undoes what earlier files SET. S8: without the check of the connection, which RESET ALL ends too, the
+ * server may run the statement of a killed process for hours.
+ */
+export const buildReset = ({ engine }: Settings): string[] => [
+  "reset all",
+  "reset role",
+  ...(engine === "embedded" ? [] : ["set client_connection_check_interval = '2s'"]),
+];
 
 async function prepareHistory({ client, settings }: Runner): Promise<void> {
   const { layout } = await readHistory(client);
