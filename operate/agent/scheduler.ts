@@ -41,6 +41,8 @@ export class Scheduler {
   private readonly log: (line: string) => void;
   private readonly cron: Cron;
   private readonly notifier: Notifier;
+  /** Why the last step failed. Not in the state file: often that file is what cannot be written. */
+  trouble: string | undefined;
 
   constructor(settings: Settings, actions: Actions, { signal, log }: SchedulerOptions) {
     this.settings = settings;
@@ -52,15 +54,28 @@ export class Scheduler {
     this.notifier = new Notifier(settings.stack, this.backups, log);
   }
 
-  /** Returns once the signal is aborted. */
+  /** Returns once the signal is aborted. A step that fails is tried again (S30). */
   async run(): Promise<void> {
     const { folder, schedule } = this.backups;
-    prepareFolder(folder);
-    this.recordFirstStart();
     this.log(`backups at "${schedule}" UTC into ${folder}; next ${this.nextRun()}`);
     while (!this.signal.aborted) {
-      await this.step();
+      await this.tryStep();
       await this.pause();
+    }
+  }
+
+  private async tryStep(): Promise<void> {
+    try {
+      // Before any work: a run whose result cannot be recorded would be repeated at each step.
+      prepareFolder(this.backups.folder);
+      this.recordFirstStart();
+      await this.step();
+      if (this.trouble) this.log("the schedule works again");
+      this.trouble = undefined;
+    } catch (error) {
+      const { message } = error as Error;
+      if (message !== this.trouble) this.log(`the schedule does not work: ${message}`);
+      this.trouble = message;
     }
   }
 

@@ -14,19 +14,31 @@ export async function serveAgent(settings: Settings, buildCommand: BuildCommand)
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
   log(`agent of stack "${settings.stack}"`);
-  const metrics = serveMetrics(settings.stack, backupSettings(settings), log);
-  await runSchedule(settings, buildCommand, controller.signal);
-  metrics.close();
-  metrics.closeAllConnections();
+  const scheduler = createScheduler(settings, buildCommand, controller.signal);
+  const readTrouble = () => scheduler.trouble;
+  const metrics = serveMetrics(settings.stack, backupSettings(settings), log, readTrouble);
+  try {
+    await scheduler.run();
+  } finally {
+    // An open server would keep a process alive whose schedule has ended (S30).
+    metrics.close();
+    metrics.closeAllConnections();
+  }
   log("stopped");
 }
 
 /** Without metrics: the embedded server runs its schedule with this. */
-export async function runSchedule(
+export const runSchedule = (
   settings: Settings,
   buildCommand: BuildCommand,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<void> => createScheduler(settings, buildCommand, signal).run();
+
+function createScheduler(
+  settings: Settings,
+  buildCommand: BuildCommand,
+  signal: AbortSignal,
+): Scheduler {
   const run = <T>(signal: AbortSignal, ...verb: string[]) =>
     runChild<T>(buildCommand([...verb, "--json"]), signal);
   const actions: Actions = {
@@ -34,7 +46,7 @@ export async function runSchedule(
     verify: (id, signal) => run(signal, "backup", "verify", id),
     upload: (signal) => run(signal, "backup", "upload"),
   };
-  await new Scheduler(settings, actions, { signal, log }).run();
+  return new Scheduler(settings, actions, { signal, log });
 }
 
 /**
