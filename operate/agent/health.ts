@@ -7,7 +7,7 @@ import type { BackupSettings } from "../settings.ts";
 import type { Run, State } from "./state.ts";
 
 export interface Health {
-  /** False if the newest proven backup is older than the limit. */
+  /** False if the newest proven backup is older than the limit, or the schedule does not work. */
   fresh: boolean;
   /** What a person should look at; not all of it is urgent. */
   problems: string[];
@@ -17,16 +17,25 @@ export interface Health {
   bytes: number;
 }
 
-/** Reads the backup folder and the scheduler's state; it asks neither the server nor the bucket. */
-export function readHealth(backups: BackupSettings, state: State, now = new Date()): Health {
+/**
+ * Reads the backup folder and the scheduler's state; it asks neither the server nor the bucket. `trouble`
+ * is known to the scheduler's own process only.
+ */
+export function readHealth(
+  backups: BackupSettings,
+  state: State,
+  now = new Date(),
+  trouble?: string,
+): Health {
   const manifests = readLocalManifests(backups);
   const good = manifests.filter(isGood);
   const proofs = good.map((manifest) => readLocalProof(backups, manifest));
   const proven = proofs.find((proof) => isProven(proof, now));
   const stale = describeStaleness(backups, proven, state, now);
   return {
-    fresh: !stale,
+    fresh: !stale && !trouble,
     problems: [
+      ...(trouble ? [`the schedule does not work: ${trouble}`] : []),
       ...(stale ? [stale] : []),
       ...manifests
         .filter(({ standing }) => standing === "broken")

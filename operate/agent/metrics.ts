@@ -10,12 +10,15 @@ export function serveMetrics(
   stack: string,
   readBackups: () => BackupSettings,
   log: (line: string) => void,
+  readTrouble: () => string | undefined,
 ): Server {
   const server = createServer(async ({ url }, response) => {
     try {
-      await respond(url, response, stack, readBackups());
+      await respond(url, response, stack, readBackups(), readTrouble());
     } catch (error) {
-      response.writeHead(500).end(`${(error as Error).message}\n`);
+      const { message } = error as Error;
+      if (url === "/healthz") sendHealth(response, { fresh: false, problems: [message] });
+      else response.writeHead(500).end(`${message}\n`);
     }
   });
   server.on("error", (error) => log(`no metrics: ${error.message}`));
@@ -28,19 +31,25 @@ async function respond(
   response: ServerResponse,
   stack: string,
   backups: BackupSettings,
+  trouble: string | undefined,
 ): Promise<void> {
-  const health = readHealth(backups, readState(backups.folder));
-  if (url === "/healthz") {
-    const { fresh, problems } = health;
-    response.writeHead(fresh ? 200 : 503, { "content-type": "application/json" });
-    response.end(`${JSON.stringify({ status: fresh ? "ok" : "stale", problems })}\n`);
-  } else if (url === "/metrics") {
+  const health = readHealth(backups, readState(backups.folder), new Date(), trouble);
+  if (url === "/healthz") sendHealth(response, health);
+  else if (url === "/metrics") {
     const registry = collectMetrics(stack, backups, health);
     response.writeHead(200, { "content-type": registry.contentType });
     response.end(await registry.metrics());
   } else {
     response.writeHead(404).end("/metrics or /healthz\n");
   }
+}
+
+function sendHealth(
+  response: ServerResponse,
+  { fresh, problems }: Pick<Health, "fresh" | "problems">,
+) {
+  response.writeHead(fresh ? 200 : 503, { "content-type": "application/json" });
+  response.end(`${JSON.stringify({ status: fresh ? "ok" : "stale", problems })}\n`);
 }
 
 function collectMetrics(stack: string, backups: BackupSettings, health: Health): Registry {
@@ -76,7 +85,11 @@ function collectMetrics(stack: string, backups: BackupSettings, health: Health):
     "Largest allowed age of the newest proven backup",
     computeMaxAgeHours(backups, new Date()) * 3600,
   );
-  gauge("healthy", "1 if the newest proven backup is not too old", Number(health.fresh));
+  gauge(
+    "healthy",
+    "1 if the newest proven backup is not too old and the schedule works",
+    Number(health.fresh),
+  );
   gauge("problems", "Number of problems that a person should look at", health.problems.length);
   gauge("run_failures", "Failed attempts since the last success", failures);
   gauge(

@@ -42,6 +42,8 @@ export class Scheduler {
   private backups!: BackupSettings;
   private cron!: Cron;
   private notifier!: Notifier;
+  /** Why the last step failed. Not in the state file: often that file is what cannot be written. */
+  trouble: string | undefined;
 
   constructor(readSettings: () => Settings, actions: Actions, { signal, log }: SchedulerOptions) {
     this.readSettings = readSettings;
@@ -51,14 +53,11 @@ export class Scheduler {
     this.useSettings(readSettings());
   }
 
-  /** Returns once the signal is aborted. */
+  /** Returns once the signal is aborted. A step that fails is tried again (S30). */
   async run(): Promise<void> {
-    prepareFolder(this.backups.folder);
-    this.recordFirstStart();
     this.logSchedule();
     while (!this.signal.aborted) {
-      this.useChangedSettings();
-      await this.step();
+      await this.tryStep();
       await this.pause();
     }
   }
@@ -81,6 +80,22 @@ export class Scheduler {
   private logSchedule(): void {
     const { folder, schedule } = this.backups;
     this.log(`backups at "${schedule}" UTC into ${folder}; next ${this.nextRun()}`);
+  }
+
+  private async tryStep(): Promise<void> {
+    try {
+      this.useChangedSettings();
+      // Before any work: a run whose result cannot be recorded would be repeated at each step.
+      prepareFolder(this.backups.folder);
+      this.recordFirstStart();
+      await this.step();
+      if (this.trouble) this.log("the schedule works again");
+      this.trouble = undefined;
+    } catch (error) {
+      const { message } = error as Error;
+      if (message !== this.trouble) this.log(`the schedule does not work: ${message}`);
+      this.trouble = message;
+    }
   }
 
   private recordFirstStart(): void {

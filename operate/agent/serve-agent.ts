@@ -20,20 +20,33 @@ export async function serveAgent(
   process.once("SIGINT", stop);
   log(`agent of stack "${settings.stack}"`);
   const current = new CurrentSettings(settings, file, log);
-  const metrics = serveMetrics(settings.stack, () => backupSettings(current.read()), log);
-  await runSchedule(settings, file, buildCommand, controller.signal);
-  metrics.close();
-  metrics.closeAllConnections();
+  const scheduler = createScheduler(current, buildCommand, controller.signal);
+  const readBackups = () => backupSettings(current.read());
+  const metrics = serveMetrics(settings.stack, readBackups, log, () => scheduler.trouble);
+  try {
+    await scheduler.run();
+  } finally {
+    // An open server would keep a process alive whose schedule has ended (S30).
+    metrics.close();
+    metrics.closeAllConnections();
+  }
   log("stopped");
 }
 
 /** Without metrics: the embedded server runs its schedule with this. */
-export async function runSchedule(
+export const runSchedule = (
   settings: Settings,
   file: string,
   buildCommand: BuildCommand,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<void> =>
+  createScheduler(new CurrentSettings(settings, file, log), buildCommand, signal).run();
+
+function createScheduler(
+  current: CurrentSettings,
+  buildCommand: BuildCommand,
+  signal: AbortSignal,
+): Scheduler {
   const run = <T>(signal: AbortSignal, ...verb: string[]) =>
     runChild<T>(buildCommand([...verb, "--json"]), signal);
   const actions: Actions = {
@@ -41,8 +54,7 @@ export async function runSchedule(
     verify: (id, signal) => run(signal, "backup", "verify", id),
     upload: (signal) => run(signal, "backup", "upload"),
   };
-  const current = new CurrentSettings(settings, file, log);
-  await new Scheduler(() => current.read(), actions, { signal, log }).run();
+  return new Scheduler(() => current.read(), actions, { signal, log });
 }
 
 /**

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -177,5 +177,48 @@ describe.runIf(canRun)("the agent", () => {
     expect(readFileSync(join(stage.backups, `${made.manifest.id}.json`), "utf8")).not.toContain(
       "fixture",
     );
+  });
+
+  /** Takes a backup whose pg_dump runs this shell command first. */
+  const backupAfter = async (command: string) => {
+    const folder = join(stage.folder, "program", "wrapped");
+    mkdirSync(folder, { recursive: true });
+    const script = `#!/bin/sh
+PATH="\${PATH#*:}"
+case "$*" in *--file=*) ${command};; esac
+exec pg_dump "$@"
+`;
+    writeFileSync(join(folder, "pg_dump"), script, { mode: 0o755 });
+    const now = "node /usr/local/lib/pgstead/pgstead.cjs backup now --json";
+    const path = "PATH=/usr/local/lib/pgstead/wrapped:$PATH";
+    const { code, stdout, stderr } = await stage.inAgent("sh", "-c", `${path} exec ${now}`);
+    expect(stdout, stderr).toContain("manifest");
+    return { code, manifest: (JSON.parse(stdout) as BackupResult).manifest };
+  };
+
+  test("S13: a row that is written when pg_dump starts is neither in the dump nor in the counts", async () => {
+    await stage.sql("create table written as select 1 as n");
+    const { code, manifest } = await backupAfter('psql -qc "insert into written values (2)"');
+    expect(code).toBe(0);
+    expect(await stage.sql("select count(*) from written")).toBe("2");
+    expect(manifest.rows["public.written"]).toBe(1);
+    const dump = `/backups/${manifest.dump.file}`;
+    const { stdout } = await stage.inAgent(
+      ...["pg_restore", "--data-only", "--table=written", "--file=-", dump],
+    );
+    expect(stdout.match(/^\d+$/gm)).toEqual(["1"]);
+  });
+
+  test("S5: a dump that pg_dump warned about is incomplete, and does not count", async () => {
+    const warning = "pg_dump: warning: rows of a table were left out";
+    const { code, manifest } = await backupAfter(`echo "${warning}" >&2`);
+    expect(code).toBe(2);
+    expect(manifest).toMatchObject({ complete: false, warnings: [warning] });
+    const { backups } = JSON.parse(
+      (await stage.pgstead("backup", "list", "--json")).stdout,
+    ) as ListResult;
+    expect(backups.find(({ id }) => id === manifest.id)).toMatchObject({ good: false });
+    const latest = JSON.parse((await stage.pgstead("backup", "show", "--json")).stdout);
+    expect(latest.manifest.id).not.toBe(manifest.id);
   });
 });

@@ -88,6 +88,19 @@ describe.runIf(canRun)("the agent's schedule", () => {
     expect(await waiting()).toBe(false);
   });
 
+  test("S30: on a read-only volume it is unhealthy with the reason, and stops when told to", async () => {
+    stage.write({ backups: { folder: "/locked", schedule: "* * * * * *" } });
+    const main = stage.agentId;
+    const agent = stage.startAgent(["--volume", `${stage.backups}:/locked:ro`], SERVE);
+    await until(() => stage.logs(agent).includes("does not work"), agent);
+    expect(stage.logs(agent)).toMatch(/cannot write to the backup folder \/locked: .*read-only/);
+    const { code, stdout } = await stage.pgstead("serve", "--healthy");
+    expect([code, stdout]).toEqual([2, expect.stringContaining("the schedule does not work")]);
+    expect(stop(agent).status).toBe(0);
+    expect(stage.logs(agent)).toMatch(/stopped\n$/);
+    stage.useAgent(main);
+  });
+
   async function until(condition: () => boolean | Promise<boolean>, agent: string) {
     for (let tries = 0; !(await condition()); tries++) {
       if (tries > 1_500) throw new Error(`waited in vain; the agent says:\n${stage.logs(agent)}`);

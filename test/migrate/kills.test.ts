@@ -262,9 +262,12 @@ async function outcome(db: TestDatabase) {
   return { states: migrations.map(({ version, state }) => [version, state]), sql, rows, history };
 }
 
-test("S8: the server ends the statement of a killed runner within seconds", () =>
+test.each([
+  ["in a transaction", "select pg_sleep(50)"],
+  ["without one", "-- migrate:no-transaction\nselect pg_sleep(50)"],
+])("S8: the server ends the statement %s of a killed runner within seconds", (_, sql) =>
   inDatabase(async (db) => {
-    db.write("0000_long.sql", "select pg_sleep(50)");
+    db.write("0000_long.sql", sql);
     const runner = start(db);
     const running = async () =>
       (
@@ -282,4 +285,5 @@ test("S8: the server ends the statement of a killed runner within seconds", () =
     runner.kill("SIGKILL");
     await ended(runner);
     await until(false);
-  }));
+  }),
+);
