@@ -1,5 +1,5 @@
 import type { ExpectedError } from "../operate/error.ts";
-import { requestStop, type StopName, stopSignal } from "../operate/stop.ts";
+import { requestStop, type StopName, Stopped, stopSignal } from "../operate/stop.ts";
 
 const SIGNALS: StopName[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 /** Time to cancel statements and remove files. After it the process ends, whatever it does. */
@@ -33,7 +33,8 @@ export async function untilStopped<T>(use: () => Promise<T>): Promise<T> {
   try {
     return await use();
   } catch (error) {
-    // What fails because of the stop is not worth a message of its own.
+    // A verb may know what the stop left. Other errors after it have no message of their own.
+    if (error instanceof Stopped) throw error;
     stopSignal.throwIfAborted();
     throw error;
   } finally {

@@ -2,8 +2,10 @@ import { readSource } from "../files/source.ts";
 import type { ComparedFile } from "../history/compare-files.ts";
 import { type Approval, buildAppliedSql } from "../history/history-sql.ts";
 import { inspectPart, type Runnable } from "../history/inspect-part.ts";
-import { buildSetRole, type Runner } from "../session/runner.ts";
+import { buildOwnSettings } from "../session/file-session.ts";
+import type { Runner } from "../session/runner.ts";
 import { runBackfill } from "./backfill.ts";
+import { buildConsequence } from "./explain-failure.ts";
 import { runLargeFile } from "./large-file.ts";
 import { runUnits } from "./no-transaction.ts";
 import { buildCleanStart, runInTransaction } from "./transaction.ts";
@@ -30,6 +32,7 @@ export async function applyFile(
   const { client, settings, toolVersion, note } = runner;
   const started = performance.now();
   const { part, sql, mode, statements } = await inspectPart(readSource(file).up);
+  await runner.startOver();
   const statementsDone = await runAs(mode);
   const durationMs = Math.round(performance.now() - started);
   note(`applied ${file.version} (${durationMs} ms)`);
@@ -45,14 +48,17 @@ export async function applyFile(
         ...{ statements: count, hasRow },
         ...(approval && { approval }),
       });
-    if (wanted === "large") return runLargeFile(runner, part, record);
+    const consequence = buildConsequence(file, "up");
+    if (wanted === "large")
+      return runLargeFile(runner, { part, hash: file.raw, record, consequence });
     return runInTransaction(runner, {
       part,
       before: buildCleanStart(client, settings, part),
       sql,
       start: 0,
       // The file may have changed the role, and the history belongs to the owner.
-      after: ["reset role", ...buildSetRole(client, settings), record(statements)],
+      after: [...buildOwnSettings(client, settings), record(statements)],
+      consequence,
     });
   }
 }

@@ -1,5 +1,5 @@
 import { buildFinishSql, buildUndoneSql } from "../history/history-sql.ts";
-import { buildSetRole } from "../session/runner.ts";
+import { asPgstead, buildSetRole, buildUserSettings } from "../session/file-session.ts";
 import { hashPrefixes } from "./intent.ts";
 import { resumeUnits, startUnits } from "./resume-units.ts";
 import { runUnit } from "./run-unit.ts";
@@ -13,17 +13,13 @@ export async function runUnits({ row, finish, ...options }: UnitRunOptions): Pro
   const units = await splitUnits(part);
   const run: UnitRun = { ...options, units, hashes: hashPrefixes(units.map(({ sql }) => sql)) };
   await client.query(
-    ["reset all", "reset role", ...buildSetRole(client, settings, false)].join(";"),
+    [buildUserSettings(settings), "reset role", ...buildSetRole(client, settings, false)].join(";"),
   );
-  try {
-    let done = 0;
-    if (row?.state === "applying") done = await resumeUnits(run, row);
-    else await startUnits(run);
-    for (; done < units.length; done++) await runUnit(run, done);
-    const record = direction === "up" ? buildFinishSql : buildUndoneSql;
-    await client.query(finish ?? record(client, file.version));
-    return units.length;
-  } finally {
-    await client.query("reset all; reset role").catch(() => {});
-  }
+  let done = 0;
+  if (row?.state === "applying") done = await resumeUnits(run, row);
+  else await startUnits(run);
+  for (; done < units.length; done++) await runUnit(run, done);
+  const record = direction === "up" ? buildFinishSql : buildUndoneSql;
+  await asPgstead(client, settings, () => client.query(finish ?? record(client, file.version)));
+  return units.length;
 }

@@ -6,8 +6,10 @@ import { type Part, readSource } from "../files/source.ts";
 import { type History, type HistoryRow, readHistory } from "../history/history.ts";
 import { type Approval, buildUndoneSql } from "../history/history-sql.ts";
 import { inspectPart } from "../history/inspect-part.ts";
-import { buildSetRole, type Runner, type RunOptions, withRunner } from "../session/runner.ts";
+import { buildOwnSettings } from "../session/file-session.ts";
+import { type Runner, type RunOptions, withRunner } from "../session/runner.ts";
 import { type GivenApproval, requireApproval } from "./approval.ts";
+import { buildConsequence } from "./explain-failure.ts";
 import type { Progress } from "./intent.ts";
 import { runUnits } from "./no-transaction.ts";
 import { buildCleanStart, runInTransaction } from "./transaction.ts";
@@ -119,6 +121,7 @@ async function runStep(
   const { client, settings, note } = runner;
   const started = performance.now();
   const { sql, mode } = await inspectPart(part);
+  await runner.startOver();
   const finish = buildUndoneSql(client, file.version, approval);
   if (mode === "no-transaction") {
     await runUnits({ runner, file, part, direction: "down", row, resolution, finish });
@@ -128,7 +131,8 @@ async function runStep(
       before: buildCleanStart(client, settings, part),
       sql,
       start: 0,
-      after: ["reset role", ...buildSetRole(client, settings), finish],
+      after: [...buildOwnSettings(client, settings), finish],
+      consequence: buildConsequence(file, "down"),
     });
   }
   const durationMs = Math.round(performance.now() - started);
