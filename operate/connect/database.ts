@@ -66,6 +66,15 @@ async function connect(settings: Settings, options: ConnectOptions): Promise<pg.
 /** S27: an operator or a function that another role made in the user's path would run as this role. */
 export const PIN_PATH = "set search_path = pg_catalog, pg_temp";
 
+/** A role or a database may have limits that would end a session while it waits. */
+export const NO_TIME_LIMITS = [
+  "set idle_session_timeout = 0",
+  "set idle_in_transaction_session_timeout = 0",
+  // Since PostgreSQL 17.
+  `select set_config('transaction_timeout', '0', false)
+   where current_setting('transaction_timeout', true) is not null`,
+];
+
 const owners = new WeakMap<pg.Client, string | undefined>();
 
 /** The role that owns the objects of the stack, if the settings name one. */

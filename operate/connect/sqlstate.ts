@@ -5,7 +5,7 @@ export const NO_ACTIVE_TRANSACTION = "25P01";
 export const DEADLOCK = "40P01";
 export const SERIALIZATION_FAILURE = "40001";
 
-const readCode = (error: unknown) => (error as { code?: string }).code ?? "";
+const readCode = (error: unknown) => (error as { code?: string } | undefined)?.code ?? "";
 
 export const isPermissionDenied = (error: unknown) => readCode(error) === "42501";
 

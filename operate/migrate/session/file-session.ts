@@ -1,16 +1,6 @@
 import type { Client } from "pg";
-import { PIN_PATH } from "../../connect/database.ts";
+import { NO_TIME_LIMITS, PIN_PATH } from "../../connect/database.ts";
 import type { Settings } from "../../settings.ts";
-
-/** Settings of our own session. A role or a database may have others, which would end a long wait. */
-const OURS = [
-  PIN_PATH,
-  "set idle_session_timeout = 0",
-  "set idle_in_transaction_session_timeout = 0",
-  // Since PostgreSQL 17.
-  `select set_config('transaction_timeout', '0', false)
-   where current_setting('transaction_timeout', true) is not null`,
-];
 
 /** Without it the server may run the statement of a killed process for hours. */
 const NOTICE_A_LOST_CLIENT = "set client_connection_check_interval = '2s'";
@@ -18,7 +8,7 @@ const NOTICE_A_LOST_CLIENT = "set client_connection_check_interval = '2s'";
 /** Sets what a session for migrations needs. All clients of the embedded server share one session. */
 export async function prepareSession(client: Client, { engine }: Settings): Promise<void> {
   if (engine === "embedded") return;
-  await client.query(OURS.join(";"));
+  await client.query([PIN_PATH, ...NO_TIME_LIMITS].join(";"));
   // Only some systems can do it.
   await client.query(NOTICE_A_LOST_CLIENT).catch(() => {});
 }
