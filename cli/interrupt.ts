@@ -1,5 +1,5 @@
 import { addDoneBefore, type ExpectedError, readDoneBefore } from "../operate/error.ts";
-import { requestStop, type StopName, stopSignal } from "../operate/stop.ts";
+import { requestStop, type StopName, Stopped, stopSignal } from "../operate/stop.ts";
 
 const SIGNALS: StopName[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 /** Time to cancel statements and remove files. After it the process ends, whatever it does. */
@@ -33,8 +33,9 @@ export async function untilStopped<T>(use: () => Promise<T>): Promise<T> {
   try {
     return await use();
   } catch (error) {
-    // What fails because of the stop is not worth a message of its own.
     const doneBefore = readDoneBefore(error);
+    // A verb may know what the stop left. Other errors after it have no message of their own.
+    if (error instanceof Stopped) throw doneBefore ? addDoneBefore(error, doneBefore) : error;
     if (stopSignal.aborted && doneBefore) addDoneBefore(reason(), doneBefore);
     stopSignal.throwIfAborted();
     throw error;

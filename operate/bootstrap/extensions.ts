@@ -10,7 +10,7 @@ interface Installed {
 export async function ensureVectorExtension(client: Client): Promise<string[]> {
   const vector = await readVectorVersions(client);
   if (vector?.installed) return updateIfOlder(client, vector);
-  await client.query("create extension vector");
+  await client.query("create extension vector with schema public");
   return [`extension vector ${vector?.available ?? ""}`.trim()];
 }
 

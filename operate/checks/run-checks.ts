@@ -11,22 +11,29 @@ export interface CheckResult {
 const URL_TIMEOUT_MS = 10_000;
 
 /** These run after each change that could break something, and with `pgstead check`. */
-const BUILT_IN: Check[] = [
-  { name: "health", sql: "SELECT 1", expect: "1" },
-  {
-    name: "pgvector",
-    sql: "SELECT '[1,2,3]'::vector <-> '[1,2,5]'::vector",
-    expect: "2",
-  },
-];
+const HEALTH: Check = { name: "health", sql: "SELECT 1", expect: "1" };
+
+/** With the schema of the extension, so that nobody else's operator answers (S27). */
+const PGVECTOR = `
+  select format('SELECT ''[1,2,3]''::%1$I.vector OPERATOR(%1$I.<->) ''[1,2,5]''::%1$I.vector', nspname) as sql
+  from pg_extension join pg_namespace n on n.oid = extnamespace where extname = 'vector'`;
+
+async function buildVectorCheck(client: pg.Client): Promise<Check> {
+  const { rows } = await client.query<{ sql: string }>(PGVECTOR);
+  // Without the extension this fails, and PostgreSQL's message says why.
+  return { name: "pgvector", sql: rows[0]?.sql ?? "SELECT '[1]'::vector", expect: "2" };
+}
 
 /** Runs every check, so that one run shows all failures. */
 export async function runChecks(settings: Settings, hasVectors = true): Promise<CheckResult[]> {
   return withClient(settings, { purpose: "check" }, async (client) => {
     const results: CheckResult[] = [];
-    const builtIn = BUILT_IN.filter(({ name }) => hasVectors || name !== "pgvector");
+    const builtIn = [HEALTH, ...(hasVectors ? [await buildVectorCheck(client)] : [])];
     for (const check of [...builtIn, ...settings.checks]) {
-      results.push("sql" in check ? await runSqlCheck(client, check) : await runUrlCheck(check));
+      const isOurs = builtIn.includes(check);
+      results.push(
+        "sql" in check ? await runSqlCheck(client, check, isOurs) : await runUrlCheck(check),
+      );
     }
     return results;
   });
@@ -35,10 +42,12 @@ export async function runChecks(settings: Settings, hasVectors = true): Promise<
 async function runSqlCheck(
   client: pg.Client,
   { name, sql, expect }: Extract<Check, { sql: string }>,
+  isOurs: boolean,
 ): Promise<CheckResult> {
   try {
     // A check must not write. One that tries fails.
     await client.query("BEGIN READ ONLY");
+    if (!isOurs) await client.query("SET LOCAL search_path TO DEFAULT");
     const { rows } = await client.query({ text: sql, rowMode: "array" });
     const got = rows[0] === undefined ? "no row" : String((rows as unknown[][])[0]?.[0]);
     return judge(name, got, expect);

@@ -11,6 +11,8 @@ export interface ConnectOptions {
   connectTimeoutMs?: number;
   /** Another database of the same server. */
   database?: string;
+  /** Keep the user's own search_path, because the user's own SQL runs. @default - only `pg_catalog` */
+  userPath?: boolean;
   /** The caller decides what a stop of the process cancels. @default - whatever runs */
   cancelsItself?: boolean;
 }
@@ -46,9 +48,46 @@ async function connect(settings: Settings, options: ConnectOptions): Promise<pg.
   client.on("error", () => {});
   try {
     await client.connect();
-    return client;
   } catch (error) {
     throw explainConnectionError(settings, error as Error);
+  }
+  owners.set(client, settings.database.owner);
+  // All clients of the embedded server share one session and one role.
+  if (options.userPath || settings.engine === "embedded") return client;
+  try {
+    await client.query(PIN_PATH);
+    return client;
+  } catch (error) {
+    await client.end().catch(() => {});
+    throw error;
+  }
+}
+
+/** S27: an operator or a function that another role made in the user's path would run as this role. */
+export const PIN_PATH = "set search_path = pg_catalog, pg_temp";
+
+/** A role or a database may have limits that would end a session while it waits. */
+export const NO_TIME_LIMITS = [
+  "set idle_session_timeout = 0",
+  "set idle_in_transaction_session_timeout = 0",
+  // Since PostgreSQL 17.
+  `select set_config('transaction_timeout', '0', false)
+   where current_setting('transaction_timeout', true) is not null`,
+];
+
+const owners = new WeakMap<pg.Client, string | undefined>();
+
+/** The role that owns the objects of the stack, if the settings name one. */
+export const findOwner = (client: pg.Client): string | undefined => owners.get(client);
+
+/** The oid of a relation that a person named. The name may have no schema, so the user's path applies. */
+export async function resolveInUserPath(client: pg.Client, name: string): Promise<number | null> {
+  await client.query("begin; set local search_path to default");
+  try {
+    const sql = "select pg_catalog.to_regclass($1)::pg_catalog.oid as oid";
+    return (await client.query(sql, [name])).rows[0].oid;
+  } finally {
+    await client.query("rollback");
   }
 }
 

@@ -5,7 +5,7 @@ import { unreachable } from "../error.ts";
 import { isLockHolder, tryFileLock } from "../file-lock.ts";
 import type { Settings } from "../settings.ts";
 import { stopSignal } from "../stop.ts";
-import { withClient } from "./database.ts";
+import { NO_TIME_LIMITS, withClient } from "./database.ts";
 import { assertOwnSession } from "./pooler.ts";
 
 /** "pgst" in ASCII, and 1: two int4 keys, which pg_locks shows as classid and objid. */
@@ -41,6 +41,7 @@ export async function withOperationLock<T>(
   const connection = { purpose: options.purpose, database: "postgres", cancelsItself: true };
   return withClient(settings, connection, async (client) => {
     await assertOwnSession(settings, client);
+    await client.query(NO_TIME_LIMITS.join(";"));
     await waitUntilFree(options, () => tryAdvisoryLock(client, OPERATION_LOCK));
     return use();
   });

@@ -47,6 +47,8 @@ export async function runTool(
     signal?.addEventListener("abort", stop, { once: true });
     const errors = collectText(child.stderr!);
     const text = stdout ? undefined : collectText(child.stdout!);
+    // They are awaited later, and the program may fail before.
+    for (const collecting of [errors, text]) collecting?.catch(() => {});
     const ended = new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
       child.once("error", (error) => reject(explainStartError(program, error)));
       child.once("close", (code, killedBy) => resolve([code, killedBy]));

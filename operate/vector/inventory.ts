@@ -106,6 +106,10 @@ export async function readVectorIndexes(client: pg.Client): Promise<VectorIndex[
   return indexes.map((index) => ({ ...index, options: parseOptions(index.options) }));
 }
 
+/** The indexed expression and its operator, whose schema no search_path needs to have. */
+export const buildDistance = ({ expression, operator, operatorSchema }: VectorIndex): string =>
+  `(${expression}) operator(${operatorSchema}.${operator})`;
+
 const queryRows = async <T>(client: pg.Client, sql: string) =>
   (await client.query(sql)).rows as T[];
 

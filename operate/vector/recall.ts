@@ -1,5 +1,5 @@
 import type pg from "pg";
-import type { VectorIndex } from "./inventory.ts";
+import { buildDistance, type VectorIndex } from "./inventory.ts";
 
 export interface RecallOptions {
   /** Number of rows whose nearest neighbours are searched. */
@@ -106,7 +106,7 @@ async function readNearestDistances(
     `set local enable_seqscan = ${on(!byIndex)}; set local enable_indexscan = ${on(byIndex)};
      set local enable_bitmapscan = off; set local enable_sort = ${on(!byIndex)}`,
   );
-  const order = `(${index.expression}) ${index.operator} '${vector.replaceAll("'", "''")}'`;
+  const order = `${buildDistance(index)} '${vector.replaceAll("'", "''")}'`;
   const { rows } = await client.query<{ id: string; d: number }>(
     `select ctid::text as id, (${order})::float8 as d from ${index.table}
      where true ${buildPredicate(index.predicate)} order by ${order} limit ${count + 1}`,

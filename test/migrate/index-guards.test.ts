@@ -5,6 +5,7 @@ import { sha256 } from "../../operate/migrate/files/checksum.ts";
 import { applyPending } from "../../operate/migrate/run/apply-pending.ts";
 import type { IndexIntent } from "../../operate/migrate/run/intent.ts";
 import { dropLeftovers } from "../../operate/migrate/run/reindex.ts";
+import type { Runner } from "../../operate/migrate/session/runner.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
 
 let db: TestDatabase;
@@ -158,7 +159,10 @@ describe("after a kill, the index of another session stays (S7, S8):", () => {
         while (!oid) oid = await readOid("a_id_ccnew");
         await db.session(async (client) => {
           await client.query(`set role ${owner}; set statement_timeout = '2s'`);
-          await dropLeftovers(client, { tables: [await readOid("a")], known: [] });
+          await dropLeftovers({ client, settings: db.settings } as Runner, {
+            tables: [await readOid("a")],
+            known: [],
+          });
         });
         await holder.query("rollback");
         await building;

@@ -2,6 +2,7 @@ import pg from "pg";
 import { expect, test } from "vitest";
 import { splitUnits } from "../../operate/migrate/run/split-units.ts";
 import { repairOutcome } from "../../operate/migrate/run/statement-outcome.ts";
+import type { Runner } from "../../operate/migrate/session/runner.ts";
 import { classifyOutside, classifyStatement } from "../../operate/migrate/sql/statement-kind.ts";
 import { splitStatements } from "../../operate/migrate/sql/statements.ts";
 
@@ -54,8 +55,9 @@ test("an interrupted DETACH CONCURRENTLY is finalized, whatever comments it has"
   const client = {
     query: async (sql: string) => void sent.push(sql),
     escapeIdentifier: pg.escapeIdentifier,
-  } as unknown as pg.Client;
+  };
+  const runner = { client } as unknown as Runner;
   const intent = { kind: "catalog" as const, since: "" };
-  expect(await repairOutcome(client, "half-detached", intent, statement!)).toBe("done");
+  expect(await repairOutcome(runner, "half-detached", intent, statement!)).toBe("done");
   expect(sent).toEqual(['alter table "s"."P" detach partition "c" finalize']);
 });

@@ -18,7 +18,9 @@ export async function askServer(
   sql: string,
 ): Promise<string> {
   const psql = ["psql", "-U", superuser, "-d", database, "-AtXqc", sql];
-  const exec = ["exec", "-u", "postgres", container, ...psql];
+  // S27: as in every connection of our own.
+  const env = ["-e", "PGOPTIONS=-c search_path=pg_catalog,pg_temp"];
+  const exec = ["exec", "-u", "postgres", ...env, container, ...psql];
   const answer = await runInContainer(process.env, exec);
   if (answer.kind === "found") return answer.stdout.trim();
   if (answer.kind !== "failed") throw createEngineError(process.env, answer);

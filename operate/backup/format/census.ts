@@ -50,7 +50,7 @@ const OBJECTS = `
     (select count(*)::int from pg_largeobject_metadata) as "large objects"`;
 
 /** The text of a value must not depend on the settings of the session. */
-const SESSION = `set local search_path = pg_catalog; set local timezone = 'UTC';
+const SESSION = `set local search_path = pg_catalog, pg_temp; set local timezone = 'UTC';
   set local datestyle = 'ISO, YMD'; set local intervalstyle = 'iso_8601'; set local bytea_output = 'hex';
   set local extra_float_digits = 1; set local lc_monetary = 'C'; set local row_security = off;
   set local jit = off`;
@@ -98,7 +98,8 @@ const SAMPLE = 500;
 
 /**
  * Hashes all rows of a small table, and the first and last rows by key of a large one: hashing every
- * row would take longer than the dump. A large table without a key has no hash.
+ * row would take longer than the dump. A large table without a key has no hash. `t::text` would call a
+ * cast of the table's owner (S27), and `format` does not.
  */
 async function hashContent(
   client: Queryable,
@@ -110,9 +111,9 @@ async function hashContent(
   const descending = key?.replaceAll(", ", " desc, ");
   const rows =
     key && count > SAMPLE * 2
-      ? `(select t::text as content from only ${table} t order by ${key} limit ${SAMPLE})
-         union all (select t::text from only ${table} t order by ${descending} desc limit ${SAMPLE})`
-      : `select t::text as content from only ${table} t`;
+      ? `(select format('%s', t) as content from only ${table} t order by ${key} limit ${SAMPLE})
+         union all (select format('%s', t) from only ${table} t order by ${descending} desc limit ${SAMPLE})`
+      : `select format('%s', t) as content from only ${table} t`;
   const { rows: summed } = await client.query(
     `select md5(coalesce(string_agg(md5(content), '' order by md5(content)), '')) as sum from (${rows}) as sample`,
   );

@@ -26,7 +26,9 @@ export async function compareWithManifest(
     await client.query("commit");
     problems.push(...findDifferences(manifest, census));
     compared.push(...describeCensus(manifest));
+    await client.query("begin read only");
     const facts = await readDatabaseFacts(client, backups?.auditHead);
+    await client.query("commit");
     // A backup from before the key was set has no head.
     const head = manifest.auditHead && backups?.auditHead ? (["auditHead"] as const) : [];
     for (const fact of ["schemaVersion", "pgvectorVersion", ...head] as const) {

@@ -1,5 +1,5 @@
 import type { Client } from "pg";
-import { readVectorIndexes, type VectorIndex } from "../../vector/inventory.ts";
+import { buildDistance, readVectorIndexes, type VectorIndex } from "../../vector/inventory.ts";
 
 const MAX_INDEXES = 5;
 const NEIGHBOURS = 10;
@@ -55,7 +55,7 @@ const NOT_POPULATED = "55000";
 
 async function queryIndex(client: Client, index: VectorIndex): Promise<Outcome> {
   const { table, expression, predicate } = index;
-  const distance = `(${expression}) operator(${index.operatorSchema}.${index.operator})`;
+  const distance = buildDistance(index);
   const condition = predicate ? `(${predicate})` : "true";
   // The distance to itself is NaN for a zero vector, and zero vectors are not in a cosine index.
   const indexed = `${condition} and ${distance} (${expression}) <> 'NaN'`;

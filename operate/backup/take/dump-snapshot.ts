@@ -61,7 +61,7 @@ const SCRATCH_NEEDS = [
   ...["max_locks_per_transaction", "maintenance_work_mem", "shared_preload_libraries"],
 ];
 
-/** `auditHead` names the table whose one row the manifest quotes. */
+/** Call it in a transaction. `auditHead` names the table whose one row the manifest quotes. */
 export async function readDatabaseFacts(
   client: Queryable,
   auditHead?: string,
@@ -73,7 +73,8 @@ export async function readDatabaseFacts(
        case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end::text as "walPosition",
        (select jsonb_object_agg(name, current_setting(name)) from pg_settings
          where name = any ('{${SCRATCH_NEEDS}}')) as "serverSettings",
-       to_regclass('pgstead.schema_migrations') is not null as "hasHistory"`,
+       exists (select from pg_class where oid = to_regclass('pgstead.schema_migrations')
+         and relkind = 'r') as "hasHistory"`,
   );
   const { hasHistory, ...facts } = rows[0];
   return {
@@ -94,9 +95,17 @@ async function readAuditHead(
   client: Queryable,
   table: string,
 ): Promise<DatabaseFacts["auditHead"]> {
-  const found = await client.query(`select to_regclass('${table}') is not null as exists`);
-  if (!found.rows[0].exists) return null;
-  const { rows } = await client.query(`select to_jsonb(h) as head from ${table} h limit 1`);
+  // A name without a schema is looked up in the user's path.
+  await client.query("set local search_path to default");
+  const found = await client.query(
+    `select pg_catalog.to_regclass('${table}')::pg_catalog.oid as oid`,
+  );
+  await client.query("set local search_path = pg_catalog, pg_temp");
+  const [{ oid }] = found.rows;
+  if (oid === null) return null;
+  const named = await client.query(`select ${oid}::regclass::text as name`);
+  const { name } = named.rows[0];
+  const { rows } = await client.query(`select to_jsonb(h) as head from ${name} h limit 1`);
   return rows[0]?.head ?? null;
 }
 

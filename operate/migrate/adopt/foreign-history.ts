@@ -1,4 +1,5 @@
 import type { Client } from "pg";
+import { resolveInUserPath } from "../../connect/database.ts";
 import { mistake, refused } from "../../error.ts";
 import { KNOWN_TOOLS, type KnownTool, type KnownToolName } from "../history/known-tools.ts";
 
@@ -31,8 +32,8 @@ export async function readForeignHistory(
   const wanted = custom.table ?? usual.table;
   const { rows: found } = await client.query(
     `select format('%I.%I', n.nspname, c.relname) as name from pg_class c
-     join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass($1)`,
-    [wanted],
+     join pg_namespace n on n.oid = c.relnamespace where c.oid = $1`,
+    [await resolveInUserPath(client, wanted)],
   );
   const table: string | undefined = found[0]?.name;
   if (!table) {

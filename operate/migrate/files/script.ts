@@ -1,6 +1,6 @@
 import { type Client, type Connection, type DatabaseError, Query } from "pg";
 import { cancelOnStop } from "../../connect/cancel-on-stop.ts";
-import { stopSignal } from "../../stop.ts";
+import { Stopped } from "../../stop.ts";
 
 /** An error of the server. `completed` statements of the script ran before it. */
 export class ScriptError extends Error {
@@ -8,31 +8,42 @@ export class ScriptError extends Error {
   readonly completed: number;
   /** The sessions that held the lock, if they were seen. */
   blockers: string[] = [];
+  /** The script's own COMMIT or PREPARE TRANSACTION ran: what came before it was kept. */
+  readonly hasCommitted: boolean;
 
-  constructor(error: DatabaseError, completed: number) {
+  constructor(error: DatabaseError, completed: number, hasCommitted: boolean) {
     super(error.message, { cause: error });
     this.error = error;
     this.completed = completed;
+    this.hasCommitted = hasCommitted;
   }
+}
+
+export interface ScriptResult {
+  completed: number;
+  /** Transactions that the script has ended, by the command tags of the server. */
+  commits: number;
 }
 
 /**
  * Sends several statements in one message and counts them. Rows are dropped on arrival, so that a
  * SELECT over a large table uses no memory.
  */
-export async function runScript(client: Client, text: string): Promise<number> {
+export async function runScript(client: Client, text: string): Promise<ScriptResult> {
   const { connection } = client as unknown as { connection: Connection };
   let completed = 0;
-  const count = () => {
+  let commits = 0;
+  const count = ({ text: tag }: { text?: string }) => {
     completed++;
+    if (tag === "COMMIT" || tag === "PREPARE TRANSACTION") commits++;
   };
   connection.on("commandComplete", count);
   try {
     await cancelOnStop(client, () => send(client, text));
-    return completed;
+    return { completed, commits };
   } catch (error) {
-    stopSignal.throwIfAborted();
-    throw new ScriptError(error as DatabaseError, completed);
+    if (error instanceof Stopped) throw error;
+    throw new ScriptError(error as DatabaseError, completed, commits > 0);
   } finally {
     connection.off("commandComplete", count);
   }

@@ -1,7 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import { closeSync, existsSync, openSync, readFileSync, readSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { mistake } from "../../error.ts";
+import { mistake, refused } from "../../error.ts";
+import { computeChecksums } from "./checksum.ts";
 import type { Section } from "./dialects/section.ts";
 import { assertOnePart, splitSections } from "./dialects/split-sections.ts";
 import { type Directives, readDirectives } from "./directives.ts";
@@ -25,10 +26,13 @@ export interface Source {
   down?: Part;
 }
 
-export function readSource(file: Pick<MigrationFile, "path" | "downPath" | "size">): Source {
+/** Refuses a file that has changed since it was hashed: the history would record the old hash. */
+export function readSource(
+  file: Pick<MigrationFile, "path" | "downPath" | "size" | "raw">,
+): Source {
   const { path, downPath, size } = file;
   if (size > LARGE_BYTES) return readLarge(path, downPath);
-  const text = readText(path);
+  const text = readText(path, file.raw);
   const { up, down } = splitSections(path, text);
   if (down && downPath) {
     throw mistake(
@@ -84,8 +88,9 @@ function readDieselMetadata(path: string): Directives {
 }
 
 /** PostgreSQL rejects a byte-order mark, and its error for invalid UTF-8 does not name the line. */
-function readText(path: string): string {
+function readText(path: string, hash?: string): string {
   const bytes = readFileSync(path);
+  if (hash !== undefined) assertUnchanged(path, hash, computeChecksums(bytes).raw);
   if (!isUtf8(bytes)) {
     const readable = new TextDecoder().decode(bytes);
     throw mistake(
@@ -97,6 +102,13 @@ function readText(path: string): string {
   if (nul === -1) return text;
   throw mistake(
     `${path}:${findLineNumber(text, nul)} contains a NUL byte and may be UTF-16; save the file as UTF-8`,
+  );
+}
+
+export function assertUnchanged(path: string, hashed: string, found: string): void {
+  if (hashed === found) return;
+  throw refused(
+    `${shortenPath(path)} changed after pgstead had read it; nothing of it was kept, run the command again`,
   );
 }
 

@@ -1,4 +1,5 @@
 import type { Client } from "pg";
+import { findOwner } from "../../connect/database.ts";
 import { isPermissionDenied, UNDEFINED_TABLE } from "../../connect/sqlstate.ts";
 import { mistake, refused } from "../../error.ts";
 
@@ -67,8 +68,44 @@ export async function upgradeHistory(client: Client, found: number): Promise<voi
   }
 }
 
+/**
+ * What in the schema `pgstead` another role has made. Such a table or trigger could run SQL as us (S27).
+ * Trusted are superusers, the role that logs in, the owner of the stack and the owner of the database.
+ */
+const FOREIGN = `
+with trusted as (
+  select oid from pg_roles where rolsuper or rolname in (session_user, $1)
+    or oid = (select datdba from pg_database where datname = current_database())
+), ours as (select oid, nspowner from pg_namespace where nspname = 'pgstead')
+select format('the schema "pgstead" belongs to role "%s"', pg_get_userbyid(nspowner)) as problem
+from ours where nspowner not in (select oid from trusted)
+union all
+select format('"pgstead.%s" belongs to role "%s"', relname, pg_get_userbyid(relowner))
+from pg_class where relnamespace in (select oid from ours) and relowner not in (select oid from trusted)
+union all
+select format('"pgstead.%s" is not a table', relname)
+from pg_class where relnamespace in (select oid from ours) and relkind <> 'r'
+  and relname in ('layouts', 'schema_migrations', 'released_holds')
+union all
+select format('the trigger "%s" on "pgstead.%s" runs a function of role "%s"', tgname, relname,
+  pg_get_userbyid(proowner))
+from pg_trigger t join pg_class c on c.oid = tgrelid join pg_proc p on p.oid = tgfoid
+where relnamespace in (select oid from ours) and not tgisinternal
+  and proowner not in (select oid from trusted)
+limit 1`;
+
+async function assertOwnSchema(client: Client): Promise<void> {
+  const owner = findOwner(client) ?? client.user;
+  const { rows } = await client.query(FOREIGN, [owner]);
+  if (rows.length === 0) return;
+  throw refused(
+    `${rows[0].problem} in "${client.database}", so pgstead did not make it and does not read it; look at what is there, then remove it (DROP SCHEMA pgstead CASCADE) or make "${owner}" its owner (ALTER ... OWNER TO)`,
+  );
+}
+
 /** 0 when there is no history. A newer layout is refused, because this version cannot read its rows. */
 export async function readLayout(client: Client): Promise<number> {
+  await assertOwnSchema(client);
   const sql = "select layout from pgstead.layouts where part = 'migrations'";
   try {
     const { rows } = await client.query(sql);

@@ -1,6 +1,7 @@
 import { withSession } from "../../connect/session.ts";
 import { addDoneBefore, mistake } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
+import { describeStop, stopSignal } from "../../stop.ts";
 import { findFiles, type MigrationFile } from "../files/find-files.ts";
 import { readSource } from "../files/source.ts";
 import { type ComparedFile, type Comparison, compareFiles } from "../history/compare-files.ts";
@@ -74,10 +75,17 @@ async function applyInto(
     if (!options.releaseHold) await assertNoHold(runner, versions);
     else if (versions.length > 0) await releaseHold(runner);
     for (const one of choice.chosen) {
+      assertNotStopped(applied, one.file);
       applied.push(await applyFile(runner, one, options));
     }
     return buildResult(settings, files, choice, applied);
   });
+}
+
+function assertNotStopped(applied: AppliedFile[], { version }: MigrationFile): void {
+  if (!stopSignal.aborted) return;
+  const done = applied.map((one) => one.version).join(", ") || "none";
+  throw describeStop(`applied before the stop: ${done}; ${version} was not started`);
 }
 
 interface Choice {

@@ -3,10 +3,12 @@ import { readSource } from "../files/source.ts";
 import type { ComparedFile } from "../history/compare-files.ts";
 import { type Approval, buildAppliedSql } from "../history/history-sql.ts";
 import { inspectPart, type Runnable } from "../history/inspect-part.ts";
-import { buildSetRole, type Runner } from "../session/runner.ts";
+import { buildOwnSettings } from "../session/file-session.ts";
+import type { Runner } from "../session/runner.ts";
 import { isBlank } from "../sql/statements.ts";
 import { assertSameMode } from "./assert-same-mode.ts";
 import { runBackfill } from "./backfill.ts";
+import { buildConsequence } from "./explain-failure.ts";
 import { runLargeFile } from "./large-file.ts";
 import { runUnits } from "./no-transaction.ts";
 import { buildCleanStart, runInTransaction } from "./transaction.ts";
@@ -36,6 +38,7 @@ export async function applyFile(
   assertSameMode(row, { part, mode, direction: "up" });
   if (!part.large && isBlank(part.sql))
     note(`  ${shortenPath(file.path)} has no statement; it is only recorded`);
+  await runner.startOver();
   const statementsDone = await runAs(mode);
   const durationMs = Math.round(performance.now() - started);
   note(`applied ${file.version} (${durationMs} ms)`);
@@ -52,14 +55,17 @@ export async function applyFile(
         ...(row && { row }),
         ...(approval && { approval }),
       });
-    if (wanted === "large") return runLargeFile(runner, part, record);
+    const consequence = buildConsequence(file, "up");
+    if (wanted === "large")
+      return runLargeFile(runner, { part, hash: file.raw, record, consequence });
     return runInTransaction(runner, {
       part,
       before: buildCleanStart(client, settings, part),
       sql,
       start: 0,
       // The file may have changed the role, and the history belongs to the owner.
-      after: ["reset role", ...buildSetRole(client, settings), record(statements)],
+      after: [...buildOwnSettings(client, settings), record(statements)],
+      consequence,
     });
   }
 }

@@ -13,7 +13,13 @@ import {
   buildProgressSql,
   buildStartSql,
 } from "../history/history-sql.ts";
-import { buildSetRole, type Runner } from "../session/runner.ts";
+import {
+  asPgstead,
+  buildOwnSettings,
+  buildSetRole,
+  buildUserSettings,
+} from "../session/file-session.ts";
+import type { Runner } from "../session/runner.ts";
 import { buildTimeouts, runInTransaction } from "./transaction.ts";
 
 export interface BackfillProgress {
@@ -47,20 +53,17 @@ export async function runBackfill(
     );
   }
   await client.query(
-    ["reset all", "reset role", ...buildSetRole(client, settings, false)].join(";"),
+    [buildUserSettings(settings), "reset role", ...buildSetRole(client, settings, false)].join(";"),
   );
-  try {
-    const progress =
-      row?.state === "applying"
-        ? resume(runner, file, part, row)
-        : await start(runner, file, part, row);
-    if (approval) await client.query(buildApprovalSql(client, file.version, approval));
-    await runBatches(runner, file, part, backfill, progress);
-    await client.query(buildFinishSql(client, file.version));
-    return 1;
-  } finally {
-    await client.query("reset all; reset role").catch(() => {});
-  }
+  const progress =
+    row?.state === "applying"
+      ? resume(runner, file, part, row)
+      : await start(runner, file, part, row);
+  const record = (sql: string) => asPgstead(client, settings, () => client.query(sql));
+  if (approval) await record(buildApprovalSql(client, file.version, approval));
+  await runBatches(runner, file, part, backfill, progress);
+  await record(buildFinishSql(client, file.version));
+  return 1;
 }
 
 function resume({ note }: Runner, { version }: MigrationFile, part: Part, row: HistoryRow) {
@@ -75,7 +78,7 @@ function resume({ note }: Runner, { version }: MigrationFile, part: Part, row: H
 }
 
 async function start(
-  { client, toolVersion }: Runner,
+  { client, settings, toolVersion }: Runner,
   file: MigrationFile,
   part: Part,
   row?: HistoryRow,
@@ -84,11 +87,12 @@ async function start(
   const column = removeAlias(key);
   const { rows } = await client
     .query(
-      `select (select k::text from (
+      `select (select k::pg_catalog.text from (
          select ${column} as k from ${table} where ${column} is not null
          order by ${column} desc limit 1) as newest) as end,
          exists (select from ${table} where ${column} is null) as "hasNull",
-         (select greatest(reltuples, 0)::float8 from pg_class where oid = $1::regclass) as expected`,
+         (select greatest(reltuples, 0)::pg_catalog.float8 from pg_catalog.pg_class
+           where oid operator(pg_catalog.=) $1::pg_catalog.regclass) as expected`,
       [table],
     )
     .catch((error) => {
@@ -107,8 +111,10 @@ async function start(
     rows: 0,
     expected: rows[0].expected,
   };
-  await client.query(
-    `begin; ${buildStartSql(client, file, toolVersion, row)}; ${buildProgressSql(client, file.version, 0, progress)}; commit`,
+  await asPgstead(client, settings, () =>
+    client.query(
+      `${buildStartSql(client, file, toolVersion, row)}; ${buildProgressSql(client, file.version, 0, progress)}`,
+    ),
   );
   return progress;
 }
@@ -127,7 +133,7 @@ async function runBatches(
   { table, key, batch, pauseMs }: Backfill,
   progress: BackfillProgress,
 ): Promise<void> {
-  const { client, note } = runner;
+  const { client, settings, note } = runner;
   const started = Date.now();
   const rowsBefore = progress.rows;
   let reportedAt = started;
@@ -140,7 +146,16 @@ async function runBatches(
       before: buildTimeouts(client, part),
       sql: fillPlaceholder(part.sql, range).replace(/;\s*$/, ""),
       start: 0,
-      after: [buildProgressSql(client, file.version, 0, next)],
+      after: [
+        ...buildOwnSettings(client, settings),
+        buildProgressSql(client, file.version, 0, next),
+      ],
+      consequence: {
+        version: file.version,
+        known: describeRows(progress.rows),
+        byHistory: (row) =>
+          describeRows((row?.progress as BackfillProgress | null)?.rows ?? progress.rows),
+      },
     });
     Object.assign(progress, next);
     if (Date.now() - reportedAt > REPORT_EVERY_MS) {
@@ -150,6 +165,9 @@ async function runBatches(
     if (pauseMs > 0) await sleep(pauseMs);
   }
 }
+
+const describeRows = (rows: number) =>
+  `${rows} rows of the backfill are done and stay; "pgstead migrate up" continues after them`;
 
 /**
  * Exported for its test. A function as the replacement: as a string, `$'` and `$&` in a key that somebody
@@ -168,7 +186,8 @@ async function findNextBatch(
   const column = removeAlias(key);
   const after = last === null ? "" : `${column} > ${literal(last)} and `;
   const { rows } = await client.query(
-    `select count(*)::float8 as rows, (array_agg(k::text order by k desc))[1] as last from (
+    `select pg_catalog.count(*)::pg_catalog.float8 as rows,
+       (pg_catalog.array_agg(k::pg_catalog.text order by k desc))[1] as last from (
        select ${column} as k from ${table} where ${after}${column} <= ${literal(end ?? "")}
        order by ${column} limit ${batch}) as batch`,
   );

@@ -1,5 +1,6 @@
-import type { Client } from "pg";
 import { ExitCode, ExpectedError, refused } from "../../error.ts";
+import { asPgstead, resolveName, withoutTimeouts } from "../session/file-session.ts";
+import type { Runner } from "../session/runner.ts";
 import type { Statement } from "../sql/statements.ts";
 import type { IndexIntent, Outcome } from "./intent.ts";
 
@@ -18,9 +19,10 @@ interface FoundIndex {
 
 /** Reads the catalog before a CREATE INDEX CONCURRENTLY. With IF NOT EXISTS, an invalid one is refused. */
 export async function prepareIndexBuild(
-  client: Client,
+  runner: Runner,
   statement: Statement,
 ): Promise<IndexIntent> {
+  const { client } = runner;
   const { idxname, relation, if_not_exists } = statement.node as {
     idxname?: string;
     relation: RangeVar;
@@ -31,11 +33,8 @@ export async function prepareIndexBuild(
     .filter((part) => part !== undefined)
     .map((part) => client.escapeIdentifier(part))
     .join(".");
-  const { rows } = await client.query("select to_regclass($1)::oid::int8::float8 as oid", [
-    qualified,
-  ]);
-  const table: number = rows[0].oid ?? 0;
-  const found = await findIndex(client, { table, name, existed: false });
+  const table = (await resolveName(client, qualified)) ?? 0;
+  const found = await findIndex(runner, { table, name, existed: false });
   if (found && if_not_exists && relation.inh) assertUsable(found);
   return { table, name, existed: Boolean(found) };
 }
@@ -50,8 +49,8 @@ function assertUsable({ valid, building, name }: FoundIndex): void {
 }
 
 /** The kill may have happened before, during or after the build. */
-export async function findIndexOutcome(client: Client, intent: IndexIntent): Promise<Outcome> {
-  const found = await findIndex(client, intent);
+export async function findIndexOutcome(runner: Runner, intent: IndexIntent): Promise<Outcome> {
+  const found = await findIndex(runner, intent);
   if (intent.existed) return "again";
   if (!found) return intent.name || intent.oid ? "again" : "unclear";
   if (found.building) return "unclear";
@@ -61,19 +60,19 @@ export async function findIndexOutcome(client: Client, intent: IndexIntent): Pro
 }
 
 /** Drops the invalid index of our failed statement: one that did not exist before it. */
-export async function dropFailedBuild(client: Client, intent: IndexIntent): Promise<void> {
+export async function dropFailedBuild(runner: Runner, intent: IndexIntent): Promise<void> {
   if (intent.existed) return;
-  const found = await findIndex(client, intent);
-  if (found && !found.valid && !found.building) await dropIndex(client, found);
+  const found = await findIndex(runner, intent);
+  if (found && !found.valid && !found.building) await dropIndex(runner, found);
 }
 
 /** An index on `ONLY` a partitioned table is invalid until its partitions have theirs, so it is not checked. */
 export async function assertIndexValid(
-  client: Client,
+  runner: Runner,
   intent: IndexIntent,
   statement: Statement,
 ): Promise<void> {
-  const found = await findIndex(client, intent);
+  const found = await findIndex(runner, intent);
   const { inh } = statement.node.relation as RangeVar;
   if (found && !found.valid && inh) {
     throw new ExpectedError(ExitCode.pending, `index ${found.name} was built, but it is not valid`);
@@ -90,19 +89,27 @@ export const IS_BEING_BUILT = `exists (
     and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
     and (p.index_relid is null or p.index_relid in (0, i.indexrelid)))`;
 
-async function findIndex(client: Client, intent: IndexIntent): Promise<FoundIndex | undefined> {
-  const { rows } = await client.query(
-    `select i.indexrelid::int8::float8 as oid, i.indisvalid as valid, i.indexrelid::regclass::text as name,
-       ${IS_BEING_BUILT} as building
+async function findIndex(
+  { client, settings }: Runner,
+  intent: IndexIntent,
+): Promise<FoundIndex | undefined> {
+  const { rows } = await asPgstead(client, settings, () =>
+    client.query(
+      `select i.indexrelid::int8::float8 as oid, i.indisvalid as valid,
+         ${IS_BEING_BUILT} as building
      from pg_index i join pg_class c on c.oid = i.indexrelid
      where case when $3::oid is not null then i.indexrelid = $3::oid
        else c.relname = $2 and c.relnamespace = (select relnamespace from pg_class where oid = $1::oid) end`,
-    [intent.table, intent.name, intent.oid ?? null],
+      [intent.table, intent.name, intent.oid ?? null],
+    ),
   );
-  return rows[0];
+  const [found] = rows;
+  if (!found) return undefined;
+  // In the file's path, so that the message names the index as the file does.
+  const sql = "select $1::pg_catalog.oid::pg_catalog.regclass::pg_catalog.text as name";
+  return { ...found, name: (await client.query(sql, [found.oid])).rows[0].name };
 }
 
-async function dropIndex(client: Client, { name }: FoundIndex): Promise<void> {
-  await client.query("set lock_timeout = 0");
-  await client.query(`drop index concurrently if exists ${name}`);
+async function dropIndex({ client }: Runner, { name }: FoundIndex): Promise<void> {
+  await withoutTimeouts(client, () => client.query(`drop index concurrently if exists ${name}`));
 }

@@ -1,16 +1,25 @@
+import { createHash, type Hash } from "node:crypto";
 import { closeSync, openSync, readSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isRetryable } from "../../connect/sqlstate.ts";
 import { mistake } from "../../error.ts";
 import { type Piece, StatementScanner } from "../../statement-scanner.ts";
+import { stopSignal } from "../../stop.ts";
 import { assertOnePart } from "../files/dialects/split-sections.ts";
 import { findDirectives, isDownMarker } from "../files/directives.ts";
 import { runScript, ScriptError } from "../files/script.ts";
-import type { Part } from "../files/source.ts";
-import { buildSetRole, type Runner } from "../session/runner.ts";
+import { assertUnchanged, type Part } from "../files/source.ts";
+import { buildOwnSettings } from "../session/file-session.ts";
+import type { Runner } from "../session/runner.ts";
 import { withWatcher } from "../session/watch.ts";
-import { explainSqlError } from "../sql/sql-error.ts";
-import { buildCleanStart } from "./transaction.ts";
+import { type Consequence, explainFailure } from "./explain-failure.ts";
+import {
+  ASSERT_OURS,
+  BEGIN,
+  buildCleanStart,
+  explainEnded,
+  isTransactionEnded,
+} from "./transaction.ts";
 
 const PIECE = 1024 * 1024;
 const BATCH = 256 * 1024;
@@ -18,50 +27,62 @@ const BATCH = 256 * 1024;
 const FORBIDDEN =
   /(?:begin|start|commit|end|rollback|abort|prepare)\b(?!\s+(?:atomic|to\b))|\\\S+/iy;
 
+export interface LargeFile {
+  part: Part;
+  /** SHA-256 of the bytes, which the history records. */
+  hash: string;
+  record: (statements: number) => string;
+  consequence: Consequence;
+}
+
 /** Runs the file in one transaction, like a small file, but sends it in batches of complete statements. */
-export async function runLargeFile(
-  runner: Runner,
-  part: Part,
-  record: (statements: number) => string,
-): Promise<number> {
+export async function runLargeFile(runner: Runner, file: LargeFile): Promise<number> {
+  const { part, record } = file;
   const { client, settings, note } = runner;
   const deadline = Date.now() + runner.lockWaitMs;
   for (;;) {
     try {
-      await client.query(["begin", ...buildCleanStart(client, settings, part)].join(";\n"));
-      const count = await withWatcher(settings, client, { note }, () => sendAll(runner, part));
+      await client.query([BEGIN, ...buildCleanStart(client, settings, part)].join(";\n"));
+      const count = await withWatcher(settings, client, { note }, () => sendAll(runner, file));
       await client.query(
-        ["reset role", ...buildSetRole(client, settings), record(count), "commit"].join(";\n"),
+        [...buildOwnSettings(client, settings), record(count), ASSERT_OURS, "commit"].join(";\n"),
       );
       return count;
     } catch (error) {
       await client.query("rollback").catch(() => {});
+      if (isTransactionEnded(error as Error)) throw explainEnded(file, false, error);
       const cause = (error as Error).cause;
-      if (!isRetryable(cause) || Date.now() >= deadline) throw error;
+      if (!isRetryable(cause) || Date.now() >= deadline || stopSignal.aborted) throw error;
       note(`  ${(cause as Error).message}; trying again from the beginning of the file`);
       await sleep(100 + Math.random() * 900);
     }
   }
 }
 
-async function sendAll({ client }: Runner, part: Part): Promise<number> {
+async function sendAll(runner: Runner, file: LargeFile): Promise<number> {
+  const { part, hash: hashed, consequence } = file;
+  const hash = createHash("sha256");
   let count = 0;
-  for (const batch of readBatches(part.path)) {
+  for (const batch of readBatches(part.path, hash)) {
     try {
-      count += await runScript(client, batch.sql);
+      const { completed, commits } = await runScript(runner.client, batch.sql);
+      if (commits > 0) throw explainEnded(file);
+      count += completed;
     } catch (error) {
       if (!(error instanceof ScriptError)) throw error;
       const piece = { ...part, sql: batch.sql, firstLine: batch.line };
       const sent = { part: piece, text: batch.sql, offset: 0, completed: error.completed };
-      throw await explainSqlError(error.error, sent, "the file was rolled back completely");
+      if (error.hasCommitted) throw explainEnded(file, true, error.error);
+      throw await explainFailure(runner, error.error, sent, consequence);
     }
   }
+  assertUnchanged(part.path, hashed, hash.digest("hex"));
   return count;
 }
 
-function* readBatches(path: string): Generator<{ sql: string; line: number }> {
+function* readBatches(path: string, hash: Hash): Generator<{ sql: string; line: number }> {
   let [sql, line, next] = ["", 1, 1];
-  for (const statement of readStatements(path)) {
+  for (const statement of readStatements(path, hash)) {
     const { text } = statement;
     assertAllowed(path, next, statement);
     if (sql === "") line = next;
@@ -84,11 +105,14 @@ function assertAllowed(path: string, line: number, { text, words }: Piece): void
 }
 
 /** The statements before the down part. `readSource` has checked the comments before the first one. */
-function* readStatements(path: string): Generator<Piece> {
+function* readStatements(path: string, hash: Hash): Generator<Piece> {
   const scanner = new StatementScanner();
   let line = 1;
   let isFirst = true;
-  for (const { text, words } of scanFile(path, scanner)) {
+  let isDown = false;
+  for (const { text, words } of scanFile(readPieces(path, hash), scanner)) {
+    // The rest is read for its hash only.
+    if (isDown) continue;
     const from = isFirst ? words : 0;
     isFirst = false;
     if (text.includes("--")) assertOnePart(path, text);
@@ -105,7 +129,7 @@ function* readStatements(path: string): Generator<Piece> {
     }
     const last = text.slice(0, mark.index);
     if (last.trim() !== "") yield { text: last, words: Math.min(words, mark.index) };
-    return;
+    isDown = true;
   }
 }
 
@@ -115,17 +139,18 @@ function countLineBreaks(text: string): number {
   return count;
 }
 
-function* scanFile(path: string, scanner: StatementScanner): Generator<Piece> {
-  for (const text of readPieces(path)) yield* scanner.push(text);
+function* scanFile(pieces: Iterable<string>, scanner: StatementScanner): Generator<Piece> {
+  for (const text of pieces) yield* scanner.push(text);
   yield* scanner.push("", true);
 }
 
-function* readPieces(path: string): Generator<string> {
+function* readPieces(path: string, hash: Hash): Generator<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   const file = openSync(path, "r");
   const buffer = Buffer.alloc(PIECE);
   try {
     for (let length = readSync(file, buffer); length > 0; length = readSync(file, buffer)) {
+      hash.update(buffer.subarray(0, length));
       yield decoder.decode(buffer.subarray(0, length), { stream: true });
     }
   } catch (error) {

@@ -1,5 +1,5 @@
 import { buildApprovalSql, buildFinishSql, buildUndoneSql } from "../history/history-sql.ts";
-import { buildSetRole } from "../session/runner.ts";
+import { asPgstead, buildSetRole, buildUserSettings } from "../session/file-session.ts";
 import { hashPrefixes } from "./intent.ts";
 import { resumeUnits, startUnits } from "./resume-units.ts";
 import { runUnit } from "./run-unit.ts";
@@ -13,18 +13,15 @@ export async function runUnits({ row, approval, ...options }: UnitRunOptions): P
   const units = await splitUnits(part);
   const run: UnitRun = { ...options, units, hashes: hashPrefixes(units.map(({ sql }) => sql)) };
   await client.query(
-    ["reset all", "reset role", ...buildSetRole(client, settings, false)].join(";"),
+    [buildUserSettings(settings), "reset role", ...buildSetRole(client, settings, false)].join(";"),
   );
-  try {
-    let done = 0;
-    if (row?.state === "applying") done = await resumeUnits(run, row);
-    else await startUnits(run, row);
-    if (approval) await client.query(buildApprovalSql(client, file.version, approval));
-    for (; done < units.length; done++) await runUnit(run, done);
-    const record = direction === "up" ? buildFinishSql : buildUndoneSql;
-    await client.query(record(client, file.version));
-    return units.length;
-  } finally {
-    await client.query("reset all; reset role").catch(() => {});
-  }
+  const record = (sql: string) => asPgstead(client, settings, () => client.query(sql));
+  let done = 0;
+  if (row?.state === "applying") done = await resumeUnits(run, row);
+  else await startUnits(run, row);
+  if (approval) await record(buildApprovalSql(client, file.version, approval));
+  for (; done < units.length; done++) await runUnit(run, done);
+  const buildEnd = direction === "up" ? buildFinishSql : buildUndoneSql;
+  await record(buildEnd(client, file.version));
+  return units.length;
 }

@@ -3,12 +3,13 @@ import { shortenPath } from "../files/find-files.ts";
 import type { HistoryRow } from "../history/history.ts";
 import { buildCheckedWrite, buildStartSql } from "../history/history-sql.ts";
 import { formatPlace } from "../history/inspect-part.ts";
+import { asPgstead } from "../session/file-session.ts";
 import { dropFailedBuild } from "./index-build.ts";
 import type { Intent, Progress } from "./intent.ts";
 import { dropLeftovers } from "./reindex.ts";
 import type { Unit } from "./split-units.ts";
 import { findOutcome, repairOutcome } from "./statement-outcome.ts";
-import { buildUnitProgress, type UnitRun } from "./unit-run.ts";
+import { buildUnitProgress, saveProgress, type UnitRun } from "./unit-run.ts";
 
 /** Records that the file has started. `row` is that of an earlier run. */
 export async function startUnits(run: UnitRun, row?: HistoryRow): Promise<void> {
@@ -21,7 +22,9 @@ export async function startUnits(run: UnitRun, row?: HistoryRow): Promise<void> 
           `update pgstead.schema_migrations set state = 'applying'
            where version = ${client.escapeLiteral(file.version)}`,
         );
-  await client.query(`begin; ${start}; ${buildUnitProgress(run, 0)}; commit`);
+  await asPgstead(client, runner.settings, () =>
+    client.query(`${start}; ${buildUnitProgress(run, 0)}`),
+  );
 }
 
 /**
@@ -46,22 +49,22 @@ export async function resumeUnits(run: UnitRun, row: HistoryRow): Promise<number
   if (!progress.intent || !unit) return done;
   const hasRun = await resolveIntent(run, unit, progress.intent);
   const doneNow = hasRun ? done + 1 : done;
-  await client.query(buildUnitProgress(run, doneNow));
+  await saveProgress(run, doneNow);
   return doneNow;
 }
 
 /** Whether the recorded statement counts as done: by a person's decision, or by the catalog. */
 async function resolveIntent(run: UnitRun, unit: Unit, intent: Intent): Promise<boolean> {
-  const { client } = run.runner;
+  const { runner } = run;
   if (run.resolution === "skip") return true;
   if (run.resolution === "retry") {
-    if (intent.index) await dropFailedBuild(client, intent.index);
-    if (intent.reindex) await dropLeftovers(client, intent.reindex);
+    if (intent.index) await dropFailedBuild(runner, intent.index);
+    if (intent.reindex) await dropLeftovers(runner, intent.reindex);
     return false;
   }
-  const outcome = await findOutcome(client, intent, unit.statement);
+  const outcome = await findOutcome(runner, intent, unit.statement);
   if (outcome === "unclear") throw explainUnclear(run, unit, intent);
-  return (await repairOutcome(client, outcome, intent, unit.statement)) === "done";
+  return (await repairOutcome(runner, outcome, intent, unit.statement)) === "done";
 }
 
 function explainUnclear(

@@ -1,4 +1,6 @@
 import type { Client } from "pg";
+import { asPgstead, resolveName } from "../session/file-session.ts";
+import type { Runner } from "../session/runner.ts";
 import type { Statement } from "../sql/statements.ts";
 import { dropFailedBuild, findIndexOutcome } from "./index-build.ts";
 import type { IndexIntent, Intent, Outcome, ReindexIntent } from "./intent.ts";
@@ -9,34 +11,34 @@ import { dropLeftovers } from "./reindex.ts";
  * that are harmless to repeat (VACUUM, REINDEX) run again, a REINDEX after its leftovers are dropped.
  */
 export async function findOutcome(
-  client: Client,
+  runner: Runner,
   intent: Intent,
   statement: Statement,
 ): Promise<Outcome> {
   if (intent.kind === "unknowable") return "unclear";
-  if (intent.index) return findIndexOutcome(client, intent.index);
-  if (statement.type === "DropStmt") return findDropOutcome(client, statement);
-  if (statement.type === "AlterTableStmt") return findDetachOutcome(client, statement);
+  if (intent.index) return findIndexOutcome(runner, intent.index);
+  if (statement.type === "DropStmt") return findDropOutcome(runner, statement);
+  if (statement.type === "AlterTableStmt") return findDetachOutcome(runner, statement);
   if (intent.reindex) return "half-reindexed";
   return "again";
 }
 
 /** Cleans up or completes what an interrupted statement left. */
 export async function repairOutcome(
-  client: Client,
+  runner: Runner,
   outcome: Exclude<Outcome, "unclear">,
   intent: Intent,
   statement: Statement,
 ): Promise<"again" | "done"> {
   switch (outcome) {
     case "half-built":
-      await dropFailedBuild(client, intent.index as IndexIntent);
+      await dropFailedBuild(runner, intent.index as IndexIntent);
       return "again";
     case "half-reindexed":
-      await dropLeftovers(client, intent.reindex as ReindexIntent);
+      await dropLeftovers(runner, intent.reindex as ReindexIntent);
       return "again";
     case "half-detached":
-      await finalizeDetach(client, statement);
+      await finalizeDetach(runner.client, statement);
       return "done";
     default:
       return outcome;
@@ -47,12 +49,11 @@ interface Objects {
   objects: { List: { items: { String: { sval: string } }[] } }[];
 }
 
-async function findDropOutcome(client: Client, { node }: Statement): Promise<Outcome> {
+async function findDropOutcome({ client }: Runner, { node }: Statement): Promise<Outcome> {
   for (const { List } of (node as unknown as Objects).objects) {
     const name = List.items.map(({ String: { sval } }) => client.escapeIdentifier(sval)).join(".");
-    const { rows } = await client.query("select to_regclass($1) is not null as found", [name]);
     // An interrupted drop leaves the index invalid, and the drop can be repeated.
-    if (rows[0].found) return "again";
+    if ((await resolveName(client, name)) !== null) return "again";
   }
   return "done";
 }
@@ -63,11 +64,18 @@ interface Range {
 }
 
 /** A detach that was interrupted in its second phase cannot be repeated: it must be finalized. */
-async function findDetachOutcome(client: Client, statement: Statement): Promise<Outcome> {
-  const { rows } = await client.query(
-    `select inhdetachpending as pending from pg_inherits
-     where inhparent = to_regclass($1) and inhrelid = to_regclass($2)`,
-    readDetach(client, statement),
+async function findDetachOutcome(
+  { client, settings }: Runner,
+  statement: Statement,
+): Promise<Outcome> {
+  const oids: (number | null)[] = [];
+  for (const name of readDetach(client, statement)) oids.push(await resolveName(client, name));
+  const { rows } = await asPgstead(client, settings, () =>
+    client.query(
+      `select inhdetachpending as pending from pg_inherits
+       where inhparent = $1::oid and inhrelid = $2::oid`,
+      oids,
+    ),
   );
   if (rows.length === 0) return "done";
   return rows[0].pending ? "half-detached" : "again";

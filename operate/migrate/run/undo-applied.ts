@@ -6,9 +6,11 @@ import { type Part, readSource } from "../files/source.ts";
 import { type History, type HistoryRow, readHistory } from "../history/history.ts";
 import { type Approval, buildUndoneSql } from "../history/history-sql.ts";
 import { inspectPart } from "../history/inspect-part.ts";
-import { buildSetRole, type Runner, type RunOptions, withRunner } from "../session/runner.ts";
+import { buildOwnSettings } from "../session/file-session.ts";
+import { type Runner, type RunOptions, withRunner } from "../session/runner.ts";
 import { type GivenApproval, requireApproval } from "./approval.ts";
 import { assertSameMode } from "./assert-same-mode.ts";
+import { buildConsequence } from "./explain-failure.ts";
 import type { Progress } from "./intent.ts";
 import { runUnits } from "./no-transaction.ts";
 import { buildCleanStart, runInTransaction } from "./transaction.ts";
@@ -153,6 +155,7 @@ async function runStep(
   const started = performance.now();
   const { sql, mode } = await inspectPart(part);
   assertSameMode(row, { part, mode, direction: "down" });
+  await runner.startOver();
   if (mode === "no-transaction") {
     await runUnits({ runner, file, part, direction: "down", row, resolution, approval });
   } else {
@@ -162,10 +165,10 @@ async function runStep(
       sql,
       start: 0,
       after: [
-        "reset role",
-        ...buildSetRole(client, settings),
+        ...buildOwnSettings(client, settings),
         buildUndoneSql(client, file.version, approval),
       ],
+      consequence: buildConsequence(file, "down"),
     });
   }
   const durationMs = Math.round(performance.now() - started);

@@ -2,6 +2,7 @@ import type { MigrationFile } from "../files/find-files.ts";
 import type { Part } from "../files/source.ts";
 import type { HistoryRow } from "../history/history.ts";
 import { type Approval, buildProgressSql } from "../history/history-sql.ts";
+import { asPgstead } from "../session/file-session.ts";
 import type { Runner } from "../session/runner.ts";
 import type { Direction, Intent, Progress } from "./intent.ts";
 import type { Unit } from "./split-units.ts";
@@ -39,4 +40,10 @@ export function buildUnitProgress(
     ...(intent && { intent }),
   };
   return buildProgressSql(runner.client, file.version, done, progress);
+}
+
+/** Records it between two units, whatever role and path the file has set. */
+export async function saveProgress(run: UnitRun, done: number, intent?: Intent): Promise<void> {
+  const { client, settings } = run.runner;
+  await asPgstead(client, settings, () => client.query(buildUnitProgress(run, done, intent)));
 }

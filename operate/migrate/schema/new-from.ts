@@ -31,8 +31,10 @@ export async function createFromSchema(
     withWanted(settings, from, async (wanted) => {
       const statements = await diffStatements(scratch, wanted);
       const back = await diffStatements(wanted, scratch);
-      const { done, failed } = await withSession(scratch, session, (client) =>
-        runEach(client, statements),
+      const { done, failed } = await withSession(
+        scratch,
+        { ...session, userPath: true },
+        (client) => runEach(client, statements),
       );
       const left = [...failed, ...(await describeRest(wanted, scratch))];
       if (done.length === 0 && left.length === 0) {
@@ -55,9 +57,11 @@ async function withWanted<T>(
   const sql = readWanted(from);
   const needs = await withSession(settings, session, readNeeds);
   return withScratchDatabase(settings, needs, async (wanted) => {
-    await withSession(wanted, session, (client) => client.query(sql)).catch((error) => {
-      throw mistake(`${from}: ${error.message}`, error);
-    });
+    await withSession(wanted, { ...session, userPath: true }, (client) => client.query(sql)).catch(
+      (error) => {
+        throw mistake(`${from}: ${error.message}`, error);
+      },
+    );
     return use(wanted);
   });
 }

@@ -5,6 +5,7 @@ import {
   waitUntilFree,
   withOperationLock,
 } from "../../connect/operation-lock.ts";
+import { assertOwnSession } from "../../connect/pooler.ts";
 import { withSession } from "../../connect/session.ts";
 import { NO_ACTIVE_TRANSACTION } from "../../connect/sqlstate.ts";
 import { refused } from "../../error.ts";
@@ -12,6 +13,7 @@ import type { Settings } from "../../settings.ts";
 import { readHistory } from "../history/history.ts";
 import { isNotWritten } from "../history/history-sql.ts";
 import { upgradeHistory } from "../history/history-table.ts";
+import { buildSetRole, clearSession, prepareSession } from "./file-session.ts";
 import { endDump } from "./preempt.ts";
 
 export interface RunOptions {
@@ -32,6 +34,8 @@ export interface Runner {
   toolVersion: string;
   lockWaitMs: number;
   note: (line: string) => void;
+  /** Clears the session before a file, so that it finds nothing of earlier ones. */
+  startOver: () => Promise<void>;
 }
 
 export const DEFAULT_WAIT_S = 600;
@@ -61,14 +65,31 @@ export async function withRunner<T>(
         if (severity === "WARNING") note(`  warning: ${message}`);
       });
       if (settings.engine !== "embedded") {
-        await waitUntilFree(lock, () => tryAdvisoryLock(client, [OPERATION_LOCK[0], 2]));
-        await enableConnectionCheck(client);
+        await assertOwnSession(settings, client);
+        await prepareSession(client, settings);
+        await takeSecondLock();
       }
-      const runner = { client, settings, toolVersion, lockWaitMs, note };
+      let isFresh = true;
+      const startOver = async () => {
+        if (!isFresh) {
+          await clearSession(client, settings);
+          if (settings.engine !== "embedded") await takeSecondLock();
+        }
+        isFresh = false;
+      };
+      const runner = { client, settings, toolVersion, lockWaitMs, note, startOver };
       await prepareHistory(runner);
-      return use(runner).catch((error) => {
-        throw explainDiscardedWrite(error);
-      });
+      try {
+        return await use(runner);
+      } catch (error) {
+        throw explainDiscardedWrite(error as Error);
+      } finally {
+        if (settings.engine === "embedded") await clearSession(client, settings).catch(() => {});
+      }
+
+      function takeSecondLock() {
+        return waitUntilFree(lock, () => tryAdvisoryLock(client, [OPERATION_LOCK[0], 2]));
+      }
     }),
   );
 }
@@ -79,11 +100,6 @@ function explainDiscardedWrite(error: Error): Error {
     `a trigger on pgstead.schema_migrations discarded the history row, so the transaction was rolled back; remove the trigger, then run the command again`,
     error,
   );
-}
-
-/** Without it the server may run the statement of a killed process for hours. */
-async function enableConnectionCheck(client: Client): Promise<void> {
-  await client.query("set client_connection_check_interval = '2s'").catch(() => {});
 }
 
 async function prepareHistory({ client, settings }: Runner): Promise<void> {
@@ -98,11 +114,4 @@ async function prepareHistory({ client, settings }: Runner): Promise<void> {
   }
 }
 
-/** Objects and the history belong to the owner, not to the role that logs in. */
-export function buildSetRole(
-  client: Client,
-  { database: { owner } }: Settings,
-  local = true,
-): string[] {
-  return owner ? [`set ${local ? "local " : ""}role ${client.escapeIdentifier(owner)}`] : [];
-}
+export { buildSetRole };

@@ -1,6 +1,7 @@
 import type { Client } from "pg";
 import { withSession } from "../../connect/session.ts";
 import type { Settings } from "../../settings.ts";
+import { Stopped } from "../../stop.ts";
 
 export interface Observed {
   /** Descriptions of the sessions that held the lock at the last query. */
@@ -34,12 +35,22 @@ export async function withWatcher<T>(
   // PGlite has one session: a second one cannot watch it, and none can block it.
   if (settings.engine === "embedded") return run(observed);
   const stop = new AbortController();
-  const watching = watchSession(settings, readBackendPid(client), watcher, observed, stop.signal);
+  // A watcher that fails must not end the run: nothing else would handle its rejection meanwhile.
+  const watching = watchSession(
+    settings,
+    readBackendPid(client),
+    watcher,
+    observed,
+    stop.signal,
+  ).catch((error) => {
+    if (!(error instanceof Stopped))
+      watcher.note?.(`  cannot watch this statement: ${error.message}`);
+  });
   try {
     return await run(observed);
   } finally {
     stop.abort();
-    await watching.catch(() => {});
+    await watching;
   }
 }
 
