@@ -62,6 +62,23 @@ create table last ();`,
     expect(row?.o).toBe(db.settings.database.owner);
   });
 
+  test("repeats a REINDEX of a partitioned table that failed, and asks nobody (S8)", async () => {
+    const define = (body: string) =>
+      db.query(
+        `create or replace function f(int) returns int immutable language plpgsql as $$ begin ${body} end $$`,
+      );
+    await define("return 1;");
+    await db.query(`create table p (id int) partition by range (id);
+      create table p1 partition of p for values from (0) to (9);
+      insert into p values (1); create index on p1 (f(id)); alter table p owner to ${db.settings.database.owner};
+      alter table p1 owner to ${db.settings.database.owner}`);
+    await define("raise 'not now';");
+    db.write("0002_b.sql", `${HEAD}reindex table p;`);
+    await expect(run()).rejects.toThrow(/not now/);
+    await define("return 1;");
+    expect((await run()).applied).toHaveLength(1);
+  });
+
   test("needs no directive when it holds nothing but CONCURRENTLY", async () => {
     db.write("0002_b.sql", "-- as other tools have it\nCREATE INDEX CONCURRENTLY a_id ON a (id);");
     await run();

@@ -202,6 +202,7 @@ describe("directives", () => {
   test.each([
     ["a blank after the colon", "create table a ();\n-- migrate: down\ndrop table a;", 2],
     ["an indented down", "create table a ();\n  -- migrate:down\ndrop table a;", 2],
+    ["an indented down above its statements", "-- a\n  -- migrate:down\ndrop table a;", 2],
     ["capitals", "create table a ();\n-- Migrate:Down\ndrop table a;", 2],
     ["a misspelled name", "create table a ();\n-- migrate:dwon\ndrop table a;", 2],
     ["a blank before the colon", "-- migrate :no-transaction\nselect 1;", 1],
@@ -235,6 +236,12 @@ describe("directives", () => {
     );
     expect(up.directives).toEqual({ irreversible: "drops rows", lockTimeout: "5s" });
     expect(down?.directives).toEqual({ noTransaction: true });
+  });
+
+  test("a near miss is refused with the right way to write it", () => {
+    expect(() => read("-- migrate: down\nselect 1;")).toThrow(
+      /"-- migrate: down" is not a directive; write it in lower case and without blanks/,
+    );
   });
 
   test("a comment that is no directive stays one", () => {
