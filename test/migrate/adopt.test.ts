@@ -32,6 +32,30 @@ function url(): string {
 const rich = readFileSync(resolve("test/migrate/rich-schema.sql"), "utf8");
 
 describe("adopt", () => {
+  test("refuses a file that was edited after it was recorded, unless it is accepted as it is", async () => {
+    db.write("0001_a.sql", "select 1;");
+    db.write("0002_b.sql", "select 2; -- edited");
+    const sum = (text: string) => createHash("sha256").update(text).digest("hex");
+    await asOwner(`create table done (file text, sum text);
+      insert into done values ('0001_a.sql', '${sum("select 1;")}'), ('0002_b.sql', '${sum("select 2;")}')`);
+    const custom = {
+      ...{ ...options, from: "custom" as const, table: "done" },
+      ...{ versionColumn: "file", checksumColumn: "sum" },
+    };
+    await expect(adopt(db.settings, custom)).rejects.toMatchObject({
+      exitCode: 4,
+      message: expect.stringMatching(
+        /edited after custom applied them: \S*0002_b\S*; .*--accept-edited/,
+      ),
+    });
+    await adopt(db.settings, { ...custom, acceptEdited: true });
+    expect((await applyPending(db.settings, options)).applied).toEqual([]);
+    expect(await db.query("select version from pgstead.schema_migrations order by 1")).toEqual([
+      { version: "0001_a" },
+      { version: "0002_b" },
+    ]);
+  });
+
   test("takes over from dbmate itself, without running anything, and finds no drift", async () => {
     db.write(
       "20240101000000_users.sql",

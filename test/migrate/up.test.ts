@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { applyPending } from "../../operate/migrate/run/apply-pending.ts";
 import { listMigrations } from "../../operate/migrate/run/list-migrations.ts";
 import { undoApplied } from "../../operate/migrate/run/undo-applied.ts";
+import type { Settings } from "../../operate/settings.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
 
 let db: TestDatabase;
@@ -215,7 +216,11 @@ describe("fails", () => {
   });
 });
 
-test("the history is written by the owner, whatever role a file ends with", async () => {
+test.each([
+  ["the owner", (database: Settings["database"]) => database],
+  ["the role that logs in", ({ owner: _, ...database }: Settings["database"]) => database],
+])("%s writes the history, whatever role a file ends with", async (_, change) => {
+  db.settings.database = change(db.settings.database);
   const { user, name } = db.settings.database;
   await db.query(`create role ${name}_other; grant ${name}_other to ${user}`);
   try {
