@@ -60,9 +60,7 @@ const INDEXES = `
          nullif(a.atttypmod, -1) as dimensions, coalesce(i.reloptions, '{}') as options,
          x.indisvalid as valid, pg_relation_size(i.oid)::float8 as bytes,
          greatest(t.reltuples, 0)::float8 as rows,
-         (select format('operator(%I.%s)', os.nspname, o.oprname)
-          from pg_amop p join pg_operator o on o.oid = p.amopopr
-          join pg_namespace os on os.oid = o.oprnamespace
+         (select o.oprname from pg_amop p join pg_operator o on o.oid = p.amopopr
           where p.amopfamily = oc.opcfamily and p.amoppurpose = 'o' limit 1) as operator
   from pg_index x
   join pg_class i on i.oid = x.indexrelid and i.relkind = 'i'

@@ -38,6 +38,7 @@ export async function measureRecall(
   let wanted = 0;
   let samples = 0;
   try {
+    const qualified = { ...index, operator: await qualifyOperator(client, index.operator) };
     await client.query(`set local ${setting.name} = ${setting.value}`);
     for (const { id, vector } of await readSamples(client, index, options.samples)) {
       const left = deadline - Date.now();
@@ -45,14 +46,14 @@ export async function measureRecall(
       await client.query(`set local statement_timeout = ${left}`);
       const exact = await readNearestDistances(
         client,
-        index,
+        qualified,
         { id, vector },
         options.neighbours,
         false,
       );
       const approximate = await readNearestDistances(
         client,
-        index,
+        qualified,
         { id, vector },
         options.neighbours,
         true,
@@ -70,6 +71,16 @@ export async function measureRecall(
   }
   const problem = samples > 0 ? null : `no sample in ${options.budgetMs} ms, or no row to sample`;
   return { ...result, recall: wanted > 0 ? found / wanted : null, samples, problem };
+}
+
+/** The extension's own operator, not one of that name in the user's path (S27). */
+async function qualifyOperator(client: pg.Client, operator: string): Promise<string> {
+  const { rows } = await client.query<{ qualified: string }>(
+    `select format('operator(%I.%s)', nspname, $1::text) as qualified
+     from pg_extension join pg_namespace n on n.oid = extnamespace where extname = 'vector'`,
+    [operator],
+  );
+  return rows[0]?.qualified ?? operator;
 }
 
 const QUERY_CANCELED = "57014";
