@@ -110,7 +110,7 @@ describe("another role that may create objects (S27)", () => {
     return { ...db.settings, database: { ...db.settings.database, user: superuser, passwordFile } };
   }
 
-  test("runs nothing as us: list, up, check, status, census, facts", async () => {
+  test("S27: runs nothing as us: list, up, check, status, census, facts", async () => {
     const { user } = db.settings.database;
     const { superuser } = inject("server");
     await asClimber(plant("public"));
@@ -146,7 +146,7 @@ describe("another role that may create objects (S27)", () => {
     });
   });
 
-  test("has made the schema pgstead beforehand: it is refused, and so is a trigger of its own", async () => {
+  test("S27: has made the schema pgstead beforehand: it is refused, and so is a trigger of its own", async () => {
     db.write("0001_a.sql", "create table a ();");
     await asClimber("create schema pgstead");
     const foreign = {
@@ -198,7 +198,7 @@ describe("a file leaves nothing in the session", () => {
     ]);
   });
 
-  test("timeouts of its role do not end a long migration or lose its lock", async () => {
+  test("timeouts of its role do not end a long migration or lose its lock (S7)", async () => {
     const { user } = db.settings.database;
     for (const name of ["transaction", "idle_session", "idle_in_transaction_session"]) {
       await db.query(`alter role ${user} set ${name}_timeout = '700ms'`);
@@ -213,7 +213,7 @@ describe("a file leaves nothing in the session", () => {
     expect((await going).applied).toHaveLength(1);
   });
 
-  test("a CONCURRENTLY does not reset its lock_timeout, and SET ROLE does not deny our record", async () => {
+  test("a CONCURRENTLY does not reset its lock_timeout, and SET ROLE does not deny our record (S7)", async () => {
     const { user, owner, name } = db.settings.database;
     await db.query(
       `create role ${name}_other; grant ${name}_other to ${user}; grant create on schema public to ${name}_other`,
