@@ -1,3 +1,4 @@
+import { realpathSync } from "node:fs";
 import { createRequire } from "node:module";
 import { connect, type Socket } from "node:net";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
@@ -37,7 +38,7 @@ export async function dumpWithPgDump<T>(
   const { port1: ours, port2: theirs } = new MessageChannel();
   const answered = new Int32Array(new SharedArrayBuffer(4));
   // Resolved from the program's path, because a worker made from text has no path.
-  const module = createRequire(process.argv[1] as string).resolve(
+  const module = createRequire(realpathSync(process.argv[1] as string)).resolve(
     "@electric-sql/pglite-tools/pg_dump",
   );
   const worker = new Worker(THREAD, {
