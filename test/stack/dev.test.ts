@@ -193,8 +193,10 @@ describe("stack dev", () => {
 
   test("down keeps the data, and the next up uses it again, both with an application connected", async () => {
     const before = project.asSuperuser("select count(*) from numbers");
-    const connect = async () =>
-      new pg.Pool({ connectionString: (await project.outputs()).hostUrl! });
+    const connect = async () => {
+      const connectionString = (await project.outputs()).hostUrl!;
+      return new pg.Pool({ connectionString, idleTimeoutMillis: 0 });
+    };
     const count = async (from: pg.Pool) =>
       (await from.query("select count(*) from numbers")).rows[0].count;
     const connected = await connect();
