@@ -101,15 +101,17 @@ describe("a file of the person's", () => {
 
   test("leaves nothing when the process exits in the middle", async () => {
     const before = process.listeners("exit");
-    await saving(async (target) => {
+    const added = () => process.listeners("exit").filter((each) => !before.includes(each));
+    let left: string[] | undefined;
+    const failing = saving(async (target) => {
       target.write("half");
       await vi.waitFor(() => expect(existsSync(`${out()}.partial`)).toBe(true));
-      const added = process.listeners("exit").filter((each) => !before.includes(each));
-      expect(added).toHaveLength(1);
-      added[0]!(0);
-      expect(readdirSync(folder)).toEqual([]);
+      for (const listener of added()) listener(0);
+      left = readdirSync(folder);
       throw new Error("the rest does not matter");
-    }).catch(() => {});
+    });
+    await expect(failing).rejects.toThrow("the rest does not matter");
+    expect(left).toEqual([]);
     expect(process.listeners("exit")).toEqual(before);
   });
 });
@@ -135,7 +137,13 @@ describe("the agent's side of a verb", () => {
     const request = { verb: "migrate list", args: [], options: {}, json: false, yes: false };
     child.stdin.write(encodeFrame("request", JSON.stringify({ ...request, migrations })));
     child.stdin.write(encodeFrame("archive", packFolder(migrations)));
-    await once(server, "connection");
+    let refusal = "";
+    child.stderr.on("data", (data) => {
+      refusal += data;
+    });
+    const refused = ended.then(() => Promise.reject(new Error(`it ended early: ${refusal}`)));
+    refused.catch(() => {});
+    await Promise.race([once(server, "connection"), refused]);
     expect(sent()).toHaveLength(1);
     return { child, ended };
   }
