@@ -67,9 +67,16 @@ describe("docker.Container", () => {
   });
 
   test("a refresh finds a healthcheck that only the state has", async () => {
+    const healthcheck = { tests: ["CMD", "true"], interval: "5s", timeout: "1s", retries: 3 };
+    current = { ...current, healthcheck };
+    expect((await testStack.up(program(current), "box")).op).toBe("update");
+    const blind = await testStack.preview(program(current), "box");
     const refreshed = await testStack.refresh(program(current), "box");
-    table.add({ type: TYPE, change: "refresh", engine: refreshed.op, real: "unchanged" });
-    expect(refreshed.error).toBe("");
+    const seen = await testStack.preview(program(current), "box");
+    const engine = `${blind.op}; after refresh ${seen.op}`;
+    table.add({ type: TYPE, change: "healthcheck of the state", engine, real: "unchanged" });
+    expect([blind.op, refreshed.error, seen.op]).toEqual(["same", "", "update"]);
+    expect(seen.paths).toEqual(["healthcheck.interval"]);
   });
 
   test("only a refresh shows that a container was removed by hand", async () => {

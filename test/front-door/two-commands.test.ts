@@ -1,11 +1,14 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Project } from "../support/project.ts";
 
 let project: Project;
 beforeAll(async () => {
   project = await Project.create();
+  const checkout = join(import.meta.dirname, "..", "..");
+  cpSync(join(checkout, "Makefile"), join(project.root, "Makefile"));
 });
 afterAll(() => project.remove());
 
@@ -95,6 +98,52 @@ describe("from a fresh clone", () => {
     expect(status.code, status.all).toBe(0);
   });
 
+  test("no URL is in the state in clear", () => {
+    const state = join(project.root, ".pgstead/state/.pulumi/stacks/pgstead/local.json");
+    const text = readFileSync(state, "utf8");
+    expect(text).toContain("postgres-server");
+    expect(JSON.parse(text).checkpoint.latest.resources[0].outputs).toHaveProperty("url");
+    expect(text).not.toContain("postgresql://");
+  });
+
+  test("npx pgstead VERB works as the README types it, also in a sub-folder", async () => {
+    const npx = (line: string, cwd = project.root) =>
+      project.run("sh", ["-c", `npx pgstead ${line}`], { cwd });
+    const status = await npx("status");
+    expect([status.code, status.stdout]).toEqual([0, expect.stringContaining("0004_note")]);
+    const psql = await npx(`psql -Atc "SELECT name FROM tenants WHERE name = 'Kept'"`);
+    expect([psql.code, psql.stdout.trim()]).toEqual([0, "Kept"]);
+    const env = await npx("outputs --env | sed -n 's/^DATABASE_URL=//p'");
+    expect([env.code, env.stdout]).toEqual([0, expect.stringMatching(/^postgresql:\/\//)]);
+    const backup = await npx("backup now", join(project.root, "migrations"));
+    expect([backup.code, backup.stdout]).toEqual([0, expect.stringMatching(/^app-\d{8}T/)]);
+    const wrong = await npx("upp");
+    expect([wrong.code, wrong.all]).toEqual([1, expect.stringContaining("up")]);
+  });
+
+  test("make down and make up again, with an application connected", async () => {
+    const { url } = JSON.parse(
+      (await project.pgstead(["outputs", "--json", "--show-secrets"])).stdout,
+    );
+    const pool = new pg.Pool({ connectionString: url, idleTimeoutMillis: 0 });
+    const lost: string[] = [];
+    pool.on("error", ({ message }) => lost.push(message));
+    const kept = async () =>
+      (await pool.query("SELECT count(*)::int AS n FROM tenants WHERE name = 'Kept'")).rows[0].n;
+    expect(await kept()).toBe(1);
+    // What is installed and built stays as it is here.
+    const built = ["-o", "node_modules/.package-lock.json", "-o", "dist/pgstead.cjs"];
+    const make = (target: string) => project.run("make", [...built, target]);
+    const down = await make("down");
+    expect(down.code, down.all).toBe(0);
+    expect(lost).toHaveLength(1);
+    await expect(kept()).rejects.toThrow("ECONNREFUSED");
+    const up = await make("up");
+    expect(up.code, up.all).toBe(0);
+    expect(await kept()).toBe(1);
+    await pool.end();
+  });
+
   test("--delete-data takes the stack's name and nothing else", async () => {
     const wrong = await project.pgstead(["down", "--delete-data", "prod", "--yes"]);
     expect(wrong.code).toBe(1);
@@ -102,10 +151,5 @@ describe("from a fresh clone", () => {
     const right = await project.pgstead(["down", "--delete-data", "local", "--yes"]);
     expect(right.code, right.all).toBe(0);
     expect(existsSync(project.folder)).toBe(false);
-  });
-
-  test("no secret and no password lies in the state in clear", () => {
-    const state = join(project.root, ".pgstead/state/.pulumi/stacks/pgstead/local.json");
-    expect(readFileSync(state, "utf8")).not.toContain("postgresql://");
   });
 });

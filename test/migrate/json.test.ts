@@ -46,11 +46,11 @@ describe("--json is JSON, with what had been done,", () => {
 
   test("when a file is bad before anything runs", async () => {
     db.write("0001_first.sql", FIRST);
-    db.write("0002_b.sql", "");
+    db.write("0002_b.sql", "select '\0';");
     const { code, json } = await runJson(["migrate", "up"]);
     expect(code).toBe(1);
     expect(json).toEqual({
-      error: expect.stringMatching(/0002_b.sql is empty/),
+      error: expect.stringMatching(/0002_b.sql:1 contains a NUL byte/),
       exitCode: 1,
       applied: [],
     });

@@ -266,6 +266,13 @@ describe("a backfill", () => {
   test("fails without :batch", async () => {
     db.write("0002_b.sql", "-- migrate:backfill table=a key=id\nupdate a set n = 0;");
     await expect(run()).rejects.toThrow(/WHERE :batch/);
+    db.write("0002_b.sql", FILE);
+    await db.query("alter table a add check (n <> 501) not valid");
+    await expect(run()).rejects.toThrow(/violates check constraint/);
+    db.write("0002_b.sql", FILE.replace("n + 1", "n + 2"));
+    await db.query("alter table a drop constraint a_n_check");
+    await expect(run()).rejects.toThrow(/0002_b.sql was edited after 450 rows of its backfill/);
+    expect(await scalar("select count(*)::int from a where n = id + 1")).toBe(450);
   });
 
   test("is refused when it was edited after some of its rows", async () => {

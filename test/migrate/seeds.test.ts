@@ -115,7 +115,7 @@ async function adoptCustom(
   const sql = "create table billing (id int);";
   const name = "migrate_2026_05_07_billing.sql";
   writeFileSync(join(folder, name), sql);
-  await withClient(settings, { purpose: "test" }, async (client) => {
+  await withClient(settings, { purpose: "test", userPath: true }, async (client) => {
     await client.query("drop schema pgstead cascade").catch(async (error) => {
       // The history is the owner's.
       if (!settings.database.owner) throw error;

@@ -80,9 +80,15 @@ export class BucketService {
 
   /** The checksum of an object, downloaded from the bucket. */
   async sha256(Key: string): Promise<string> {
+    return createHash("sha256")
+      .update(await this.read(Key), "latin1")
+      .digest("hex");
+  }
+
+  /** An object's bytes, one character each. */
+  async read(Key: string): Promise<string> {
     const { Body } = await this.client.send(new s3.GetObjectCommand({ ...this.on, Key }));
-    const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array();
-    return createHash("sha256").update(bytes).digest("hex");
+    return Buffer.from((await Body?.transformToByteArray()) ?? []).toString("latin1");
   }
 
   /** Deletes the bucket and its objects, because other suites use the same service. */

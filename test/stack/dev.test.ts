@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { docker, inspect } from "../contract/docker-cli.ts";
 import { freePort } from "../support/project.ts";
 import { StackProject } from "./stack-project.ts";
@@ -13,6 +14,8 @@ beforeAll(async () => {
 afterAll(() => project?.remove());
 
 const server = () => `${project.stack}-postgres`;
+/** Read once: it takes a second. */
+let readonlyUrl: string | undefined;
 
 // The tests run in order: each continues with the stack of the one before.
 describe("stack dev", () => {
@@ -60,6 +63,23 @@ describe("stack dev", () => {
     await expect(project.asApplication("delete from pgstead.schema_migrations")).rejects.toThrow(
       refused,
     );
+  });
+
+  test.each([
+    ["insert into documents default values", "permission denied for table documents"],
+    ["update documents set title = ''", "permission denied for table documents"],
+    ["delete from documents", "permission denied for table documents"],
+    ["truncate documents", "permission denied for table documents"],
+    ["select nextval(pg_get_serial_sequence('documents', 'id'))", "permission denied for sequence"],
+    ["create table public.mine (n int)", "permission denied for schema public"],
+    ["create temp table mine (n int)", "permission denied to create temporary tables"],
+    ["create schema mine", "permission denied for database"],
+    ["select * from pgstead.schema_migrations", "permission denied for schema pgstead"],
+    ["set role owner", 'permission denied to set role "owner"'],
+    ["alter role app password 'x'", "permission denied to alter role"],
+  ])("S5: fails to let readonly run: %s", async (sql, refusal) => {
+    expect(await asReadonly("select count(*)::int from documents")).toEqual([[0]]);
+    await expect(asReadonly(sql)).rejects.toThrow(refusal);
   });
 
   test("a second up changes only the migration step", async () => {
@@ -139,8 +159,11 @@ describe("stack dev", () => {
   test("a server that is replaced under load shuts down cleanly, and no acknowledged write is lost", async () => {
     const load = writeNumbers();
     project.configurePostgres({ maintenanceWorkMemMb: 128 });
+    project.configure("pgstead:backups", { schedule: "7 3 * * *" });
+    const agent = inspect("container", `${project.stack}-agent`).Id;
     const { code, all } = await project.pgstead(["up", "--yes"]);
     const acknowledged = await load.stop();
+    expect(inspect("container", `${project.stack}-agent`).Id).toBe(agent);
     expect(code, all).toBe(0);
     expect(acknowledged).toBeGreaterThan(100);
     const [[count]] = (await project.asApplication("select count(*)::int from numbers")) as [
@@ -161,14 +184,38 @@ describe("stack dev", () => {
     expect(Number(project.asSuperuser("select count(*) from numbers"))).toBeGreaterThan(100);
   });
 
-  test("down keeps the data, and the next up uses it again", async () => {
+  test("the agent uses a schedule that changed while it ran", async () => {
+    const agent = `${project.stack}-agent`;
+    const used = () => expect(logsOf(agent)).toContain('backups at "7 3 * * *" UTC');
+    await vi.waitFor(used, { timeout: 30_000, interval: 500 });
+    expect(logsOf(agent)).toContain("the settings have changed");
+  });
+
+  test("down keeps the data, and the next up uses it again, both with an application connected", async () => {
     const before = project.asSuperuser("select count(*) from numbers");
+    const connect = async () => {
+      const connectionString = (await project.outputs()).hostUrl!;
+      return new pg.Pool({ connectionString, idleTimeoutMillis: 0 });
+    };
+    const count = async (from: pg.Pool) =>
+      (await from.query("select count(*) from numbers")).rows[0].count;
+    const connected = await connect();
+    const lost: Error[] = [];
+    connected.on("error", (error) => lost.push(error));
+    expect(await count(connected)).toBe(before);
     const down = await project.pgstead(["down", "--yes"]);
     expect(down.code, down.all).toBe(0);
     expect(inspect("container", server())).toBeUndefined();
+    expect(lost.map(({ message }) => message)).toEqual([
+      "terminating connection due to administrator command",
+    ]);
+    await expect(count(connected)).rejects.toThrow("ECONNREFUSED");
     const { code, all } = await project.pgstead(["up", "--yes"]);
     expect(code, all).toBe(0);
-    expect(project.asSuperuser("select count(*) from numbers")).toBe(before);
+    // The stack is not protected, so its passwords are new.
+    const again = await connect();
+    expect(await count(again)).toBe(before);
+    await Promise.all([connected.end(), again.end()]);
   });
 
   test("no secret is in the state, the logs, docker inspect or the process list", async () => {
@@ -234,6 +281,20 @@ async function ask(address: string): Promise<unknown> {
   throw new Error(`${address} did not answer`);
 }
 
+/** Runs one statement as the role readonly, from this machine. */
+async function asReadonly(sql: string): Promise<unknown[][]> {
+  readonlyUrl ??= (await project.outputs()).readonlyUrl!;
+  const url = new URL(readonlyUrl);
+  url.host = `127.0.0.1:${project.port}`;
+  const client = new pg.Client({ connectionString: url.href });
+  await client.connect();
+  try {
+    return (await client.query({ text: sql, rowMode: "array" })).rows;
+  } finally {
+    await client.end();
+  }
+}
+
 /** Reads stdout and stderr, because a server logs to stderr. */
 function logsOf(container: string): string {
   const { stdout, stderr } = spawnSync("docker", ["logs", container], { encoding: "utf8" });
@@ -247,7 +308,6 @@ function writeNumbers() {
   let acknowledged = 0;
   let stopped = false;
   const writing = (async () => {
-    const { default: pg } = await import("pg");
     const { hostUrl } = await project.outputs();
     const client = new pg.Client({ connectionString: hostUrl! });
     client.on("error", () => {});

@@ -101,9 +101,9 @@ export class StackProject {
   }
 
   /** Runs plain Pulumi, after the command from the documentation that sets the environment. */
-  pulumi(line: string): Promise<Ended> {
+  pulumi(line: string, stdin = ""): Promise<Ended> {
     const script = `eval "$(node dist/pgstead.cjs env --stack ${this.stack})" && exec pulumi ${line} --stack ${this.stack}`;
-    return this.run("sh", ["-c", script]);
+    return this.run("sh", ["-c", script], { stdin });
   }
 
   run(program: string, args: string[], options: RunOptions = {}): Promise<Ended> {
