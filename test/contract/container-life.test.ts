@@ -52,6 +52,22 @@ describe("the life of a docker.Container", () => {
     expect(inspect("container", "pgl-wait").Id).toBe(before.Id);
   });
 
+  test("only a refresh shows that it was removed by hand", async () => {
+    const program = box({ name: "pgl-gone" });
+    await testStack.up(program, "box");
+    cli("rm", "-f", "pgl-gone");
+    const blind = await testStack.preview(program, "box");
+    await testStack.refresh(program, "box");
+    const seen = await testStack.preview(program, "box");
+    table.add({
+      type: TYPE,
+      change: "removed by hand",
+      engine: `${blind.op}; after refresh ${seen.op}`,
+      real: "gone",
+    });
+    expect([blind.op, seen.op]).toEqual(["same", "create"]);
+  });
+
   test("fails for the name of another container", async () => {
     cli("run", "-d", "--name", "pgl-other", "--entrypoint", "sleep", IMAGE, "infinity");
     const result = await testStack.up(box({ name: "pgl-other" }), "box");

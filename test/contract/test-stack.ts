@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -15,6 +15,13 @@ export interface Outcome {
   /** The complete output, with diagnostics. */
   text: string;
   outputs: Record<string, unknown>;
+  /** When Pulumi knew the resource's outputs, in milliseconds. */
+  recordedAt: number | undefined;
+}
+
+interface OpenOptions {
+  env?: Record<string, string>;
+  folder?: string;
 }
 
 export type Program = () => Promise<Record<string, unknown> | void>;
@@ -34,16 +41,24 @@ export class TestStack {
     this.folder = folder;
   }
 
-  static async open(project: string, config: Record<string, string> = {}): Promise<TestStack> {
-    const folder = mkdtempSync(join(tmpdir(), "pgstead-contract-"));
+  /** `env` is added to the environment; with `folder` of another stack, both have one backend. */
+  static async open(
+    project: string,
+    config: Record<string, string> = {},
+    { env, folder = mkdtempSync(join(tmpdir(), "pgstead-contract-")) }: OpenOptions = {},
+  ): Promise<TestStack> {
+    // The settings of a stack are in its working folder, so each has its own.
+    const workDir = join(folder, `work-${project}`);
+    mkdirSync(workDir);
     const stack = await LocalWorkspace.createOrSelectStack(
       { stackName: "contract", projectName: project, program: async () => {} },
       {
-        workDir: folder,
+        workDir,
         envVars: {
           PULUMI_BACKEND_URL: `file://${folder}`,
           PULUMI_CONFIG_PASSPHRASE: "contract",
           PULUMI_SKIP_UPDATE_CHECK: "true",
+          ...env,
         },
         projectSettings: { name: project, runtime: "nodejs", backend: { url: `file://${folder}` } },
       },
@@ -87,6 +102,14 @@ export class TestStack {
     });
   }
 
+  destroyUnprotected(watch: string): Promise<Outcome> {
+    return this.#run(watch, async (options) => {
+      this.#stack.workspace.program = async () => {};
+      await this.#stack.destroy({ ...options, excludeProtected: true });
+      return {};
+    });
+  }
+
   /** The state's file in the backend. The export of the Automation API would decrypt secrets. */
   state(): string {
     return readFileSync(
@@ -113,6 +136,7 @@ export class TestStack {
     let text = "";
     let error = "";
     let outputs: Record<string, unknown> = {};
+    let recordedAt: number | undefined;
     const onEvent = (event: EngineEvent) => {
       const metadata = event.resourcePreEvent?.metadata;
       if (metadata?.urn.endsWith(`::${watch}`)) {
@@ -120,7 +144,9 @@ export class TestStack {
         for (const path of Object.keys(metadata.detailedDiff ?? {})) paths.add(path);
       }
       const refreshed = event.resOutputsEvent?.metadata;
-      if (refreshed?.urn.endsWith(`::${watch}`)) ops.push(refreshed.op);
+      if (!refreshed?.urn.endsWith(`::${watch}`)) return;
+      recordedAt = Date.now();
+      ops.push(refreshed.op);
     };
     try {
       outputs = await act({ onEvent, onOutput: (chunk) => (text += chunk) });
@@ -136,6 +162,7 @@ export class TestStack {
       error,
       text: text + error,
       outputs,
+      recordedAt,
     };
   }
 }

@@ -190,4 +190,56 @@ describe("docker.Network", () => {
     expect(result.op).toBe("replace");
     expect(after.Id).not.toBe(before.Id);
   });
+
+  test("fails for the name of another network, which stays", async () => {
+    cli("network", "create", "pgv-taken");
+    const before = inspect("network", "pgv-taken").Id;
+    const program: Program = async () => {
+      new docker.Network("net", { name: "pgv-net", labels: label("two"), internal: true });
+      new docker.Network("taken", { name: "pgv-taken" });
+    };
+    const result = await testStack.up(program, "taken");
+    table.add({
+      type: TYPE,
+      change: "name taken",
+      engine: result.op,
+      real: "the other one stays",
+    });
+    expect(result.text).toContain("network with name pgv-taken already exists");
+    expect(inspect("network", "pgv-taken").Id).toBe(before);
+    cli("network", "rm", "pgv-taken");
+  });
+
+  test("only a refresh shows that it was removed by hand", async () => {
+    const program = net({ labels: label("two"), internal: true });
+    cli("network", "rm", "pgv-net");
+    const blind = await testStack.preview(program, "net");
+    await testStack.refresh(program, "net");
+    const seen = await testStack.preview(program, "net");
+    table.add({
+      type: TYPE,
+      change: "removed by hand",
+      engine: `${blind.op}; after refresh ${seen.op}`,
+      real: "gone",
+    });
+    expect([blind.op, seen.op]).toEqual(["same", "create"]);
+  });
+
+  test("a create reads it after two seconds, and until then only Docker knows it", async () => {
+    const slow = await TestStack.open("pgv-slow", {}, { env: { PGSTEAD_OFFICIAL_PACE: "1" } });
+    const creating = slow.up(net({ name: "pgv-slow" }), "net");
+    while (!inspect("network", "pgv-slow")) await new Promise((resolve) => setTimeout(resolve, 50));
+    const seen = Date.now();
+    const { error, recordedAt = 0 } = await creating;
+    await slow.close();
+    const seconds = (recordedAt - seen) / 1000;
+    table.add({
+      type: TYPE,
+      change: "(new), until it is recorded",
+      engine: `${seconds.toFixed(1)} s`,
+      real: "there",
+    });
+    expect(error).toBe("");
+    expect(seconds).toBeGreaterThan(1.8);
+  });
 });

@@ -70,6 +70,9 @@ describe("pgstead vector", () => {
     );
     expect(await settingOf()).toEqual(["hnsw.ef_search = 77", "ivfflat.probes = 1"]);
     expect(await settingOf({ efSearch: 120 })).toContain("hnsw.ef_search = 120");
+    await database.query(
+      "do $$ begin execute format('alter database %I reset hnsw.ef_search', current_database()); end $$",
+    );
   });
 
   test("fails a column of other dimensions than the model's, and an invalid index", async () => {
@@ -77,6 +80,9 @@ describe("pgstead vector", () => {
       "update pg_index set indisvalid = false where indexrelid = 'docs_hnsw'::regclass",
     );
     const { advice, recall } = await report({ dimensions: 1536 }, { samples: 1 });
+    await database.query(
+      "update pg_index set indisvalid = true where indexrelid = 'docs_hnsw'::regclass",
+    );
     const amiss = advice.filter(({ kind }) => kind === "amiss");
     expect(amiss).toEqual([
       {
@@ -96,12 +102,11 @@ describe("pgstead vector", () => {
 
   test("S35: ends in time, and says what it could not measure", async () => {
     const { recall } = await report({}, { budgetMs: 0 });
-    expect(recall).toEqual([
-      expect.objectContaining({
-        recall: null,
-        samples: 0,
-        problem: expect.stringContaining("no sample"),
-      }),
-    ]);
+    const unmeasured = expect.objectContaining({
+      recall: null,
+      samples: 0,
+      problem: expect.stringContaining("no sample"),
+    });
+    expect(recall).toEqual([unmeasured, unmeasured]);
   });
 });

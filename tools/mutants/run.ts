@@ -46,18 +46,27 @@ async function measure(shelf: string): Promise<string> {
   const chosen = choose(all);
   let killed = 0;
   let untested = 0;
+  await assertGreen(chosen);
   for (const mutant of chosen) {
     const tests = testsOf(mutant.file);
     if (tests.length === 0) untested += 1;
     else if (await isKilled(mutant, tests)) killed += 1;
     else console.log(`survived ${mutant.file}:${mutant.line}: ${mutant.change}`);
   }
+  await assertGreen(chosen);
   const tested = chosen.length - untested;
   const note = untested > 0 ? `, ${untested} in files that no unit test imports` : "";
   const score = tested > 0 ? `${Math.round((killed / tested) * 100)} %` : "-";
   const line = `${score.padStart(5)}  ${shelf} (${killed} of ${tested} killed${note}; ${all.length} possible)`;
   console.log(line);
   return line;
+}
+
+/** Red tests without a change would count every change as noticed. */
+async function assertGreen(mutants: Mutant[]): Promise<void> {
+  const [first] = mutants;
+  if (!first || !(await tester.isKilled(first.file, testsOf(first.file)))) return;
+  throw new Error(`the unit tests of ${first.file} fail without a change: run "npm test -- unit"`);
 }
 
 /** The same ones for the same seed. */

@@ -17,7 +17,6 @@ export const SHELVES = [
   "cli/psql",
   "cli/frames.ts",
   "cli/stack/pulumi",
-  "components/bucket",
   "components/server",
 ];
 

@@ -12,13 +12,22 @@ const vitest = await createVitest("test", {
 });
 const specifications = await vitest.globTestSpecifications();
 
+/** Its source is as it was again, but Vitest still has the change. */
+let previous: string | undefined;
+
 process.on("message", async ({ changed, tests }: { changed: string; tests: string[] }) => {
-  vitest.invalidateFile(`${process.cwd()}/${changed}`);
+  for (const file of [previous, changed]) {
+    if (file) vitest.invalidateFile(`${process.cwd()}/${file}`);
+  }
+  previous = changed;
   for (const test of tests) {
     const own = specifications.filter(({ moduleId }) => moduleId.endsWith(`/${test}`));
     vitest.state.clearErrors();
     const { testModules, unhandledErrors } = await vitest.runTestSpecifications(own);
-    const isGreen = testModules.length > 0 && testModules.every((module) => module.ok());
+    // Vitest gives the modules of earlier runs, too.
+    const isGreen = testModules
+      .filter(({ moduleId }) => own.some((each) => each.moduleId === moduleId))
+      .every((module) => module.ok());
     if (!isGreen || unhandledErrors.length > 0) return process.send?.({ isKilled: true });
   }
   process.send?.({ isKilled: false });

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 
-const LIMIT_SECONDS = 60;
+const LIMIT_SECONDS = 120;
 
 /** Asks a process in the copy whether the tests notice a change. */
 export class Tester {
@@ -31,7 +31,6 @@ export class Tester {
       cwd: this.#root,
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
-    // An `exit` in the middle of a test looks like an answer that never comes.
     await once(child, "message");
     this.#child = child;
     return child;

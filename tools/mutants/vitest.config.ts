@@ -1,12 +1,10 @@
 import { defineConfig } from "vitest/config";
-
-/** Tests that run the bundle do not see a change of its sources. */
-const onBundle = ["test/unit/{help,old-agent,start}.test.ts"];
+import { LEFT_OUT } from "./related-tests.ts";
 
 export default defineConfig({
   test: {
     include: ["test/unit/**/*.test.ts", "test/components/**/*.test.ts"],
-    exclude: onBundle,
+    exclude: LEFT_OUT,
     // A mutant may loop without end.
     testTimeout: 30_000,
     hookTimeout: 30_000,

@@ -9,7 +9,7 @@ import {
 import { ExitCode, ExpectedError } from "../../error.ts";
 import { shortenPath } from "../files/find-files.ts";
 import type { Part } from "../files/source.ts";
-import { splitStatements } from "./statements.ts";
+import { splitStatements, toStringIndex } from "./statements.ts";
 
 /** The SQL that was sent for a part, and how far the server executed it. */
 export interface SentSql {
@@ -92,15 +92,6 @@ async function findErrorIndex(error: DatabaseError, sent: SentSql): Promise<numb
   if (sent.at !== undefined || sent.completed === undefined) return sent.at;
   const statements = await splitStatements(sent.part.sql).catch(() => []);
   return statements[sent.completed]?.start;
-}
-
-/** The server counts code points; some of them are two UTF-16 units in JavaScript. */
-function toStringIndex(text: string, position: number): number {
-  let index = 0;
-  for (let seen = 0; seen < position && index < text.length; seen++) {
-    index += (text.codePointAt(index) ?? 0) > 0xffff ? 2 : 1;
-  }
-  return index;
 }
 
 function findPlace(part: Part, index: number) {

@@ -31,7 +31,6 @@ interface RawStatement {
 export async function splitStatements(sql: string): Promise<Statement[]> {
   const { loadModule, parseSync } = await import("libpg-query");
   await loadModule();
-  const toIndex = createByteOffsetReader(sql);
   let stmts: RawStatement[];
   try {
     if (isBlank(sql)) return [];
@@ -41,8 +40,9 @@ export async function splitStatements(sql: string): Promise<Statement[]> {
       sqlDetails?: { cursorPosition: number };
       message: string;
     };
-    throw new ParseFailure(message, toIndex(sqlDetails?.cursorPosition ?? 0));
+    throw new ParseFailure(message, toStringIndex(sql, sqlDetails?.cursorPosition ?? 0));
   }
+  const toIndex = createByteOffsetReader(sql);
   return stmts.map(({ stmt, stmt_location = 0, stmt_len }) => {
     const [type = "", node = {}] = Object.entries(stmt ?? {})[0] ?? [];
     const from = toIndex(stmt_location);
@@ -65,6 +65,15 @@ function createByteOffsetReader(sql: string): (offset: number) => number {
     counted = offset;
     return index;
   };
+}
+
+/** The place of an error counts code points; some of them are two UTF-16 units in JavaScript. */
+export function toStringIndex(text: string, position: number): number {
+  let index = 0;
+  for (let seen = 0; seen < position && index < text.length; seen++) {
+    index += (text.codePointAt(index) ?? 0) > 0xffff ? 2 : 1;
+  }
+  return index;
 }
 
 const COPY_FROM_STDIN = /\bcopy\b[^;]*\bfrom\s+stdin\b[^;]*;/i;

@@ -4,6 +4,11 @@ import { connectedEngine, EngineError } from "./engine.ts";
 import { fromLabelMap, labelsField, toLabelMap } from "./labels.ts";
 
 const WAIT_MS = 30_000;
+/**
+ * The official plugin waits this long before each read, also before the one after a create. Only a test of this
+ * window asks for the wait, because every `up` would take it.
+ */
+const READ_DELAY_MS = process.env.PGSTEAD_OFFICIAL_PACE ? 2_000 : 0;
 
 interface IpamConfig {
   Subnet?: string;
@@ -59,6 +64,7 @@ export const network: Operations = {
   },
 
   async read(_context, id) {
+    await new Promise((resolve) => setTimeout(resolve, READ_DELAY_MS));
     const found = await connectedEngine().find(`/networks/${id}`);
     if (!found) return null;
     return {
