@@ -8,8 +8,20 @@ const GRACE_MS = 20_000;
 const reason = () => stopSignal.reason as ExpectedError;
 
 /**
- * Runs `use` until it ends or the process is told to stop: by a signal, or because the terminal or the
- * reader of its output is gone. The second signal ends the process at once.
+ * Stops when the terminal or the reader of the output is gone. For the whole life of the process: `--help`
+ * has such a reader too, and the error of a write can come after the last line of a verb.
+ */
+export function stopOnBrokenOutput(): void {
+  const onError = (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
+    requestStop("SIGHUP");
+  };
+  for (const output of [process.stdout, process.stderr]) output.on("error", onError);
+}
+
+/**
+ * Runs `use` until it ends or the process is told to stop: by a signal, or by `stopOnBrokenOutput`. The
+ * second signal ends the process at once.
  */
 export async function untilStopped<T>(use: () => Promise<T>): Promise<T> {
   stopSignal.throwIfAborted();
@@ -17,18 +29,12 @@ export async function untilStopped<T>(use: () => Promise<T>): Promise<T> {
     if (stopSignal.aborted) process.exit(reason().exitCode);
     requestStop(name as StopName);
   };
-  const onBrokenOutput = (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
-    requestStop("SIGHUP");
-  };
   const onStop = () => {
     // Also if nothing is left to wait for, and the process ends by itself.
     process.exitCode = reason().exitCode;
     setTimeout(() => process.exit(reason().exitCode), GRACE_MS).unref();
   };
   for (const name of SIGNALS) process.on(name, onSignal);
-  // They stay: the error of a write can come after the last line of the verb.
-  for (const output of [process.stdout, process.stderr]) output.on("error", onBrokenOutput);
   stopSignal.addEventListener("abort", onStop, { once: true });
   try {
     return await use();

@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { ExitCode } from "../operate/error.ts";
 import { Context, type GlobalOptions } from "./context.ts";
 import { reportForcedEnd } from "./forced-end.ts";
+import { stopOnBrokenOutput } from "./interrupt.ts";
 import { describeFailure } from "./request.ts";
 import { runVerb } from "./run-verb.ts";
 import type { Verb } from "./verb.ts";
@@ -9,6 +10,7 @@ import { verbs } from "./verbs.ts";
 import { version } from "./version.ts";
 
 export async function main(argv: string[]): Promise<void> {
+  stopOnBrokenOutput();
   const json = argv.includes("--json");
   const reported = json ? reportForcedEnd() : () => {};
   try {

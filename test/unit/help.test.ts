@@ -1,4 +1,6 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
 import { verbs } from "../../cli/verbs.ts";
 
@@ -19,4 +21,11 @@ test("help lists apart what the stack starts by itself", () => {
 
 test("help of psql says what to type for files", () => {
   expect(help("psql")).toContain('type "pgstead psql -f FILE" instead');
+});
+
+test("help whose reader is gone ends without a word", async () => {
+  const child = spawn(process.execPath, ["dist/pgstead.cjs", "--help"]);
+  child.stdout.destroy();
+  const [said] = await Promise.all([text(child.stderr), once(child, "exit")]);
+  expect(said).toBe("");
 });
