@@ -80,6 +80,7 @@ describe("docker.Container", () => {
   });
 
   test("only a refresh shows that a container was removed by hand", async () => {
+    await testStack.up(program(current), "box");
     cli("rm", "-f", NAME);
     const blind = await testStack.preview(program(current), "box");
     table.add({ type: TYPE, change: "removed by hand", engine: blind.op, real: "gone, unnoticed" });

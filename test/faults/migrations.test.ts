@@ -241,8 +241,9 @@ test.each([
   const running = server.up().catch((error) => error);
   await server.waitUntilRunning("pg_sleep");
   strike();
-  const error = await running;
+  await sleep(1000);
   server.lineOf.restore();
+  const error = await running;
   await server.waitUntilReady();
   expect(error).toEqual(
     failure(
