@@ -17,11 +17,16 @@ export async function main(argv: string[]): Promise<void> {
     if (argv.length === 0) {
       const { showOverview } = await import("./overview.ts");
       await showOverview();
-    } else await program().parseAsync(argv, { from: "user" });
+    } else await program().parseAsync(arrange(argv), { from: "user" });
   } catch (error) {
     process.exitCode = explain(error, json);
   }
   reported();
+}
+
+function arrange([name = "", ...args]: string[]): string[] {
+  const verb = verbs.find((each) => each.name === name);
+  return [name, ...(verb?.passThrough?.(args) ?? args)];
 }
 
 function program(): Command {
