@@ -113,8 +113,8 @@ function addAnswer(root: Command): void {
 }
 
 const exitCodes = `
-Exit codes: 0 fine, 1 the person's mistake, 2 something is pending, differs, is too old or fails a check,
-3 the database is out of reach or refused, 4 a guard refused; stopped by a closed terminal 129, by Ctrl-C
+Exit codes: 0 fine, 1 the person's mistake, 2 something is pending, differs, is too old, damaged or fails a check,
+3 the database, its engine or a disk is out of reach or refused, 4 a guard refused; stopped by a closed terminal 129, by Ctrl-C
 130, by TERM 143.`;
 
 /** The one place that decides what a failure looks like. A bug shows its stack, the rest does not. */
