@@ -134,7 +134,9 @@ describe("DockerPostgres", () => {
     expect(isProtected(postgres.nodes.passwords.nodes.generated)).toBe(true);
     expect(isProtected(postgres.nodes.passwords.nodes.rotationKey)).toBe(true);
     expect(await valueIn(postgres.url)).toBe("postgresql://app:p%40ss%3Aw%25rd@postgres:5432/app");
-    expect(await valueIn(postgres.hostUrl)).toBe("postgresql://app:p%40ss%3Aw%25rd@127.0.0.1:5433/app");
+    expect(await valueIn(postgres.hostUrl)).toBe(
+      "postgresql://app:p%40ss%3Aw%25rd@127.0.0.1:5433/app",
+    );
     for (const url of [postgres.url, postgres.migratorUrl, postgres.readonlyUrl]) {
       expect(await pulumi.isSecret(url)).toBe(true);
     }
