@@ -17,11 +17,16 @@ export async function main(argv: string[]): Promise<void> {
     if (argv.length === 0) {
       const { showOverview } = await import("./overview.ts");
       await showOverview();
-    } else await program().parseAsync(argv, { from: "user" });
+    } else await program().parseAsync(arrange(argv), { from: "user" });
   } catch (error) {
     process.exitCode = explain(error, json);
   }
   reported();
+}
+
+function arrange([name = "", ...args]: string[]): string[] {
+  const verb = verbs.find((each) => each.name === name);
+  return [name, ...(verb?.passThrough?.(args) ?? args)];
 }
 
 function program(): Command {
@@ -108,8 +113,8 @@ function addAnswer(root: Command): void {
 }
 
 const exitCodes = `
-Exit codes: 0 fine, 1 the person's mistake, 2 something is pending, differs, is too old or fails a check,
-3 the database is out of reach or refused, 4 a guard refused; stopped by a closed terminal 129, by Ctrl-C
+Exit codes: 0 fine, 1 the person's mistake, 2 something is pending, differs, is too old, damaged or fails a check,
+3 the database, its engine or a disk is out of reach or refused, 4 a guard refused; stopped by a closed terminal 129, by Ctrl-C
 130, by TERM 143.`;
 
 /** The one place that decides what a failure looks like. A bug shows its stack, the rest does not. */

@@ -4,6 +4,7 @@ import {
   type DoneBefore,
   ExitCode,
   ExpectedError,
+  isDiskFailure,
   readDoneBefore,
 } from "../operate/error.ts";
 
@@ -48,10 +49,9 @@ function describeError(error: unknown): Failed {
     const { message, exitCode, failure } = error as ExpectedError & { failure?: unknown };
     return { message, exitCode, ...(failure !== undefined && { failure }) };
   }
-  // The file system refused: full, read-only, not ours. Its message names the path.
-  if (isSystemError(error)) {
-    return { message: error.message.replace(/^[A-Z]+: /, ""), exitCode: ExitCode.mistake };
-  }
+  if (isDiskFailure(error)) return { message: messageOf(error), exitCode: ExitCode.unreachable };
+  // A file that is not there, or not ours. The message names the path.
+  if (isSystemError(error)) return { message: messageOf(error), exitCode: ExitCode.mistake };
   return { message: String(error), exitCode: ExitCode.mistake, stack: inspect(error) };
 }
 
@@ -66,6 +66,8 @@ function createError({ message, exitCode, failure, stack }: Failed): Error {
   const error = new ExpectedError(exitCode, message);
   return failure === undefined ? error : Object.assign(error, { failure });
 }
+
+const messageOf = ({ message }: NodeJS.ErrnoException) => message.replace(/^[A-Z]+: /, "");
 
 /** Node does not name the path when a folder is read as a file. */
 const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createWriteStream, renameSync, rmSync } from "node:fs";
 import type { Writable } from "node:stream";
-import { mistake } from "../operate/error.ts";
+import { cannotWrite } from "../operate/error.ts";
 
 /**
  * Writes a file of the person's, `-` for stdout. The file gets its name once it is complete; whatever
@@ -19,12 +19,12 @@ export async function saveFile<T>(
   try {
     await once(file, "open");
   } catch (error) {
-    throw mistake(`cannot write ${out}: ${(error as Error).message}`, error);
+    throw cannotWrite(`cannot write ${out}: ${(error as Error).message}`, error);
   }
   process.once("exit", remove);
   try {
     const broken = once(file, "error").then(([error]) => {
-      throw mistake(`cannot write ${out}: ${(error as Error).message}`, error);
+      throw cannotWrite(`cannot write ${out}: ${(error as Error).message}`, error);
     });
     const result = await Promise.race([write(file), broken]);
     await Promise.race([new Promise<void>((done) => file.end(() => done())), broken]);

@@ -34,8 +34,8 @@ interface VerbBase {
   help?: string;
   /** Prints the stack's name first, because it changes something. */
   writes?: boolean;
-  /** Everything after the verb goes to another program untouched. */
-  passThrough?: boolean;
+  /** What is not ours goes to another program untouched; this moves our own options to the front. */
+  passThrough?: (args: string[]) => string[];
   /** Flags that are not ours are Pulumi's, and go to it with the arguments. */
   passUnknownFlags?: boolean;
 }

@@ -12,6 +12,8 @@ export const BASES = ["alpine", "debian"] as const;
 export type Base = (typeof BASES)[number];
 
 export const PGVECTOR_ORIGINS = ["source", "package"] as const;
+/** Keys of `postgres.pgvector` that choose the source. A package has a version of its own. */
+export const PGVECTOR_SOURCE_KEYS = ["version", "url", "sha256"] as const;
 
 /** Roles that log in over the network. The superuser has no password. */
 export const LOGIN_ROLES = ["migrator", "app", "readonly"] as const;

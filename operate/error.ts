@@ -40,7 +40,21 @@ export const readDoneBefore = (error: unknown): DoneBefore | undefined =>
 export const mistake = (message: string, cause?: unknown) =>
   new ExpectedError(ExitCode.mistake, message, { cause });
 
-/** The database or its engine cannot be reached, or it refused the request. */
+/** A copy differs from what was written. */
+export const damaged = (message: string, cause?: unknown) =>
+  new ExpectedError(ExitCode.pending, message, { cause });
+
+/** Full, over its quota, read-only or broken. */
+const DISK_CODES = ["ENOSPC", "EDQUOT", "EROFS", "EIO"];
+
+export const isDiskFailure = (error: unknown): error is NodeJS.ErrnoException =>
+  error instanceof Error && DISK_CODES.includes((error as NodeJS.ErrnoException).code ?? "");
+
+/** A file was not written: the disk refused, or the caller named a wrong place. */
+export const cannotWrite = (message: string, cause: unknown) =>
+  isDiskFailure(cause) ? unreachable(message, cause) : mistake(message, cause);
+
+/** The database, its engine or a disk cannot be reached, or it refused the request. */
 export const unreachable = (message: string, cause?: unknown) =>
   new ExpectedError(ExitCode.unreachable, message, { cause });
 

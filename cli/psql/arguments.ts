@@ -10,6 +10,8 @@ export interface PsqlCall {
   out: string | undefined;
   /** Commands of `-c`. */
   commands: string[];
+  /** A role is named: by `-U`, or as the second argument. */
+  namesRole: boolean;
 }
 
 const WITH_VALUE = "cdfFhLopPRTUv";
@@ -36,11 +38,37 @@ const LONG_WITHOUT_VALUE =
 /** They print and end. */
 const ENDS = ["l", "V", "?", "list", "version", "help"];
 
+/** Options of `pgstead psql` itself. */
+const OWN_WITH_VALUE = ["-s", "--stack", "--settings", "--as"];
+const OWN_WITHOUT_VALUE = ["--json", "-y", "--yes"];
+
 interface Flag {
   name: string;
   value?: string;
   /** As it was typed. */
   typed: string[];
+}
+
+/**
+ * Moves our own options in front of psql's flags, because commander reads options only up to psql's first
+ * argument. An option that is not read would send the SQL to another stack.
+ */
+export function moveOwnOptionsFirst(given: string[]): string[] {
+  const own: string[] = [];
+  const others: string[] = [];
+  for (let rest = [...given]; rest.length > 0; ) {
+    const [arg = "", ...next] = rest;
+    const option = arg === "--" ? undefined : ownOption(arg, next);
+    if (option) own.push(...option);
+    else {
+      // Asked for what it takes from `next`: the value of a flag is no option of ours.
+      if (arg === "--") next.length = 0;
+      else for (const _ of flagsIn(arg, next));
+      others.push(...rest.slice(0, rest.length - next.length));
+    }
+    rest = next;
+  }
+  return [...own, ...others];
 }
 
 export function readPsqlArguments(given: string[]): PsqlCall {
@@ -49,6 +77,8 @@ export function readPsqlArguments(given: string[]): PsqlCall {
   const commands: string[] = [];
   let out: string | undefined;
   let ends = false;
+  let namesRole = false;
+  let names = 0;
   /** Between the first `-f` and the last there may be no `-c`: one stdin stands for all of them. */
   let isAfterFile: "no" | "directly" | "behind a command" = "no";
   for (const { name, value = "", typed } of flagsOf(given)) {
@@ -70,12 +100,14 @@ export function readPsqlArguments(given: string[]): PsqlCall {
         if (isAfterFile !== "no") isAfterFile = "behind a command";
       }
       if (ENDS.includes(name)) ends = true;
+      if (name === "") names += typed.filter((text) => text !== "--").length;
+      if (name === "U" || names > 1) namesRole = true;
       args.push(...typed);
     }
   }
   const readsStdin = scripts.length === 0 && commands.length === 0 && !ends;
   return {
-    ...{ args, out, commands },
+    ...{ args, out, commands, namesRole },
     scripts: readsStdin ? ["-"] : scripts.length > 0 ? scripts : undefined,
   };
 }
@@ -92,10 +124,26 @@ function* flagsOf(given: string[]): Generator<Flag> {
       yield { name: "", typed: [arg, ...rest] };
       return;
     }
-    if (arg.startsWith("--")) yield longFlag(arg, rest);
-    else if (arg.startsWith("-") && arg.length > 1) yield* shortFlags(arg, rest);
-    else yield { name: "", typed: [arg] };
+    yield* flagsIn(arg, rest);
   }
+}
+
+/** Takes a value from `rest`, if the flag needs one. */
+function* flagsIn(arg: string, rest: string[]): Generator<Flag> {
+  if (arg.startsWith("--")) yield longFlag(arg, rest);
+  else if (arg.startsWith("-") && arg.length > 1) yield* shortFlags(arg, rest);
+  else yield { name: "", typed: [arg] };
+}
+
+function ownOption(arg: string, rest: string[]): string[] | undefined {
+  const [name = ""] = arg.split("=", 1);
+  if (OWN_WITHOUT_VALUE.includes(arg)) return [arg];
+  if (!OWN_WITH_VALUE.includes(name)) return /^-s./.test(arg) ? [arg] : undefined;
+  if (name !== arg) return [arg];
+  const value = rest.shift();
+  if (value !== undefined && !value.startsWith("-")) return [arg, value];
+  const hint = name === "-s" ? "; psql's own -s is --single-step" : "";
+  throw mistake(`${name} needs a value${hint}`);
 }
 
 /** getopt takes any beginning of a name that is the beginning of one name only. */
@@ -117,6 +165,9 @@ function longFlag(arg: string, rest: string[]): Flag {
 function* shortFlags(arg: string, rest: string[]): Generator<Flag> {
   for (let at = 1; at < arg.length; at++) {
     const name = arg[at] as string;
+    if (name === "s") {
+      throw mistake(`${arg}: write "-s NAME" apart for the stack, or --single-step for psql's -s`);
+    }
     if (!WITH_VALUE.includes(name)) {
       yield { name, typed: [`-${name}`] };
       continue;

@@ -2,19 +2,38 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { pipeline } from "node:stream/promises";
-import { ExpectedError } from "../../operate/error.ts";
+import { ExpectedError, mistake } from "../../operate/error.ts";
 import { type Stopped, stopSignal } from "../../operate/stop.ts";
 import { saveFile } from "../save-file.ts";
 import { containerState, type DockerStack, notRunning } from "../stack/docker/docker-stack.ts";
 import { readPsqlArguments } from "./arguments.ts";
+import { loginAs, type PsqlRole, promptFlags } from "./role.ts";
 import { assertNoFileCommand, checkScripts, expandScript } from "./script.ts";
 
 /**
- * psql of the server's own version, in its container, as the superuser over the socket; the caller's
- * flags win. It sees no file of this machine: scripts pass over its stdin, and output comes back.
+ * The role that psql logs in as. Undefined: the caller's flags or the shell's PGUSER say it, else it is the
+ * superuser. On a protected stack PGUSER does not count, because it may be meant for another server.
  */
-export async function runPsqlInContainer(stack: DockerStack, given: string[]): Promise<number> {
+export function chooseRole(
+  { isProtected }: Pick<DockerStack, "isProtected">,
+  as: PsqlRole | undefined,
+  namesRole: boolean,
+): PsqlRole | undefined {
+  if (as && namesRole) throw mistake("--as and psql's own user name both name a role; give one");
+  return as ?? (isProtected && !namesRole ? "readonly" : undefined);
+}
+
+/**
+ * psql of the server's own version, in its container, over the socket; the caller's flags win. It sees no
+ * file of this machine: scripts pass over its stdin, and output comes back.
+ */
+export async function runPsqlInContainer(
+  stack: DockerStack,
+  given: string[],
+  as?: PsqlRole,
+): Promise<number> {
   const call = readPsqlArguments(given);
+  const role = chooseRole(stack, as, call.namesRole);
   for (const command of call.commands) assertNoFileCommand(command);
   await checkScripts(call.scripts ?? []);
   if ((await containerState(stack.env, stack.postgres)) !== "running") {
@@ -22,7 +41,8 @@ export async function runPsqlInContainer(stack: DockerStack, given: string[]): P
   }
   const isInteractive =
     call.scripts?.[0] === "-" && !call.args.includes("-f") && hasTerminal() && !call.out;
-  const run = { stack, args: call.args, isInteractive };
+  const prompt = isInteractive ? promptFlags(stack.stack, role) : [];
+  const run = { stack, role, args: [...prompt, ...call.args], isInteractive };
   if (isInteractive) return end(start(run, "inherit"));
   if (call.out === undefined) return feed(start(run, "inherit"), call.scripts);
   return saveFile(call.out, async (target) => {
@@ -59,11 +79,12 @@ kill -TERM $(find_psql "$1") 2>/dev/null`;
 
 interface PsqlRun {
   stack: DockerStack;
+  role: PsqlRole | undefined;
   args: string[];
   isInteractive: boolean;
 }
 
-function start({ stack, args, isInteractive }: PsqlRun, stdout: "inherit" | "pipe"): Psql {
+function start({ stack, role, args, isInteractive }: PsqlRun, stdout: "inherit" | "pipe"): Psql {
   const call = randomBytes(8).toString("hex");
   const exec = ["exec", "-i", "-u", "postgres"];
   const guard = spawn("docker", [...exec, stack.postgres, "sh", "-c", GUARD, "sh", call], {
@@ -76,6 +97,7 @@ function start({ stack, args, isInteractive }: PsqlRun, stdout: "inherit" | "pip
   guard.unref();
   const variables = {
     ...{ PGDATABASE: stack.database, PGUSER: stack.superuser, ...given(process.env) },
+    ...(role && loginAs(role, stack.superuser, process.env)),
     PGSTEAD_CALL: call,
   };
   const env = Object.entries(variables).flatMap(([name, value]) => ["-e", `${name}=${value}`]);

@@ -1,3 +1,4 @@
+import { quoteForShell } from "../shell-quote.ts";
 import type { Verb } from "../verb.ts";
 
 /** The variables that `up` sets for Pulumi and a shell does not have. */
@@ -23,10 +24,8 @@ export const env: Verb = {
     const values = Object.fromEntries(changed.map((name) => [name, run.env[name]]));
     context.print(values, () =>
       Object.entries(values)
-        .map(([name, value]) => `export ${name}=${quote(String(value))}`)
+        .map(([name, value]) => `export ${name}=${quoteForShell(String(value))}`)
         .join("\n"),
     );
   },
 };
-
-const quote = (value: string) => `'${value.replaceAll("'", "'\\''")}'`;

@@ -1,3 +1,4 @@
+import { quoteIfNeeded } from "../shell-quote.ts";
 import type { Verb } from "../verb.ts";
 
 export const outputs: Verb = {
@@ -24,7 +25,7 @@ export const outputs: Verb = {
     if (options.env) {
       const lines = asEnv(values);
       context.print(Object.fromEntries(lines), () =>
-        lines.map(([name, value]) => `${name}=${value}`).join("\n"),
+        lines.map(([name, value]) => `${name}=${quoteIfNeeded(value)}`).join("\n"),
       );
       return;
     }

@@ -1,5 +1,6 @@
 import { ExitCode } from "../../operate/error.ts";
 import { untilStopped } from "../interrupt.ts";
+import { moveOwnOptionsFirst } from "../psql/arguments.ts";
 import type { Verb } from "../verb.ts";
 
 export const psql: Verb = {
@@ -13,25 +14,32 @@ export const psql: Verb = {
   \\i FILE, \\ir FILE           on a line of their own, in a file of -f or on stdin
   -o FILE, > FILE             the output is written here
   \\copy ... from pstdin       with < FILE, and "to pstdout" with > FILE
-In a session that you type, \\i and \\o see the container's files: type "pgstead psql -f FILE" instead.`,
+In a session that you type, \\i and \\o see the container's files: type "pgstead psql -f FILE" instead.
+
+Options of pgstead (--stack, --as, --settings) may stand anywhere between psql's flags. -s is --stack; psql's
+own -s is --single-step. On a protected stack the role is readonly, unless --as or -U names another.`,
+  options: [{ flags: "--as <role>", description: "readonly, app, owner or superuser" }],
   examples: [
     "pgstead psql",
     'pgstead psql -c "SELECT count(*) FROM documents"',
+    'pgstead psql --stack prod --as app -c "UPDATE documents SET title = trim(title)"',
     "pgstead psql < query.sql",
     "pgstead psql -f query.sql -o result.txt",
   ],
-  passThrough: true,
-  async run(context, { args }) {
+  passThrough: moveOwnOptionsFirst,
+  async run(context, { args, options }) {
+    const { readPsqlRole } = await import("../psql/role.ts");
+    const as = options.as === undefined ? undefined : readPsqlRole(String(options.as));
     const stack = await context.dockerStack();
     if (stack) {
       const { runPsqlInContainer } = await import("../psql/in-container.ts");
-      return exitCodeOf(await untilStopped(() => runPsqlInContainer(stack, args)));
+      return exitCodeOf(await untilStopped(() => runPsqlInContainer(stack, args, as)));
     }
     const settings = await context.settings();
     const { assertOurServer } = await import("../../operate/connect/embedded-state.ts");
     assertOurServer(settings);
     const { runLocalPsql } = await import("../psql/local.ts");
-    return exitCodeOf(await runLocalPsql(settings, args));
+    return exitCodeOf(await runLocalPsql(settings, args, as));
   },
 };
 

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { LoginRole } from "../../config/choices.ts";
+import { createDatabaseUrl } from "../../config/database-url.ts";
 import { DEFAULTS } from "../../config/defaults.ts";
 import type { SettingsInput } from "../../operate/settings.ts";
 import { ChangeGuard } from "../guards/change-guard.ts";
@@ -381,8 +382,11 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
     }
 
     function createUrl(role: LoginRole, host: string, port: number, scheme = "postgresql") {
+      const sslmode = args.tls?.required ? "require" : undefined;
       return pulumi.secret(
-        pulumi.interpolate`${scheme}://${role}:${passwords.of[role]}@${host}:${port}/${database}${args.tls?.required ? "?sslmode=require" : ""}`,
+        passwords.of[role].apply((password) =>
+          createDatabaseUrl({ scheme, user: role, password, host, port, database, sslmode }),
+        ),
       );
     }
 

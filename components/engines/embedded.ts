@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { createDatabaseUrl } from "../../config/database-url.ts";
 import { DEFAULTS } from "../../config/defaults.ts";
 import type { SettingsInput } from "../../operate/settings.ts";
 import { ConfigError } from "../error.ts";
@@ -103,7 +104,9 @@ export class EmbeddedPostgres extends pulumi.ComponentResource implements Endpoi
     // From the output of the server's resource, so that nobody connects before it runs.
     this.port = server.input.apply((input: { port: number }) => input.port);
     this.database = pulumi.output(database);
-    this.url = pulumi.secret(this.port.apply((at) => `postgresql://app@${HOST}:${at}/${database}`));
+    this.url = pulumi.secret(
+      this.port.apply((at) => createDatabaseUrl({ user: "app", host: HOST, port: at, database })),
+    );
     this.hostUrl = this.url;
     this.registerOutputs({ url: this.url });
 

@@ -2,7 +2,7 @@ import { dirname, join, relative } from "node:path";
 import { Command } from "@pulumi/command/local/command.js";
 import { Image, type ImageArgs } from "@pulumi/docker/image.js";
 import * as pulumi from "@pulumi/pulumi";
-import type { Base } from "../../config/choices.ts";
+import { type Base, PGVECTOR_SOURCE_KEYS } from "../../config/choices.ts";
 import { DEFAULTS } from "../../config/defaults.ts";
 import { describePgvectorFaults } from "../../config/pgvector-faults.ts";
 import { isOlderVersion } from "../../config/version-order.ts";
@@ -216,6 +216,12 @@ export function normalizePgvector(
 ): Record<string, string> {
   const from = args.from ?? "source";
   if (from === "package") {
+    const unused = PGVECTOR_SOURCE_KEYS.find((key) => args[key] !== undefined);
+    if (unused) {
+      throw new ConfigError(
+        `"pgvector.${unused}" of "${name}" has no effect, because "pgvector.from" is "package"; leave out one of them`,
+      );
+    }
     if (base === "debian") return { PGVECTOR_FROM: "package" };
     throw new ConfigError(
       `"pgvector.from" of "${name}" is "package", which only base "debian" has; leave it out, or set "base" to "debian"`,

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { PGVECTOR_ORIGINS } from "../choices.ts";
+import { PGVECTOR_ORIGINS, PGVECTOR_SOURCE_KEYS } from "../choices.ts";
 import { DEFAULTS } from "../defaults.ts";
 import { text, url } from "../fields.ts";
 import { serverFields } from "../verb-fields.ts";
@@ -27,14 +27,27 @@ const pgvector = z
       .optional()
       .describe("Version with known faults to accept, written once more."),
   })
+  .superRefine(({ from, ...source }, context) => {
+    if (from !== "package") return;
+    for (const key of PGVECTOR_SOURCE_KEYS) {
+      if (source[key] === undefined) continue;
+      const message = "nothing beside `from: package`, which installs the version that Debian has";
+      context.addIssue({ code: "custom", path: [key], message });
+    }
+  })
   .optional()
   .describe("Which pgvector the image holds, and where it comes from.");
 
+// The files that hold passwords are read without white space at their ends.
+const password = text.refine((given) => given === given.trim(), {
+  error: "a text without white space at its ends",
+});
+
 const passwords = z
   .strictObject({
-    migrator: text.optional().describe("Password of the role `migrator`."),
-    app: text.optional().describe("Password of the role `app`."),
-    readonly: text.optional().describe("Password of the role `readonly`."),
+    migrator: password.optional().describe("Password of the role `migrator`."),
+    app: password.optional().describe("Password of the role `app`."),
+    readonly: password.optional().describe("Password of the role `readonly`."),
   })
   .optional()
   .describe("Passwords to use instead of generated ones; set them with `--secret`.");

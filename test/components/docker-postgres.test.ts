@@ -42,7 +42,7 @@ beforeAll(async () => {
             major: "18",
             base: "debian",
             migrator: "m-pass",
-            app: "a-pass",
+            app: "p@ss:w%rd",
             readonly: "r-pass",
             certificate: "PEM",
             key: "KEY",
@@ -133,8 +133,10 @@ describe("DockerPostgres", () => {
     expect(isProtected(postgres.nodes.volumes.nodes.cluster)).toBe(true);
     expect(isProtected(postgres.nodes.passwords.nodes.generated)).toBe(true);
     expect(isProtected(postgres.nodes.passwords.nodes.rotationKey)).toBe(true);
-    expect(await valueIn(postgres.url)).toBe("postgresql://app:a-pass@postgres:5432/app");
-    expect(await valueIn(postgres.hostUrl)).toBe("postgresql://app:a-pass@127.0.0.1:5433/app");
+    expect(await valueIn(postgres.url)).toBe("postgresql://app:p%40ss%3Aw%25rd@postgres:5432/app");
+    expect(await valueIn(postgres.hostUrl)).toBe(
+      "postgresql://app:p%40ss%3Aw%25rd@127.0.0.1:5433/app",
+    );
     for (const url of [postgres.url, postgres.migratorUrl, postgres.readonlyUrl]) {
       expect(await pulumi.isSecret(url)).toBe(true);
     }
@@ -244,6 +246,9 @@ describe("what is refused before anything is declared", () => {
       '"pgvector.sha256" of "image" is missing; version 0.9.0 needs the checksum of its source',
     );
     expect(given({ from: "package" })).toThrow('only base "debian" has');
+    expect(given({ from: "package", version: "0.8.7" })).toThrow(
+      '"pgvector.version" of "image" has no effect, because "pgvector.from" is "package"',
+    );
     expect(
       given({ version: "0.8.1", allowBelowFloor: "0.8.1", sha256: "0".repeat(64) }),
     ).not.toThrow();

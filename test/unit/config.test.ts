@@ -57,6 +57,22 @@ describe("fails", () => {
       { postgres: { version: 16 } },
       "pgstead:postgres.version: got 16, allowed: 17, 18, or a minor of theirs, like 18.1",
     ],
+    [
+      { postgres: { pgvector: { from: "package", version: "0.7.0" } } },
+      'pgstead:postgres.pgvector.version: got "0.7.0", allowed: nothing beside `from: package`, which installs the version that Debian has',
+    ],
+    [
+      { postgres: { pgvector: { from: "package", url: "https://example.com/x" } } },
+      /^pgstead:postgres.pgvector.url: got .*, allowed: nothing beside `from: package`/,
+    ],
+    [
+      { postgres: { pgvector: { from: "package", sha256: "0".repeat(64) } } },
+      /^pgstead:postgres.pgvector.sha256: got .*, allowed: nothing beside `from: package`/,
+    ],
+    [
+      { postgres: { passwords: { app: "space " } } },
+      /^pgstead:postgres.passwords.app: got .*, allowed: a text without white space at its ends/,
+    ],
     [{ backups: { schedule: "daily" } }, /^pgstead:backups.schedule: got "daily", allowed: a cron/],
     [
       { backups: { webhook: "https://example.com" } },
@@ -126,6 +142,37 @@ describe("fails", () => {
     expect(failed).not.toContain("S3CRET");
   });
 });
+
+test.each([
+  [[], 2],
+  [["pgstead:postgres"], 1],
+  [["pgstead:postgres", "pgstead:bucket"], 0],
+])(
+  "the program warns of secrets that are plain text; encrypted are %j",
+  async (secret, warnings) => {
+    const pulumi = await import("@pulumi/pulumi");
+    const { readConfig } = await import("../../config/read.ts");
+    const warn = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
+    await pulumi.runtime.setMocks({
+      newResource: () => ({ id: "", state: {} }),
+      call: () => ({}),
+    });
+    pulumi.runtime.setAllConfig({
+      "pgstead:postgres": '{"passwords":{"app":"S3CRET"}}',
+      "pgstead:bucket": '{"accessKey":{"id":"A","secret":"S3CRET"}}',
+    });
+    vi.stubEnv("PULUMI_CONFIG_SECRET_KEYS", JSON.stringify(secret));
+    onTestFinished(() => {
+      vi.unstubAllEnvs();
+      warn.mockRestore();
+    });
+    readConfig();
+    const shown = warn.mock.calls.map(([line]) => line);
+    expect(shown).toHaveLength(warnings);
+    expect(shown.join()).not.toContain("S3CRET");
+    for (const line of shown) expect(line).toMatch(/^pgstead:.* is plain text .*--secret --path/);
+  },
+);
 
 describe("a stack's file, which verbs read without Pulumi", () => {
   const secure = { secure: "AAABACQ=" };

@@ -1,9 +1,12 @@
+import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { beforeEach, describe, expect, test } from "vitest";
-import { readPsqlArguments } from "../../cli/psql/arguments.ts";
+import { moveOwnOptionsFirst, readPsqlArguments } from "../../cli/psql/arguments.ts";
+import { chooseRole } from "../../cli/psql/in-container.ts";
+import { loginAs, promptFlags, readPsqlRole } from "../../cli/psql/role.ts";
 import { assertNoFileCommand, expandScript } from "../../cli/psql/script.ts";
 
 describe("psql's flags, where psql is in a container", () => {
@@ -38,6 +41,78 @@ describe("psql's flags, where psql is in a container", () => {
     [["-o", "|less"], /pipes here/],
   ])("fails on %j", (args, message) => {
     expect(() => readPsqlArguments(args)).toThrow(message);
+  });
+});
+
+describe("options of pgstead between psql's flags", () => {
+  test.each([
+    ["-c one --stack prod", "--stack prod -c one"],
+    ["-c one -s prod", "-s prod -c one"],
+    ["app --stack=prod -A", "--stack=prod app -A"],
+    ["-Atc one -sprod --as app", "-sprod --as app -Atc one"],
+    ["-f a.sql --settings x --json -y", "--settings x --json -y -f a.sql"],
+    ["-c --stack -v --as", "-c --stack -v --as"],
+    ["--set a=b --single-step -- --stack prod", "--set a=b --single-step -- --stack prod"],
+  ])("%s", (typed, moved) => {
+    expect(moveOwnOptionsFirst(typed.split(" "))).toEqual(moved.split(" "));
+  });
+
+  test.each([
+    [["-c", "one", "--stack"], "--stack needs a value"],
+    [["--stack", "-c", "one"], "--stack needs a value"],
+    [["-c", "one", "-s"], "psql's own -s is --single-step"],
+    [["-As", "prod", "-c", "one"], '-As: write "-s NAME" apart'],
+  ])("fails on %j", (typed, message) => {
+    expect(() => moveOwnOptionsFirst(typed)).toThrow(message);
+  });
+
+  test("the program asks the stack that is named behind -c", () => {
+    const args = ["dist/pgstead.cjs", "psql", "-c", "select 1", "--stack", "not a name"];
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+    expect([status, stderr]).toEqual([1, expect.stringContaining('"not a name" cannot be')]);
+  });
+});
+
+describe("the role of psql", () => {
+  const prod = { isProtected: true };
+  const dev = { isProtected: false };
+  const namesRole = (line: string) => readPsqlArguments(line.split(" ")).namesRole;
+
+  test("is readonly on a protected stack, and the superuser or PGUSER on others", () => {
+    expect([chooseRole(prod, undefined, false), chooseRole(dev, undefined, false)]).toEqual([
+      "readonly",
+      undefined,
+    ]);
+  });
+
+  test("is the one that is named", () => {
+    expect(chooseRole(prod, "app", false)).toBe("app");
+    expect(chooseRole(dev, "readonly", false)).toBe("readonly");
+    expect(chooseRole(prod, undefined, true)).toBeUndefined();
+    expect(() => chooseRole(prod, "app", true)).toThrow(/both name a role/);
+    expect(() => readPsqlRole("root")).toThrow(/readonly, app, owner, superuser; got "root"/);
+  });
+
+  test.each([
+    ["-U ada", true],
+    ["--username=ada", true],
+    ["app ada", true],
+    ["app", false],
+    ["-d U -c U", false],
+  ])("%s names one: %s", (line, isNamed) => expect(namesRole(line)).toBe(isNamed));
+
+  test("logs in as itself, and as migrator for the owner", () => {
+    expect(loginAs("superuser", "root", {})).toEqual({ PGUSER: "root" });
+    expect(loginAs("app", "root", {})).toEqual({ PGUSER: "app" });
+    expect(loginAs("owner", "root", { PGOPTIONS: "-c work_mem=1MB" })).toEqual({
+      PGUSER: "migrator",
+      PGOPTIONS: "-c work_mem=1MB -c role=owner",
+    });
+  });
+
+  test("is in the prompt, with database and stack", () => {
+    expect(promptFlags("prod", "readonly")[1]).toBe("PROMPT1=%n@%/ (prod)%R%x%# ");
+    expect(promptFlags("prod", "owner")[3]).toBe("PROMPT2=owner@%/ (prod)%R%x%# ");
   });
 });
 

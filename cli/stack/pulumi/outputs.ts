@@ -1,3 +1,4 @@
+import { readDatabaseUrl } from "../../../config/database-url.ts";
 import { mistake } from "../../../operate/error.ts";
 import { type PulumiRun, runCaptured } from "./run-pulumi.ts";
 
@@ -32,14 +33,14 @@ export function withScheme(outputs: Outputs, scheme: string): Outputs {
 /** Addresses for this machine if a port is published, else for the stack's network. */
 export function asEnv(outputs: Outputs): [string, string][] {
   const url = outputs.hostUrl ?? outputs.url;
-  const parts = new URL(String(url).replace(/^[^:]+:/, "http:"));
+  const { host, port, database, user, password } = readDatabaseUrl(String(url));
   const lines: [string, string | null | undefined][] = [
     ["DATABASE_URL", String(url)],
-    ["PGHOST", parts.hostname],
-    ["PGPORT", parts.port],
-    ["PGDATABASE", parts.pathname.slice(1)],
-    ["PGUSER", decodeURIComponent(parts.username)],
-    ["PGPASSWORD", decodeURIComponent(parts.password)],
+    ["PGHOST", host],
+    ["PGPORT", port],
+    ["PGDATABASE", database],
+    ["PGUSER", user],
+    ["PGPASSWORD", password],
   ];
   return lines.filter((line): line is [string, string] => Boolean(line[1]));
 }

@@ -2,7 +2,7 @@ import { createWriteStream, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { ExpectedError, unreachable } from "../../error.ts";
+import { damaged, ExpectedError } from "../../error.ts";
 import { formatBytes } from "../../human-units.ts";
 import { type Note, withProgress } from "../../progress.ts";
 import { assertScratchSpace } from "../../scratch/scratch-space.ts";
@@ -47,9 +47,9 @@ export async function withBackupFiles<T>(
 async function assertIntact(folder: string, parts: Part[]): Promise<void> {
   for (const { file, size, sha256 } of parts) {
     const found = statSync(join(folder, file), { throwIfNoEntry: false })?.size;
-    if (found === undefined) throw unreachable(`${file} is missing`);
+    if (found === undefined) throw damaged(`${file} is missing`);
     const hash = found === size && (await measurePart(join(folder, file), file)).sha256;
-    if (hash !== sha256) throw unreachable(`${file} is damaged: it differs from its manifest`);
+    if (hash !== sha256) throw damaged(`${file} is damaged: it differs from its manifest`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { ExitCode, ExpectedError, unreachable } from "../../error.ts";
+import { damaged, ExitCode, ExpectedError } from "../../error.ts";
 import { type Note, withProgress } from "../../progress.ts";
 import { withScratchFolder } from "../../scratch/scratch-folder.ts";
 import { withScratchLock } from "../../scratch/scratch-lock.ts";
@@ -124,7 +124,7 @@ async function tryRestore(
 
 function assertSealUnbroken({ id, standing }: Manifest): void {
   if (standing !== "broken") return;
-  throw unreachable(`the manifest of ${id} was changed since it was written: its seal is broken`);
+  throw damaged(`the manifest of ${id} was changed since it was written: its seal is broken`);
 }
 
 interface BackupFiles {

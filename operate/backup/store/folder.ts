@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { syncFile, syncFolder, writeDurably } from "../../durable-write.ts";
-import { mistake } from "../../error.ts";
+import { cannotWrite } from "../../error.ts";
 import { type Manifest, type Part, partsOf, readManifest } from "../format/manifest.ts";
 import { measurePart } from "../format/measure-part.ts";
 import { proofName } from "../format/proof.ts";
@@ -20,7 +20,7 @@ export function prepareFolder(folder: string): void {
     writeFileSync(probe, "");
     rmSync(probe);
   } catch (error) {
-    throw mistake(
+    throw cannotWrite(
       `cannot write to the backup folder ${folder}: ${(error as Error).message}`,
       error,
     );

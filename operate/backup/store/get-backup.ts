@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { type Readable, Transform, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { mistake, unreachable } from "../../error.ts";
+import { cannotWrite, damaged } from "../../error.ts";
 import { formatBytes } from "../../human-units.ts";
 import { type Note, withProgress } from "../../progress.ts";
 import type { Settings } from "../../settings.ts";
@@ -67,13 +67,13 @@ async function copyDump(
     withProgress(note, describe, () =>
       pipeline(source, hashing, target, { end: false, signal: stopSignal }).catch((error) => {
         stopSignal.throwIfAborted();
-        throw mistake(`cannot copy ${dump.file}: ${(error as Error).message}`, error);
+        throw cannotWrite(`cannot copy ${dump.file}: ${(error as Error).message}`, error);
       }),
     ),
   );
   // The manifest has no hash of an encrypted copy; age checks it while decrypting.
   if (stored === dump.file && hash.digest("hex") !== dump.sha256) {
-    throw unreachable(
+    throw damaged(
       `the copy of ${dump.file} (${where}) is damaged: its hash differs from the manifest; take another backup`,
     );
   }

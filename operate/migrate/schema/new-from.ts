@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Client } from "pg";
+import { createDatabaseUrl } from "../../../config/database-url.ts";
 import { withSession } from "../../connect/session.ts";
 import { mistake } from "../../error.ts";
 import { withScratchDatabase, withSettingsFromAddress } from "../../scratch/scratch-database.ts";
@@ -90,10 +91,7 @@ async function diffStatements(from: Settings, to: Settings): Promise<string[]> {
 
 function addressOf({ database: { host, port, name, user, passwordFile } }: Settings): string {
   const password = passwordFile ? readFileSync(passwordFile, "utf8").trim() : "";
-  const login = `${encodeURIComponent(user)}:${encodeURIComponent(password)}`;
-  return host.startsWith("/")
-    ? `postgres://${login}@/${name}?host=${encodeURIComponent(host)}&port=${port}`
-    : `postgres://${login}@${host}:${port}/${name}`;
+  return createDatabaseUrl({ user, password, host, port, database: name });
 }
 
 async function runEach(client: Client, statements: string[]) {
