@@ -61,20 +61,28 @@ export async function deploy(config: StackConfig, _root: string) {
   });
 
   const { container, agent, network, migratorVolume } = postgres;
-  const migrated = new Migrations("migrations", {
-    folder: migrations.folder,
-    pending: files.pending,
-    runOn: migrations.runOn,
-    rotation: server.passwordRotation,
-    startSeconds: server.startSeconds,
-    tool: toolOf(config, migratorVolume),
-    container,
-    agent,
-    network,
-    dockerHost,
-  });
-
-  new BackupSidecar("agent", { agent, network, dockerHost }, { dependsOn: migrated });
+  const sidecar = new BackupSidecar(
+    "agent",
+    { agent, network, dockerHost },
+    { dependsOn: postgres },
+  );
+  // After the agent: verbs such as `migrate adopt` run in it, also when the migrations fail.
+  new Migrations(
+    "migrations",
+    {
+      folder: migrations.folder,
+      pending: files.pending,
+      runOn: migrations.runOn,
+      rotation: server.passwordRotation,
+      startSeconds: server.startSeconds,
+      tool: toolOf(config, migratorVolume),
+      container,
+      agent,
+      network,
+      dockerHost,
+    },
+    { dependsOn: sidecar },
+  );
   return {
     postgres,
     schemaVersion: files.newest,

@@ -10,6 +10,7 @@ import type { BucketUpdate } from "../backup/store/update-bucket.ts";
 import type { BackupResult } from "../backup/take/take-backup.ts";
 import type { BackupSettings, Settings } from "../settings.ts";
 import { findDueTime, isAttemptAllowed, parseSchedule } from "./due.ts";
+import { isFirstUpRunning } from "./first-up.ts";
 import { readHealth } from "./health.ts";
 import { Notifier } from "./notify.ts";
 import { type Run, readState, type State, updateState } from "./state.ts";
@@ -28,6 +29,7 @@ export interface SchedulerOptions {
 
 /** The longest pause between two steps: the clock may be set, and a machine may sleep. */
 const MAX_PAUSE_MS = 15_000;
+const PAUSE_IN_FIRST_UP_MS = 1_000;
 
 /**
  * Takes and verifies backups when they are due, one action at a time. The state file holds the state:
@@ -42,6 +44,7 @@ export class Scheduler {
   private backups!: BackupSettings;
   private cron!: Cron;
   private notifier!: Notifier;
+  private waitsForFirstUp = false;
   /** Why the last step failed. Not in the state file: often that file is what cannot be written. */
   trouble: string | undefined;
 
@@ -113,7 +116,8 @@ export class Scheduler {
 
   private async pause(): Promise<void> {
     const untilNext = this.cron.msToNext() ?? MAX_PAUSE_MS;
-    const pauseMs = Math.min(untilNext + 5, MAX_PAUSE_MS);
+    const maxPause = this.waitsForFirstUp ? PAUSE_IN_FIRST_UP_MS : MAX_PAUSE_MS;
+    const pauseMs = Math.min(untilNext + 5, maxPause);
     await sleep(pauseMs, undefined, { signal: this.signal }).catch(() => {});
   }
 
@@ -121,7 +125,10 @@ export class Scheduler {
     const state = this.readState();
     const now = new Date();
     if (!isAttemptAllowed(state, now)) return;
-    const due = findDueTime(this.cron, state, this.findNewestBackupTime(state), now);
+    const newest = this.findNewestBackupTime(state);
+    this.waitsForFirstUp = !newest && isFirstUpRunning(this.settings, state.since, now);
+    if (this.waitsForFirstUp) return;
+    const due = findDueTime(this.cron, state, newest, now);
     if (due) await this.takeBackup(due);
     else if (state.last?.outcome === "not uploaded") await this.retryUpload(state.last);
   }

@@ -13,17 +13,21 @@ export async function assertOwnSession(settings: Settings, client: Client): Prom
   const first = await readBackendPid(client);
   // A server sends its process id when a connection starts. A pooler sends an invented one.
   if (announced === first) return;
-  const moved = await withClient(
-    settings,
-    { purpose: "pooler probe", ...(database && { database }) },
-    async (other) => {
-      // A client in a transaction keeps its session. If it has our session, we get another one.
-      await other.query("begin");
-      const second = await readBackendPid(client);
-      await other.query("rollback");
-      return second !== first;
-    },
-  );
+  const hasMoved = async () => (await readBackendPid(client)) !== first;
+  // A pooler that gives its sessions in turn moves us at once. With others our session must be in use.
+  const moved =
+    (await hasMoved()) ||
+    (await withClient(
+      settings,
+      { purpose: "pooler probe", ...(database && { database }) },
+      async (other) => {
+        // A client in a transaction keeps its session. If it has our session, we get another one.
+        await other.query("begin");
+        const result = await hasMoved();
+        await other.query("rollback");
+        return result;
+      },
+    ));
   if (!moved) return;
   const { host, port } = settings.database;
   throw unreachable(

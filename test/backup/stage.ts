@@ -144,7 +144,7 @@ export class Stage {
         ...{ host: "/var/run/postgresql", port: 5432, name: "app", user: "migrator" },
         superuser: "postgres",
       },
-      migrations: { folder: "/migrations" },
+      migrations: { folder: "/srv" },
       backups: { folder: "/backups", reserveMegabytes: 0, ...backups },
       ...settings,
     };

@@ -55,7 +55,8 @@ const MANY_OBJECTS = `${TABLE};
   alter database aexy set work_mem = '17MB';
   create schema billing; create type billing.state as enum ('open', 'paid'); create table billing.invoices (s billing.state);
   create function total() returns bigint language sql as 'select count(*) from workspaces';
-  create database "Second one";`;
+  create database "Second one";
+  create table schema_migrations (version bigint primary key, dirty boolean not null); insert into schema_migrations values (3, false);`;
 
 describe("a cluster whose files this server cannot read is loaded from a dump", () => {
   test("S3: of another base, whose collations may differ", async () => {
@@ -122,9 +123,18 @@ describe("a cluster whose files this server cannot read is loaded from a dump", 
     expect(code, all).toBe(0);
     expect(digestFiles(old.volume, image16)).toBe(before);
     project.migration("0009_note", "alter table public.workspaces add column note text;");
+    const refused = await project.pgstead(["up", "--yes"]);
+    expect(refused.code, refused.all).toBe(4);
+    expect(refused.all).toContain('"pgstead migrate adopt --from golang-migrate"');
+    expect(refused.all).toContain("owner of 8 objects in aexy, which belonged to aexy");
+    // The server, its roles and the agent are there, so the command of the refusal works.
+    const adopted = await project.pgstead([
+      ...["migrate", "adopt", "--from", "golang-migrate", "--yes"],
+    ]);
+    expect(adopted.code, adopted.all).toBe(0);
+    expect(adopted.all).toContain("then pending: 0009_note");
     const up = await project.pgstead(["up", "--yes"]);
     expect(up.code, up.all).toBe(0);
-    expect(up.all).toContain("owner of 7 objects in aexy, which belonged to aexy");
     expect(query("set role app; update workspaces set note = 'x' where i = 1 returning note")).toBe(
       "x",
     );

@@ -21,7 +21,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 function writeSettings(backups: object = {}): void {
   const written = {
-    ...{ stack: "test", engine: "docker", migrations: { folder: "/migrations" } },
+    ...{ stack: "test", engine: "docker", migrations: { folder: "/usr" } },
     database: { host: "/nowhere", port: 5432, name: "app", user: "migrator" },
     backups: { folder: join(folder, "backups"), ...backups },
   };

@@ -1,5 +1,13 @@
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +15,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { serveMetrics } from "../../operate/agent/metrics.ts";
 import { type Actions, Scheduler } from "../../operate/agent/scheduler.ts";
-import { readState } from "../../operate/agent/state.ts";
+import { readState, updateState } from "../../operate/agent/state.ts";
 import type { Proof } from "../../operate/backup/format/proof.ts";
 import type { BackupResult } from "../../operate/backup/take/take-backup.ts";
 import type { BackupSettings, Settings } from "../../operate/settings.ts";
@@ -18,8 +26,17 @@ let folder: string;
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), "pgstead-scheduler-"));
   folder = join(root, "backups");
+  mkdirSync(migrationsFolder());
+  unpackMigrations(60);
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+const migrationsFolder = () => join(root, "migrations");
+
+function unpackMigrations(secondsAgo: number): void {
+  const time = Date.now() / 1000 - secondsAgo;
+  utimesSync(migrationsFolder(), time, time);
+}
 
 /** A file in place of the folder: nobody can write there, root neither. */
 const loseFolder = () => {
@@ -33,7 +50,8 @@ function startAgent(change: Partial<Actions> = {}) {
   const backups = {
     ...{ folder, schedule: "* * * * * *", verify: "each", metricsPort: 0, recipients: [] },
   } as unknown as BackupSettings;
-  const settings = { stack: "t", engine: "docker", backups } as unknown as Settings;
+  const migrations = { folder: migrationsFolder() };
+  const settings = { stack: "t", engine: "docker", migrations, backups } as unknown as Settings;
   const stop = new AbortController();
   const log: string[] = [];
   let taken = 0;
@@ -148,6 +166,33 @@ test("S5: a dump that pg_dump warned about is recorded as incomplete, with the w
     expect((await agent.health()).problems).toContainEqual(
       expect.stringContaining("is incomplete: pg_dump: warning"),
     );
+  } finally {
+    await agent.end();
+  }
+});
+
+test("the first backup waits until the migrations of the first up are there, and have the lock", async () => {
+  rmSync(migrationsFolder(), { recursive: true });
+  const agent = startAgent();
+  try {
+    await sleep(1_200);
+    expect(agent.taken()).toBe(0);
+    mkdirSync(migrationsFolder());
+    await sleep(1_200);
+    expect(agent.taken()).toBe(0);
+    unpackMigrations(5);
+    await until(() => agent.taken() > 0);
+  } finally {
+    await agent.end();
+  }
+});
+
+test("the first backup does not wait for ever for migrations that never come", async () => {
+  rmSync(migrationsFolder(), { recursive: true });
+  updateState(folder, { since: new Date(Date.now() - 2 * 60_000).toISOString() });
+  const agent = startAgent();
+  try {
+    await until(() => agent.taken() > 0);
   } finally {
     await agent.end();
   }
