@@ -65,8 +65,8 @@ test: setup ## every check and test
 quick: setup ## the tests that need no engine: types, style, dead code, unit, package
 	@npm run --silent test -- --quick
 
-faults: setup ## every fault row, many seeded kills (SEED, KILLS, KILL_STRIDE)
-	@KILLS=$${KILLS:-12} KILL_STRIDE=$${KILL_STRIDE:-1} BACKUP_STRIKES=$${BACKUP_STRIKES:-25} PGSTEAD_FAULTS=all PGSTEAD_OFFICIAL_PACE=1 npm run --silent test -- faults migrate "front door" stack backup
+faults: setup ## every fault row, many seeded kills and files (SEED, KILLS, KILL_STRIDE, CASES)
+	@KILLS=$${KILLS:-12} KILL_STRIDE=$${KILL_STRIDE:-1} BACKUP_STRIKES=$${BACKUP_STRIKES:-25} CASES=$${CASES:-500} PGSTEAD_FAULTS=all PGSTEAD_OFFICIAL_PACE=1 npm run --silent test -- faults migrate "front door" stack backup
 
 mutants: setup ## changes of the sources that no unit test notices (COUNT, SEED, SHELVES)
 	@npm run --silent mutants -- --count $${COUNT:-25} --seed $${SEED:-1} $(SHELVES)

@@ -1,6 +1,12 @@
 import { mistake } from "../../error.ts";
 import { countStatements, type Piece, piecesOf } from "../../statement-scanner.ts";
 import { findLineNumber, type Part } from "../files/source.ts";
+import {
+  endsWithTransaction,
+  hasTransactionModes,
+  MAY_CHANGE_STRINGS,
+  turnsBackslashesOn,
+} from "../sql/file-as-whole.ts";
 import { classifyStatement, isNonTransactional } from "../sql/statement-kind.ts";
 import {
   explainParseFailure,
@@ -36,7 +42,8 @@ export async function inspectPart(part: Part): Promise<Runnable> {
     directives.noTransaction ||
     pieces.some(startsWithControl) ||
     NON_TRANSACTIONAL.test(sql) ||
-    PSQL_ONLY.test(sql);
+    PSQL_ONLY.test(sql) ||
+    MAY_CHANGE_STRINGS.test(sql);
   if (!needsParser || isBlank(sql)) return plain;
   const statements = await parsePart(part);
   if (directives.noTransaction) return { ...plain, mode: "no-transaction" };
@@ -48,20 +55,38 @@ function startsWithControl({ text, words }: Piece): boolean {
   return CONTROL_WORDS.test(text);
 }
 
-/** Refuses what the parser rejects, and COPY FROM stdin. */
+/** Refuses what the parser rejects, COPY FROM stdin, BEGIN with a mode, and strings with escapes. */
 async function parsePart(part: Part): Promise<Statement[]> {
   try {
     const statements = await splitStatements(part.sql);
     const copy = statements.find(
       ({ type, node }) => type === "CopyStmt" && node.is_from && !node.filename,
     );
-    if (!copy) return statements;
+    if (!copy) {
+      for (const statement of statements) assertSameForServer(part, statement);
+      return statements;
+    }
     throw mistake(
       `${formatPlace(part, copy.start)}: only psql reads data after COPY ... FROM stdin; use INSERT instead`,
     );
   } catch (error) {
     if (!(error instanceof ParseFailure)) throw error;
     throw explainParseFailure(part.sql, error, formatPlace(part, error.index));
+  }
+}
+
+/** Refuses what would run differently than it is written. */
+function assertSameForServer(part: Part, statement: Statement): void {
+  const where = formatPlace(part, statement.start);
+  if (turnsBackslashesOn(statement)) {
+    throw mistake(
+      `${where}: "${statement.text}" does not change how the strings of this file are read, because pgstead reads the file before it runs; remove it, and write strings with backslashes as E'...'`,
+    );
+  }
+  if (classifyStatement(statement) === "begin" && hasTransactionModes(statement)) {
+    throw mistake(
+      `${where}: pgstead does not keep the transaction mode of "${statement.text}"; write BEGIN, and the mode below it as SET TRANSACTION`,
+    );
   }
 }
 
@@ -86,8 +111,17 @@ const isBeginOrCommit = (one: Statement) => ["begin", "commit"].includes(classif
 function blankBeginAndCommit(part: Part, statements: Statement[]): string {
   const pieces: string[] = [];
   let [from, open]: [number, Statement | undefined] = [0, undefined];
+  let local: Statement | undefined;
+  let isOver = false;
   for (const statement of statements) {
     const kind = classifyStatement(statement);
+    if (open && endsWithTransaction(statement)) local ??= statement;
+    if (local && isOver) {
+      throw mistake(
+        `${formatPlace(part, local.start)}: this statement ends with its COMMIT, but the file is one transaction, so it would last for the statements below too; move them to a separate file, or begin this file with "-- migrate:no-transaction"`,
+      );
+    }
+    if (kind === "commit" && local) isOver = true;
     if (kind !== "begin" && kind !== "commit" && kind !== "rollback") continue;
     const word = statement.text.split(/\s/, 1)[0]?.toUpperCase();
     if (kind === "rollback") {
