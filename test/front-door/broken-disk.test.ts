@@ -34,7 +34,7 @@ test("fails on a full disk with the reason, and works once there is room", async
 test("fails on a read-only folder with the reason", async () => {
   await mounted("ro", async () => {
     const up = await project.pgstead(["up"]);
-    expect(up.code, up.all).toBe(1);
+    expect(up.code, up.all).toBe(3);
     expect(up.stderr).toMatch(/read-only file system/i);
     expect(up.stderr).not.toContain("bug of pgstead");
   });
