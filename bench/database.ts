@@ -4,7 +4,7 @@ import pg from "pg";
 import { serverCommand, sizeServer } from "../components/server/tuning.ts";
 import { readInventory } from "../operate/vector/inventory.ts";
 import { measureRecall } from "../operate/vector/recall.ts";
-import { freePort } from "../test/support/project.ts";
+import { freePort } from "../test/support/free-port.ts";
 import { docker, ServerContainer } from "../test/support/server-container.ts";
 import { buildServerImage, fixtureBase } from "../test/support/server-image.ts";
 

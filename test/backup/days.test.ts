@@ -1,11 +1,11 @@
 import { copyFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { CreateBucketCommand } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { State } from "../../operate/agent/state.ts";
 import type { ListedBackup, ListResult } from "../../operate/backup/store/list-backups.ts";
 import type { PruneDecision } from "../../operate/backup/store/prune.ts";
+import { until } from "../support/until.ts";
 import { startProxy } from "./s3-proxy.ts";
 import { canRun, Stage, startS3 } from "./stage.ts";
 
@@ -61,12 +61,7 @@ describe.runIf(canRun)("ten days of the schedule, on a real server and a real S3
   };
   const listed = async () => ((await inAgent("backup", "list")) as ListResult).backups;
   const dayOf = ({ startedAt }: Pick<ListedBackup, "startedAt">) => startedAt.slice(5, 10);
-  const until = async (what: string, condition: () => boolean | Promise<boolean>) => {
-    for (let tries = 0; !(await condition()); tries++) {
-      if (tries > 600) throw new Error(`never ${what}; the agent says:\n${stage.logs(agent)}`);
-      await sleep(100);
-    }
-  };
+  const untilAgent = (condition: () => boolean) => until(condition, () => stage.logs(agent));
 
   test("yield dumps that are proven, pruned right and listed right from both places", async () => {
     setClock(FIRST);
@@ -83,7 +78,7 @@ describe.runIf(canRun)("ten days of the schedule, on a real server and a real S3
       if (day === NO_BUCKET) proxy.fail({ method: "PUT", times: 1e6, kind: "status", status: 503 });
       const due = new Date(FIRST + day * DAY).toISOString();
       setClock(FIRST + day * DAY);
-      await until(`taken on ${due}`, () => state().last?.due === due);
+      await untilAgent(() => state().last?.due === due);
       const { outcome } = state().last!;
       if (day === NO_SERVER) {
         expect(outcome).toBe("failed");
@@ -95,7 +90,7 @@ describe.runIf(canRun)("ten days of the schedule, on a real server and a real S3
       expect(outcome, state().last?.error ?? "").toBe(day === NO_BUCKET ? "not uploaded" : "done");
       proxy.fail();
       const took = () => state().proving?.id === state().last?.id;
-      await until(`proven on ${due}`, took);
+      await untilAgent(took);
     }
 
     const all = await listed();

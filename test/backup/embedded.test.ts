@@ -10,7 +10,7 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Proof } from "../../operate/backup/format/proof.ts";
 import type { BackupResult } from "../../operate/backup/take/take-backup.ts";
-import { freePort } from "../support/server.ts";
+import { freePort } from "../support/free-port.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "pgstead-embedded-"));
 const settingsFile = join(folder, "settings.json");

@@ -1,6 +1,5 @@
 import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { CreateBucketCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -10,6 +9,7 @@ import type { BackupResult } from "../../operate/backup/take/take-backup.ts";
 import { OPERATION_LOCK } from "../../operate/connect/operation-lock.ts";
 import type { Settings } from "../../operate/settings.ts";
 import { Random } from "../faults/harness.ts";
+import { until } from "../support/until.ts";
 import { startProxy } from "./s3-proxy.ts";
 import { canRun, Stage, startS3 } from "./stage.ts";
 
@@ -61,9 +61,9 @@ describe.runIf(canRun)("fails", () => {
   /** Runs `during` while a backup waits for a table that is locked, with its dump half-way. */
   async function whileDumping(during: () => Promise<unknown>) {
     const holder = stage.sql("begin; lock table noise; select pg_sleep(60)").catch(() => {});
-    await waitFor(async () => (await waiters("pg_sleep")) > 0);
+    await until(async () => (await waiters("pg_sleep")) > 0);
     const running = stage.pgstead("backup", "now", "--json");
-    await waitFor(async () => (await waiters("LOCK TABLE")) > 0);
+    await until(async () => (await waiters("LOCK TABLE")) > 0);
     await during();
     await stage.sql(
       "select pg_terminate_backend(pid) from pg_stat_activity where query ~ 'pg_slee[p]'",
@@ -155,7 +155,7 @@ describe.runIf(canRun)("fails", () => {
         ["--env", "PGAPPNAME=pgstead migrate up"],
       )
       .catch(() => {});
-    await waitFor(async () => (await waiters("pg_advisory_lock")) > 0);
+    await until(async () => (await waiters("pg_advisory_lock")) > 0);
     const { code, stderr } = await stage.pgstead("backup", "now", "--wait", "1");
     await stage.sql(
       "select pg_terminate_backend(pid) from pg_stat_activity where query ~ 'advisor[y]'",
@@ -232,7 +232,7 @@ describe.runIf(canRun)("fails", () => {
   test("when a table is dropped before pg_dump has its lock: seen, and the next one is whole", async () => {
     await stage.sql("create table victim (id int)");
     const dropping = stage.sql("begin; drop table victim; select pg_sleep(3); commit");
-    await waitFor(async () => (await waiters("pg_sleep")) > 0);
+    await until(async () => (await waiters("pg_sleep")) > 0);
     const { code, stdout } = await stage.pgstead("backup", "now", "--json");
     await dropping;
     expect(code, stdout).toBe(3);
@@ -308,7 +308,7 @@ describe.runIf(canRun)("fails", () => {
     const serve = ["node", "/usr/local/lib/pgstead/pgstead.cjs", "serve"];
     const two = [stage.startAgent([], serve), stage.startAgent([], serve)];
     const proven = (agent: string) => stage.logs(agent).match(/: proven, in/g)?.length ?? 0;
-    await waitFor(async () => two.every((agent) => proven(agent) > 0));
+    await until(async () => two.every((agent) => proven(agent) > 0));
     for (const agent of two) stage.stopOne(agent);
     stage.useAgent(main);
     for (const agent of two) expect(stage.logs(agent)).not.toMatch(/failed|FAILED|error|bug/);
@@ -331,10 +331,3 @@ describe.runIf(canRun)("fails", () => {
     expect((await stage.inAgent("ls", "/tmp")).stdout).not.toContain("x");
   });
 });
-
-async function waitFor(condition: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; !(await condition()); tries++) {
-    if (tries > 1_500) throw new Error("waited in vain");
-    await sleep(100);
-  }
-}

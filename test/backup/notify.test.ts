@@ -4,7 +4,8 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { freePort } from "../support/server.ts";
+import { freePort } from "../support/free-port.ts";
+import { until } from "../support/until.ts";
 import { canRun, Stage } from "./stage.ts";
 
 const SERVE = ["node", "/usr/local/lib/pgstead/pgstead.cjs", "serve"];
@@ -59,7 +60,7 @@ describe.runIf(canRun)("the world outside", () => {
     write();
     answers = 500;
     const agent = stage.startAgent([], SERVE);
-    await until(
+    await untilAgent(
       () => stage.logs(agent).includes("could not notify: ping: the server answered 500"),
       agent,
     );
@@ -71,7 +72,7 @@ describe.runIf(canRun)("the world outside", () => {
     answers = 200;
     stage.stopOne(agent);
     const again = stage.startAgent([], SERVE);
-    await until(() => pings.length > 0, again);
+    await untilAgent(() => pings.length > 0, again);
     expect(pings[0]).toBe("/ping-s3cret");
     expect(posts).toEqual([]);
     expect((await ask("/healthz")).status).toBe(200);
@@ -81,12 +82,12 @@ describe.runIf(canRun)("the world outside", () => {
     const file = join(stage.backups, `${id}.json`);
     const text = readFileSync(file, "utf8");
     writeFileSync(file, text.replace('"public.t": 1000', '"public.t": 999'));
-    await until(() => posts.length > 0, again);
+    await untilAgent(() => posts.length > 0, again);
     await sleep(3_000);
     expect(posts).toMatchObject([{ stack: "test", status: "failing" }]);
     expect(posts[0]?.problems).toEqual([`the manifest of ${id} was changed since it was written`]);
     writeFileSync(file, text);
-    await until(() => posts.length > 1, again);
+    await untilAgent(() => posts.length > 1, again);
     expect(posts[1]).toMatchObject({ status: "recovered", problems: [] });
     expect(posts[1]?.newestProven?.id).toMatch(/^app-/);
     stage.stopOne(again);
@@ -95,8 +96,8 @@ describe.runIf(canRun)("the world outside", () => {
   test("S30: reads metrics, and sees the container unhealthy once the newest proven one is too old", async () => {
     write({ schedule: "0 0 29 2 *" });
     const agent = stage.startAgent([], SERVE);
-    await until(() => stage.logs(agent).includes("backups at"), agent);
-    await until(
+    await untilAgent(() => stage.logs(agent).includes("backups at"), agent);
+    await untilAgent(
       async () => (await ask("/metrics").catch(() => ({ status: 0 }))).status === 200,
       agent,
     );
@@ -115,7 +116,7 @@ describe.runIf(canRun)("the world outside", () => {
 
     write({ schedule: "0 0 29 2 *", maxProvenHours: 0.0001 });
     const late = stage.startAgent([], SERVE);
-    await until(
+    await untilAgent(
       async () => (await ask("/healthz").catch(() => ({ status: 0 }))).status === 503,
       late,
     );
@@ -143,10 +144,6 @@ describe.runIf(canRun)("the world outside", () => {
     expect(told.stdout).toMatch(/last run, due \S+: (done|stopped)/);
   });
 
-  async function until(condition: () => boolean | Promise<boolean>, agent: string) {
-    for (let tries = 0; !(await condition()); tries++) {
-      if (tries > 300) throw new Error(`waited in vain; the agent says:\n${stage.logs(agent)}`);
-      await sleep(100);
-    }
-  }
+  const untilAgent = (condition: () => boolean | Promise<boolean>, agent: string) =>
+    until(condition, () => stage.logs(agent));
 });

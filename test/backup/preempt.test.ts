@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ListResult } from "../../operate/backup/store/list-backups.ts";
 import { OPERATION_LOCK } from "../../operate/connect/operation-lock.ts";
+import { until } from "../support/until.ts";
 import { canRun, Stage } from "./stage.ts";
 
 describe.runIf(canRun)("S11: a migration and a dump that runs", () => {
@@ -24,7 +24,7 @@ describe.runIf(canRun)("S11: a migration and a dump that runs", () => {
     await stage.inAgent("sh", "-c", "echo 'create schema mine' > /tmp/migrations/0001_a.sql");
     const holder = stage.sql("begin; lock table locked; select pg_sleep(60)").catch(() => {});
     const dump = stage.pgstead("backup", "now");
-    await waitFor(async () => (await running("pgstead backup snapshot")) === "1");
+    await until(async () => (await running("pgstead backup snapshot")) === "1");
 
     const waited = await stage.pgstead("migrate", "up", "--wait", "1");
     expect(waited.code).toBe(3);
@@ -62,7 +62,7 @@ describe.runIf(canRun)("S11: a migration and a dump that runs", () => {
       ],
       ["--env", "PGAPPNAME=pgstead restore"],
     );
-    await waitFor(async () => (await running("pgstead restore")) === "1");
+    await until(async () => (await running("pgstead restore")) === "1");
     const { code, stderr } = await stage.pgstead("migrate", "up", "--preempt", "--wait", "1");
     expect(code).toBe(3);
     expect(stderr).toContain("pgstead restore");
@@ -73,10 +73,3 @@ describe.runIf(canRun)("S11: a migration and a dump that runs", () => {
     await holder;
   });
 });
-
-async function waitFor(condition: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; !(await condition()); tries++) {
-    if (tries > 1_000) throw new Error("waited in vain");
-    await sleep(100);
-  }
-}

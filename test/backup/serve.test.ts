@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { State } from "../../operate/agent/state.ts";
+import { until } from "../support/until.ts";
 import { canRun, Stage } from "./stage.ts";
 
 const SERVE = ["node", "/usr/local/lib/pgstead/pgstead.cjs", "serve"];
@@ -30,7 +31,7 @@ describe.runIf(canRun)("the agent's schedule", () => {
   test("the first backup does not wait, the next come in time, none overlap", async () => {
     stage.write({ backups: { schedule: "*/2 * * * * *" } });
     const agent = stage.startAgent([], SERVE);
-    await until(() => dumps() >= 3, agent);
+    await untilAgent(() => dumps() >= 3, agent);
     const memory = await residentMegabytes(stage);
     expect(memory).toBeGreaterThan(20);
     expect(memory).toBeLessThan(100);
@@ -59,8 +60,8 @@ describe.runIf(canRun)("the agent's schedule", () => {
         `echo '{"handled":"2020-01-01T00:00:00.000Z","last":null,"failures":0}' >/backups/state/scheduler.json; exec ${SERVE.join(" ")}`,
       ],
     );
-    await until(() => dumps() > before, agent);
-    await until(() => state()?.last?.outcome === "done", agent);
+    await untilAgent(() => dumps() > before, agent);
+    await untilAgent(() => state()?.last?.outcome === "done", agent);
     await sleep(1_500);
     stop(agent);
     expect(dumps()).toBe(before + 1);
@@ -75,7 +76,7 @@ describe.runIf(canRun)("the agent's schedule", () => {
     const agent = stage.startAgent([], SERVE);
     const waiting = async () =>
       (await stage.sql("select count(*) from pg_locks where not granted")) !== "0";
-    await until(waiting, agent);
+    await untilAgent(waiting, agent);
     const { status } = stop(agent);
     expect(status).toBe(0);
     expect(stage.logs(agent)).toMatch(/: stopped\n.*stopped\n$/);
@@ -92,7 +93,7 @@ describe.runIf(canRun)("the agent's schedule", () => {
     stage.write({ backups: { folder: "/locked", schedule: "* * * * * *" } });
     const main = stage.agentId;
     const agent = stage.startAgent(["--volume", `${stage.backups}:/locked:ro`], SERVE);
-    await until(() => stage.logs(agent).includes("does not work"), agent);
+    await untilAgent(() => stage.logs(agent).includes("does not work"), agent);
     expect(stage.logs(agent)).toMatch(/cannot write to the backup folder \/locked: .*read-only/);
     const { code, stdout } = await stage.pgstead("serve", "--healthy");
     expect([code, stdout]).toEqual([2, expect.stringContaining("the schedule does not work")]);
@@ -101,12 +102,8 @@ describe.runIf(canRun)("the agent's schedule", () => {
     stage.useAgent(main);
   });
 
-  async function until(condition: () => boolean | Promise<boolean>, agent: string) {
-    for (let tries = 0; !(await condition()); tries++) {
-      if (tries > 1_500) throw new Error(`waited in vain; the agent says:\n${stage.logs(agent)}`);
-      await sleep(100);
-    }
-  }
+  const untilAgent = (condition: () => boolean | Promise<boolean>, agent: string) =>
+    until(condition, () => stage.logs(agent));
 });
 
 async function residentMegabytes(stage: Stage): Promise<number> {

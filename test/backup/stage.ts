@@ -10,8 +10,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { S3Client } from "@aws-sdk/client-s3";
+import { until } from "../support/until.ts";
 
 const IMAGE = "pgstead-fixture/postgres:18-trixie";
 /** The image's user postgres, who owns the socket and the backups. */
@@ -93,15 +93,12 @@ export class Stage {
   }
 
   private async untilAnswered(): Promise<void> {
-    for (let tries = 0; ; tries++) {
-      // Over TCP: the entrypoint's first, temporary server listens on the socket alone.
-      const ready = spawnSync("docker", [
-        ...["exec", this.server, "psql", "-h", "127.0.0.1", "-U", "postgres", "-c", "select 1"],
-      ]);
-      if (ready.status === 0) break;
-      if (tries > 300) throw new Error(`the server did not start: ${ready.stderr}`);
-      await sleep(100);
-    }
+    // Over TCP: the entrypoint's first, temporary server listens on the socket alone.
+    const ready = ["psql", "-h", "127.0.0.1", "-U", "postgres", "-c", "select 1"];
+    await until(
+      () => spawnSync("docker", ["exec", this.server, ...ready]).status === 0,
+      () => this.logs(this.server),
+    );
   }
 
   private run(...args: string[]): string {

@@ -1,5 +1,5 @@
 import type * as docker from "@pulumi/docker";
-import { freePort } from "../support/project.ts";
+import { freePort } from "../support/free-port.ts";
 
 export const NAME = "pgc-box";
 const published = await freePort();

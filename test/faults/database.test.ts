@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { serverCommand, sizeServer } from "../../components/server/tuning.ts";
-import { freePort } from "../support/project.ts";
+import { freePort } from "../support/free-port.ts";
 import { docker, ServerContainer } from "../support/server-container.ts";
 import { buildServerImage, fixtureBase } from "../support/server-image.ts";
 import { type Fault, killContainer, Random, runScenario, SmallDisk, type Step } from "./harness.ts";

@@ -8,7 +8,8 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { readHistory } from "../../operate/migrate/history/history.ts";
 import { applyPending } from "../../operate/migrate/run/apply-pending.ts";
 import type { Settings } from "../../operate/settings.ts";
-import { freePort } from "../support/server.ts";
+import { freePort } from "../support/free-port.ts";
+import { until } from "../support/until.ts";
 import { BreakableLine, SmallDisk } from "./harness.ts";
 
 const IMAGE = "pgstead-fixture/postgres:18-trixie";
@@ -100,16 +101,14 @@ class Server {
 
   /** Waits until a session of the runner executes a statement that contains `sql`. */
   async waitUntilRunning(sql: string): Promise<void> {
-    for (let tries = 0; tries < 200; tries++) {
+    await until(async () => {
       const rows = await this.query(
         `select from pg_stat_activity where application_name = 'pgstead migrate up'
            and state = 'active' and query like '%${sql}%'`,
         "postgres",
       );
-      if (rows.length > 0) return;
-      await sleep(25);
-    }
-    throw new Error(`no session runs "${sql}"`);
+      return rows.length > 0;
+    });
   }
 
   restart(): void {
@@ -117,15 +116,12 @@ class Server {
   }
 
   async waitUntilReady(): Promise<void> {
-    for (let tries = 0; ; tries++) {
-      try {
-        await this.query("select 1", "postgres");
-        return;
-      } catch (error) {
-        if (tries > 300) throw error;
-        await sleep(100);
-      }
-    }
+    await until(() =>
+      this.query("select 1", "postgres").then(
+        () => true,
+        () => false,
+      ),
+    );
   }
 
   async stop(): Promise<void> {

@@ -8,6 +8,7 @@ import { applyPending } from "../../operate/migrate/run/apply-pending.ts";
 import { listMigrations } from "../../operate/migrate/run/list-migrations.ts";
 import { schemaText } from "../../operate/migrate/schema/schema-file.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
+import { until } from "../support/until.ts";
 
 const files: Record<string, string> = {
   "0000_history.sql": "select 1;",
@@ -275,15 +276,9 @@ test.each([
           "select from pg_stat_activity where datname = current_database() and state = 'active' and query ~ 'pg_slee[p]'",
         )
       ).length > 0;
-    const until = async (wanted: boolean) => {
-      for (let tries = 0; (await running()) !== wanted; tries++) {
-        if (tries > 200) throw new Error(`the statement ${wanted ? "did not start" : "goes on"}`);
-        await sleep(100);
-      }
-    };
-    await until(true);
+    await until(running);
     runner.kill("SIGKILL");
     await ended(runner);
-    await until(false);
+    await until(async () => !(await running()));
   }),
 );

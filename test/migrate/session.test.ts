@@ -15,7 +15,7 @@ import { applyPending } from "../../operate/migrate/run/apply-pending.ts";
 import { listMigrations } from "../../operate/migrate/run/list-migrations.ts";
 import type { Settings } from "../../operate/settings.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
-import { freePort } from "../support/server.ts";
+import { freePort } from "../support/free-port.ts";
 
 /** The census reads such a table only in part. */
 const LARGE_TABLE = 1_001;

@@ -5,7 +5,7 @@ import { delimiter, dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { acquirePulumi } from "../../cli/stack/pulumi/acquire-pulumi.ts";
 import { PULUMI_VERSION } from "../../cli/stack/pulumi/find-pulumi.ts";
-import { freePort } from "../support/project.ts";
+import { freePort } from "../support/free-port.ts";
 
 const checkout = join(import.meta.dirname, "..", "..");
 const folder = mkdtempSync(join(tmpdir(), "pgstead-production-"));

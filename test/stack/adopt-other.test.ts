@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { runAndKillWhen } from "../support/run-and-kill.ts";
 import { docker } from "../support/server-container.ts";
 import { buildImage, fixtureImage16 } from "../support/server-image.ts";
+import { until } from "../support/until.ts";
 import { at, ComposeServers, DATA, digestFiles, TABLE } from "./compose-server.ts";
 import { StackProject } from "./stack-project.ts";
 
@@ -43,7 +43,7 @@ const query = (sql: string) =>
 
 async function waitUntilRunning(container: string): Promise<void> {
   const running = () => docker("ps", "-q", "--filter", `name=^/${container}$`);
-  for (let tries = 0; tries < 600 && running() === ""; tries++) await sleep(100);
+  await until(() => running() !== "");
 }
 
 /** Objects besides tables, some of which exist only after a complete load. */

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import * as iamSdk from "@aws-sdk/client-iam";
 import * as kmsSdk from "@aws-sdk/client-kms";
 import * as s3 from "@aws-sdk/client-s3";
-import { freePort } from "../support/project.ts";
+import { freePort } from "../support/free-port.ts";
 
 // The tests must not use the keys of a real account. The last variable turns off a warning of the SDK.
 Object.assign(process.env, {

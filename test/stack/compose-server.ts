@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { setTimeout as sleep } from "node:timers/promises";
 import { docker } from "../support/server-container.ts";
+import { until } from "../support/until.ts";
 
 export const DATA = "/var/lib/postgresql/data";
 
@@ -34,10 +34,7 @@ export class ComposeServers {
     const given = [...env.flatMap((each) => ["-e", each]), ...options(volume)];
     docker("run", "-d", "--name", name, ...given, this.image);
     const probe = ["exec", name, "pg_isready", "-q", "-h", "127.0.0.1"];
-    for (let tries = 0; spawnSync("docker", probe).status !== 0; tries++) {
-      if (tries > 120) throw new Error(`${name} does not answer`);
-      await sleep(250);
-    }
+    await until(() => spawnSync("docker", probe).status === 0);
     const psql = ["exec", "-i", name, "psql", "-h", "127.0.0.1", "-U", "aexy", "-Xq"];
     const stop = ["-v", "ON_ERROR_STOP=1", "-o", "/dev/null"];
     const { status, stderr } = spawnSync("docker", [...psql, ...stop], {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { docker, inspect } from "../contract/docker-cli.ts";
-import { freePort } from "../support/project.ts";
+import { freePort } from "../support/free-port.ts";
 import { StackProject } from "./stack-project.ts";
 
 let project: StackProject;

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { findLack } from "../support/programs.ts";
 import { buildServerImage, fixtureBase } from "../support/server-image.ts";
+import { until } from "../support/until.ts";
 
 const checkout = join(import.meta.dirname, "..", "..");
 const postgres = join(checkout, "postgres");
@@ -211,9 +212,8 @@ describe.each(shells)("compile-pgvector.sh under $name", ({ command, lack }) => 
 const digest = (file: string) => createHash("sha256").update(readFileSync(file)).digest("hex");
 
 async function waitUntilReady(container: string): Promise<void> {
-  for (let tries = 0; tries < 120; tries++) {
-    if (docker(["exec", container, "pg_isready", "-q", "-h", "127.0.0.1"]).status === 0) return;
-    await new Promise((resolve) => setTimeout(resolve, 250));
-  }
-  throw new Error(docker(["logs", container]).all);
+  await until(
+    () => docker(["exec", container, "pg_isready", "-q", "-h", "127.0.0.1"]).status === 0,
+    () => docker(["logs", container]).all,
+  );
 }

@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { docker, inspect } from "../contract/docker-cli.ts";
-import { freePort } from "../support/project.ts";
+import { freePort } from "../support/free-port.ts";
 import { findSecrets, ProcessWatch, readFolder, renderProcesses } from "../support/secrets.ts";
 import { BucketService } from "./bucket-service.ts";
 import { StackProject } from "./stack-project.ts";

@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort } from "../support/project.ts";
+import { freePort } from "../support/free-port.ts";
 
 /** An ssh server on loopback with its own keys, so that this machine looks like a remote Docker host. */
 export class SshHost {

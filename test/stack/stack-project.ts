@@ -7,7 +7,7 @@ import pg from "pg";
 import { parse, stringify } from "yaml";
 import { docker } from "../contract/docker-cli.ts";
 import { copyProject } from "../support/copy-project.ts";
-import { freePort } from "../support/project.ts";
+import { freePort } from "../support/free-port.ts";
 import type { OwnGroup } from "../support/run-and-kill.ts";
 import { fixtureBase } from "../support/server-image.ts";
 

@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import pg from "pg";
 import type { Settings } from "../../operate/settings.ts";
-import { freePort } from "./server.ts";
+import { freePort } from "./free-port.ts";
 
 export interface Pooler {
   port: number;

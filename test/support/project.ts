@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { copyProject } from "./copy-project.ts";
+import { freePort } from "./free-port.ts";
 
 export interface Ended {
   code: number | null;
@@ -85,16 +85,6 @@ interface RunOptions {
   onStart?: (pid: number) => void;
   /** Start the command in a process group of its own, which a test can signal like a terminal. */
   ownGroup?: boolean;
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.listen(0, "127.0.0.1", () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
-    });
-  });
 }
 
 export const makeFolder = (path: string) => mkdirSync(path, { recursive: true });

@@ -20,6 +20,7 @@ import type { Proof } from "../../operate/backup/format/proof.ts";
 import type { BackupResult } from "../../operate/backup/take/take-backup.ts";
 import type { BackupSettings, Settings } from "../../operate/settings.ts";
 import { writeBackup, writeProofOf } from "../support/backup-folder.ts";
+import { until } from "../support/until.ts";
 
 let root: string;
 let folder: string;
@@ -94,13 +95,6 @@ function startAgent(change: Partial<Actions> = {}) {
       await running;
     },
   };
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; !(await condition()); tries++) {
-    if (tries > 400) throw new Error(`waited in vain: ${condition}`);
-    await sleep(25);
-  }
 }
 
 test("S30: an agent that cannot write is unhealthy, takes no backup, and goes on when it can", async () => {

@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { relative } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import type { Reporter, TestCase, TestModule } from "vitest/node";
 
 export interface TestRecord {
@@ -7,7 +8,7 @@ export interface TestRecord {
   title: string;
   state: "passed" | "failed" | "skipped";
   seconds: number;
-  /** Why it was skipped. */
+  /** Why it was skipped, or how it failed. */
   note: string | undefined;
 }
 
@@ -22,7 +23,7 @@ export default class Report implements Reporter {
       title: test.fullName,
       state: result.state === "pending" ? "failed" : result.state,
       seconds: (test.diagnostic()?.duration ?? 0) / 1000,
-      note: result.state === "skipped" ? result.note : undefined,
+      note: result.state === "skipped" ? result.note : describeErrors(result.errors),
     });
   }
 
@@ -37,8 +38,21 @@ export default class Report implements Reporter {
     const file = fileOf(module);
     const hasFailed = this.#records.some((each) => each.file === file && each.state === "failed");
     if (module.ok() || hasFailed) return;
-    this.#records.push({ file, title: "(the file)", state: "failed", seconds: 0, note: undefined });
+    const note = describeErrors(module.errors());
+    this.#records.push({ file, title: "(the file)", state: "failed", seconds: 0, note });
   }
+}
+
+/** Enough to know what failed where only the end of the output is left. */
+const MOST = 1_500;
+
+function describeErrors(
+  errors: readonly { message?: string; diff?: string }[] = [],
+): string | undefined {
+  const texts = errors.flatMap(({ message, diff }) => [message, diff].filter((each) => each));
+  const text = stripVTControlCharacters(texts.join("\n"));
+  if (text === "") return undefined;
+  return text.length > MOST ? `${text.slice(0, MOST)} ...` : text;
 }
 
 const fileOf = (module: TestModule) => relative(process.cwd(), module.moduleId);

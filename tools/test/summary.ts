@@ -32,4 +32,10 @@ export const describeSkipped = (records: TestRecord[]): string[] =>
 export const describeFailed = (records: TestRecord[]): string[] =>
   records
     .filter(({ state }) => state === "failed")
-    .map(({ file, title }) => `failed ${file}: ${title}`);
+    .flatMap(({ file, title, note }) => [`failed ${file}: ${title}`, ...indent(note ?? "")]);
+
+const indent = (text: string) =>
+  text
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => `    ${line}`);
