@@ -27,6 +27,7 @@ import { migrateVerify } from "./verbs/migrate-verify.ts";
 import { outputs } from "./verbs/outputs.ts";
 import { preview } from "./verbs/preview.ts";
 import { psql } from "./verbs/psql.ts";
+import { recover } from "./verbs/recover.ts";
 import { restart } from "./verbs/restart.ts";
 import { serve } from "./verbs/serve.ts";
 import { status } from "./verbs/status.ts";
@@ -39,7 +40,7 @@ import { vector } from "./verbs/vector.ts";
 
 /** Every verb of `pgstead`, in the order of `--help`. */
 export const verbs: Verb[] = [
-  ...[up, preview, down, outputs, env, adoptVolume],
+  ...[up, preview, down, outputs, env, adoptVolume, recover],
   ...[status, check, vector, doctor, logs, psql],
   ...[migrateUp, migrateDown, migrateList, migrateCurrent, migratePending],
   ...[migrateRun, migrateNew, migrateStamp, migrateAdopt, migrateVerify, migrateSchema],

@@ -14,6 +14,7 @@ import type { StackConfig } from "../config/stack-config.ts";
 import type { BucketSettings, SettingsInput } from "../operate/settings.ts";
 import { createBucket } from "./bucket.ts";
 import { migrationRules } from "./migration-rules.ts";
+import { readRecoveredKeys } from "./recovered-keys.ts";
 
 /** A stack on the engine `docker`: containers and named volumes on one Docker host, and a bucket. */
 export async function deploy(config: StackConfig, _root: string) {
@@ -46,10 +47,10 @@ export async function deploy(config: StackConfig, _root: string) {
     passwords: { fixed: passwordsOf(server), rotation: server.passwordRotation },
     guards: {
       accept: server.accept,
-      provenWithinHours: server.provenWithinHours,
+      provenWithinHours: config.protect ? server.provenWithinHours : 0,
       acceptEmptyVolume: server.acceptEmptyVolume,
     },
-    protect: config.protect,
+    recovered: readRecoveredKeys(),
     stopSeconds: server.stopSeconds,
     migratorScheme: migrations.command && migrations.urlScheme,
     migrations: migrationRules(config),

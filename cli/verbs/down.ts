@@ -18,7 +18,9 @@ export const down: Verb = {
   writes: true,
   async run(context, { args, options }) {
     const [root, stack] = [await context.root(), await context.stack()];
-    const { assertMeant, deleteData, stopEmbedded } = await import("../stack/steps/take-down.ts");
+    const { assertMeant, deleteData, forgetData, stopEmbedded } = await import(
+      "../stack/steps/take-down.ts"
+    );
     assertMeant(stack, options.deleteData as string | undefined);
     const containers = await context.dockerStack();
     if (containers && options.deleteData) {
@@ -36,6 +38,7 @@ export const down: Verb = {
     if (containers && options.deleteData) {
       const { deleteVolumes } = await import("../stack/docker/server-container.ts");
       await deleteVolumes(containers, (line) => context.note(line));
+      return forgetData(run);
     } else if (options.deleteData) deleteData(root, stack, (line) => context.note(line));
     return ExitCode.fine;
   },

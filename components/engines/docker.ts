@@ -68,6 +68,11 @@ export interface DockerPostgresArgs {
   tls?: DockerTlsArgs | undefined;
   /** Passwords of the roles. @default - they are generated once */
   passwords?: Pick<PasswordsArgs, "fixed" | "rotation"> | undefined;
+  /**
+   * The keys of a stack whose state was lost, for a new state. `pgstead recover` reads them.
+   * @default - they are generated, and volumes that the state does not know are refused
+   */
+  recovered?: RecoveredKeys | undefined;
   /** Changes that are refused, and what allows them. @default - as each of its keys says */
   guards?: GuardArgs | undefined;
   /**
@@ -129,6 +134,12 @@ export interface DockerPostgresArgs {
         DataVolumesArgs["transform"] &
         PostgresDatabaseArgs["transform"])
     | undefined;
+}
+
+/** What belongs to the data and was in the lost state. A key that is missing is generated. */
+export interface RecoveredKeys {
+  passwords?: Record<LoginRole, string> | undefined;
+  sealKey?: string | undefined;
 }
 
 export interface DockerTlsArgs extends ServerTlsArgs {
@@ -218,6 +229,8 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
     const settings = pulumi.output(args.backups).apply(createSettings);
     const image = createImage();
     const volumes = createVolumes();
+    // Until the volumes are this stack's own, the state records no key: the first one recorded stays.
+    const known = { parent, dependsOn: volumes.nodes.cluster };
     const passwords = createPasswords();
     const tls = args.tls && createTls(args.tls);
     const guard = createGuard();
@@ -262,11 +275,12 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
 
     function createPasswords() {
       const { fixed, rotation } = args.passwords ?? {};
-      return new Passwords(`${name}-passwords`, { fixed, rotation, protect }, { parent });
+      const first = args.recovered?.passwords;
+      return new Passwords(`${name}-passwords`, { fixed, rotation, first, protect }, known);
     }
 
     function createTls({ certificate, key, names, renewal }: DockerTlsArgs) {
-      return new ServerTls(`${name}-tls`, { certificate, key, names, renewal }, { parent });
+      return new ServerTls(`${name}-tls`, { certificate, key, names, renewal }, known);
     }
 
     function createSettings(backups: SettingsInput["backups"]): SettingsInput {
@@ -299,6 +313,7 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
           after: [image.nodes.server],
           protect,
           acceptEmpty: guards.acceptEmptyVolume ?? false,
+          takeOver: args.recovered !== undefined,
           ...(dockerHost && { dockerHost }),
           ...(args.transform && { transform: args.transform }),
         },
@@ -377,8 +392,8 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
 
     /** Apart from the passwords, which are rotated: seals are checked for years. */
     function createSealKey() {
-      const options = { parent, protect };
-      return pulumi.secret(stashFirst(`${name}-seal-key`, generatePassword(), options).output);
+      const first = args.recovered?.sealKey ?? generatePassword();
+      return pulumi.secret(stashFirst(`${name}-seal-key`, first, { ...known, protect }).output);
     }
 
     function createUrl(role: LoginRole, host: string, port: number, scheme = "postgresql") {

@@ -1,9 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
 
 /** Runs before the resource is created. An error refuses the creation. */
-export function beforeCreate(name: string, run: () => Promise<void>): pulumi.ResourceHookBinding {
+export function beforeCreate(
+  name: string,
+  run: () => Promise<void>,
+  options?: pulumi.ResourceHookOptions,
+): pulumi.ResourceHookBinding {
   return isSupported("registerResourceHook")
-    ? { beforeCreate: [new pulumi.ResourceHook(name, run)] }
+    ? { beforeCreate: [new pulumi.ResourceHook(name, run, options)] }
     : {};
 }
 

@@ -16,6 +16,11 @@ export interface PasswordsArgs {
    * @example "2027-01"
    */
   rotation?: string | undefined;
+  /**
+   * The first passwords, of a stack whose state was lost. A state that has passwords ignores them.
+   * @default - they are generated
+   */
+  first?: Record<LoginRole, string> | undefined;
   /** Refuse to delete the generated passwords. @default true */
   protect?: boolean | undefined;
 }
@@ -35,8 +40,9 @@ export class Passwords extends pulumi.ComponentResource {
   constructor(name: string, args: PasswordsArgs = {}, opts?: pulumi.ComponentResourceOptions) {
     super("pgstead:index:Passwords", name, {}, opts);
     const { fixed, rotation, protect = true } = args;
-    const options = { parent: this, protect };
-    const first = Object.fromEntries(LOGIN_ROLES.map((role) => [role, generatePassword()]));
+    const options = { parent: this, protect, dependsOn: opts?.dependsOn ?? [] };
+    const first =
+      args.first ?? Object.fromEntries(LOGIN_ROLES.map((role) => [role, generatePassword()]));
     const generated = stashFirst(`${name}-generated`, first, options);
     // Pulumi does not replace a protected resource, so a rotation does not replace the first passwords.
     const rotationKey = stashFirst(`${name}-rotation-key`, generatePassword(), options);

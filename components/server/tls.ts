@@ -71,6 +71,7 @@ export class ServerTls extends pulumi.ComponentResource {
     function createGenerated(parent: pulumi.Resource) {
       return stashFirst(`${name}-generated`, generatePair(args.names), {
         parent,
+        dependsOn: opts?.dependsOn ?? [],
         // Always set: Pulumi does not replace when it records the first trigger of a resource.
         replacementTrigger: args.renewal ?? "",
       });

@@ -28,6 +28,11 @@ export interface DataVolumesArgs {
    * @default false
    */
   acceptEmpty?: boolean;
+  /**
+   * Take over volumes of this stack that the state does not know, because the state was lost.
+   * @default false
+   */
+  takeOver?: boolean;
   /** Address of the Docker engine. @default - the docker client's own */
   dockerHost?: string;
   /**
@@ -119,10 +124,13 @@ export class DataVolumes extends pulumi.ComponentResource {
      */
     function createCluster() {
       const volume = normalizeFacts(wanted[1]);
-      const hooks = beforeCreate(`${name}-cluster-guard`, async () => {
-        await refuseVolume(wanted[1], true);
-        await askDocker(renderCreateCommand(await resolveOutput(volume)), dockerHost, CHANGE_MS);
-      });
+      const guard = async () => {
+        const facts = await resolveOutput(volume);
+        await refuseUnknownData(facts.name);
+        if (pulumi.runtime.isDryRun()) return;
+        await askDocker(renderCreateCommand(facts), dockerHost, CHANGE_MS);
+      };
+      const hooks = beforeCreate(`${name}-cluster-guard`, guard, { onDryRun: true });
       return new pulumi.Stash(
         `${name}-cluster`,
         { input: { ...args.cluster, volume } },
@@ -134,6 +142,35 @@ export class DataVolumes extends pulumi.ComponentResource {
           hooks,
         },
       );
+    }
+
+    /**
+     * The state has no cluster. The volume of the agent shows that another state had one: that state was
+     * lost, or is elsewhere. With it the passwords and the seal key are lost, so nothing is made anew.
+     */
+    async function refuseUnknownData(volume: string) {
+      const found = await inspectOrSkip(volume);
+      if (found) assertOwnVolume(volume, found);
+      if (args.takeOver || !(await isOwn(`${prefix}-agent`))) return;
+      const data = { prefix, volume, dockerHost };
+      if (found) throw await createRefusal(describeUnknown(volume), data);
+      if (args.acceptEmpty) return;
+      throw await createRefusal(describeMissing(volume), { ...data, gone: true });
+    }
+
+    async function isOwn(volume: string) {
+      const labels = await inspectOrSkip(volume);
+      return labels !== undefined && isOwnVolume(labels);
+    }
+
+    /** A preview goes on where the engine is out of reach. */
+    async function inspectOrSkip(volume: string) {
+      try {
+        return await inspectLabels(volume, dockerHost);
+      } catch (error) {
+        if (pulumi.runtime.isDryRun()) return undefined;
+        throw error;
+      }
     }
 
     /** The volume's name is the guard's output, so a refusal stops the volume too. */
@@ -202,11 +239,17 @@ export function assertOwnVolume(
   project = pulumi.getProject(),
   stack = pulumi.getStack(),
 ): void {
-  if (labels[PROJECT_LABEL] === project && labels[STACK_LABEL] === stack) return;
+  if (isOwnVolume(labels, project, stack)) return;
   throw new ConfigError(
     `volume "${volume}" exists and does not belong to stack "${stack}" (it lacks the labels ${PROJECT_LABEL}=${project} and ${STACK_LABEL}=${stack}); rename that volume, or give the stack another name`,
   );
 }
+
+const isOwnVolume = (
+  labels: Record<string, string>,
+  project = pulumi.getProject(),
+  stack = pulumi.getStack(),
+) => labels[PROJECT_LABEL] === project && labels[STACK_LABEL] === stack;
 
 /** Lists the differences as text: `name: dev-data => other-data`. */
 export function listVolumeChanges(recorded: VolumeFacts, wanted: VolumeFacts): string[] {
@@ -231,6 +274,9 @@ const renderPairs = (entries: string[][]) =>
 
 const describeMissing = (volume: string) =>
   `volume "${volume}" is gone, although stack "${pulumi.getStack()}" has stored data in it; Docker would create an empty volume in its place. Restore the volume; or start with an empty one (pulumi config set --path pgstead:postgres.acceptEmptyVolume true, for one run) and load a backup into it: "pgstead backup list" shows the backups, "pgstead backup get" writes one to a file, docs/docker.md has the steps`;
+
+const describeUnknown = (volume: string) =>
+  `volume "${volume}" holds the data of stack "${pulumi.getStack()}", and this state does not know it: the state was lost, or is elsewhere (PULUMI_BACKEND_URL), or another checkout has a stack of the same project and name. Use that state; or take the data over into this one: pgstead recover --stack ${pulumi.getStack()}`;
 
 const describeOther = (volume: string, changes: string[]) =>
   `the data of stack "${pulumi.getStack()}" is in volume "${volume}", but the program declares another volume (${changes.join("; ")}), without that data; undo this change, or copy the data to a new stack: pgstead adopt-volume ${volume} --stack NEWSTACK`;

@@ -212,10 +212,9 @@ describe("stack dev", () => {
     await expect(count(connected)).rejects.toThrow("ECONNREFUSED");
     const { code, all } = await project.pgstead(["up", "--yes"]);
     expect(code, all).toBe(0);
-    // The stack is not protected, so its passwords are new.
-    const again = await connect();
-    expect(await count(again)).toBe(before);
-    await Promise.all([connected.end(), again.end()]);
+    // Its passwords are the same, so the pool connects again by itself.
+    expect(await count(connected)).toBe(before);
+    await connected.end();
   });
 
   test("no secret is in the state, the logs, docker inspect or the process list", async () => {
@@ -259,9 +258,12 @@ describe("stack dev", () => {
     expect(all).toContain("applied 4");
   });
 
-  test("a plain pulumi refresh and destroy leave only the volumes", async () => {
+  test("a plain pulumi refresh and destroy leave only the volumes, and what belongs to them", async () => {
     expect((await project.pulumi("refresh --yes")).code).toBe(0);
-    const { code, all } = await project.pulumi("destroy --yes");
+    const plain = await project.pulumi("destroy --yes");
+    expect([plain.code === 0, plain.all]).toEqual([false, expect.stringContaining("protected")]);
+    expect(inspect("container", server())).toMatchObject({ State: { Running: true } });
+    const { code, all } = await project.pulumi("destroy --exclude-protected --yes");
     expect(code, all).toBe(0);
     expect(docker("ps", "-aq", "--filter", `name=${project.stack}-`)).toBe("");
     expect(docker("network", "ls", "-q", "--filter", `name=${project.stack}-`)).toBe("");

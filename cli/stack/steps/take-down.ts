@@ -1,7 +1,22 @@
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { mistake } from "../../../operate/error.ts";
+import { ExitCode, mistake } from "../../../operate/error.ts";
 import { readSettings } from "../../../operate/settings.ts";
+import { type PulumiRun, runCaptured, runPulumi } from "../pulumi/run-pulumi.ts";
+import { listStashes } from "../pulumi/stashes.ts";
+
+/**
+ * Removes from the state what belongs to the data, after the data is gone. Pulumi keeps it at each
+ * `destroy`, because it is protected.
+ */
+export async function forgetData(run: PulumiRun): Promise<ExitCode> {
+  const urns = await listStashes(run);
+  if (urns.length === 0) return ExitCode.fine;
+  const unprotect = ["state", "unprotect", ...urns, "--yes", "--stack", run.stack];
+  const { code, stderr } = await runCaptured(run, unprotect);
+  if (code !== 0) throw mistake(stderr.trim().replace(/^error: /, ""));
+  return runPulumi(run, ["destroy", "--exclude-protected", "--yes", "--skip-preview"]);
+}
 
 type Note = (line: string) => void;
 
