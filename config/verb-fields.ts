@@ -17,7 +17,9 @@ export const flatFields = {
     ),
   protect: booleanText
     .default(true)
-    .describe("Refuse to delete what the stack remembers: passwords and the facts of the cluster."),
+    .describe(
+      "Refuse to delete the data, ask for a proven backup and an approval before what can lose data, and let psql only read.",
+    ),
   database: identifier.default(DEFAULTS.database).describe("Name of the database."),
 };
 

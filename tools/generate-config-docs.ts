@@ -35,13 +35,16 @@ function replaceBetween(file: string, comment: string, text: string): string {
   return `${current.slice(0, from)}${begin}\n${text}\n${current.slice(to)}`;
 }
 
-/** Flat keys only. Pulumi requires a typed key that has no default, and stops before our reader. */
+/**
+ * Flat keys only. Pulumi requires a typed key that has no default, and stops before our reader. Pulumi
+ * takes a `value` in a project of any name, and a `default` only in one with the name of the keys.
+ */
 function renderConfigBlock(): string {
   const keys = Object.entries(schema.flat as unknown as Record<string, Described>);
   const lines = keys.flatMap(([name, node]) => [
     `  pgstead:${name}:`,
     `    description: ${JSON.stringify(node.description)}`,
-    `    default: ${JSON.stringify(readDefault(node))}`,
+    `    value: ${JSON.stringify(readDefault(node))}`,
   ]);
   return ["config:", ...lines].join("\n");
 }

@@ -1,6 +1,3 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { parse } from "yaml";
 import { describeMistakes } from "../../config/mistakes.ts";
 import { findMistakes } from "../../config/parse.ts";
 import { readStackFacts } from "../../config/stack-facts.ts";
@@ -21,6 +18,3 @@ export function readServerWanted(root: string, stack: string): ServerWanted {
   const { version, base } = readStackFacts(config);
   return { major: version.split(".")[0] as string, base };
 }
-
-export const readProjectName = (root: string): string =>
-  parse(readFileSync(join(root, "Pulumi.yaml"), "utf8")).name;

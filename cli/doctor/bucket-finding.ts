@@ -1,4 +1,5 @@
 import type { ExpectedError } from "../../operate/error.ts";
+import { readProjectName } from "../root.ts";
 import { readDockerStack } from "../stack/docker/docker-stack.ts";
 import { pulumiEnvironment } from "../stack/pulumi/environment.ts";
 import { findPulumi } from "../stack/pulumi/find-pulumi.ts";
@@ -34,7 +35,7 @@ async function compareWithState(root: string, stack: string): Promise<Finding> {
   const cli = findPulumi(() => {});
   if (!cli) return { name, state: "note", detail: "not looked at without the Pulumi CLI" };
   const env = pulumiEnvironment(root, stack, cli.program);
-  if (!stackExists(env.PULUMI_BACKEND_URL as string, stack)) {
+  if (!stackExists(env.PULUMI_BACKEND_URL as string, readProjectName(root), stack)) {
     return { name, state: "note", detail: `stack "${stack}" has not been brought up` };
   }
   const target = `urn:pulumi:${stack}::*::pgstead:index:BackupBucket$**`;

@@ -32,7 +32,8 @@ export const adoptVolume: Verb = {
     const stack = await context.dockerStack();
     if (!stack) throw mistake(`stack "${name}" has no volume: its engine is not "docker"`);
     const { adoptVolume: adopt } = await import("../adopt-volume/adopt-volume.ts");
-    const { readProjectName, readServerWanted } = await import("../adopt-volume/server-wanted.ts");
+    const { readServerWanted } = await import("../adopt-volume/server-wanted.ts");
+    const { readProjectName } = await import("../root.ts");
     const adopted = await adopt({
       ...{ root, stack, project: readProjectName(root), wanted: readServerWanted(root, name) },
       volume: args[0],

@@ -36,8 +36,8 @@ async function expectSameIdentity() {
 }
 
 // The tests run in order: each continues with the stack of the one before.
-describe("S31: what belongs to the data", () => {
-  test("stays after down and up: passwords, seal key, proven backups", async () => {
+describe("what belongs to the data", () => {
+  test("S31: stays after down and up: passwords, seal key, proven backups", async () => {
     const down = await project.pgstead(["down", "--yes"]);
     expect(down.code, down.all).toBe(0);
     expect(docker("ps", "-aq", "--filter", `name=${project.stack}-`)).toBe("");
@@ -46,7 +46,7 @@ describe("S31: what belongs to the data", () => {
     await expectSameIdentity();
   });
 
-  test("is refused by preview and up where the state is lost, and nothing changes", async () => {
+  test("S31: is refused by preview and up where the state is lost, and nothing changes", async () => {
     renameSync(state(), `${state()}-lost`);
     const { Id } = inspect("container", `${project.stack}-postgres`);
     const message = `volume "${volume("data")}" holds the data of stack "${project.stack}", and this state does not know it`;
@@ -62,7 +62,7 @@ describe("S31: what belongs to the data", () => {
     expect(rows()).toBe("1000");
   });
 
-  test("is taken into a new state by recover, with the old passwords and seal key", async () => {
+  test("S31: is taken into a new state by recover, with the old passwords and seal key", async () => {
     const dry = await project.pgstead(["recover", "--dry-run", "--json"]);
     expect([dry.code, JSON.parse(dry.stdout)]).toEqual([
       0,
@@ -92,7 +92,7 @@ describe("S31: what belongs to the data", () => {
     expect(changes.code, changes.all).toBe(0);
   });
 
-  test("is not replaced by an empty cluster where the volume is lost after down", async () => {
+  test("S31: is not replaced by an empty cluster where the volume is lost after down", async () => {
     await project.pgstead(["down", "--yes"]);
     docker("volume", "rm", volume("data"));
     const gone = `volume "${volume("data")}" is gone, although stack "${project.stack}" has stored data in it`;
@@ -109,7 +109,7 @@ describe("S31: what belongs to the data", () => {
     renameSync(`${state()}-lost-2`, `${state()}-2`);
   });
 
-  test("goes with the data: down --delete-data forgets it, and a new stack begins", async () => {
+  test("S31: goes with the data: down --delete-data forgets it, and a new stack begins", async () => {
     spawnSync("rm", ["-rf", state()]);
     renameSync(`${state()}-2`, state());
     const deleted = await project.pgstead(["down", "--yes", "--delete-data", project.stack]);

@@ -111,6 +111,7 @@ const tries: Record<string, Try> = {
     "it needs another project's volume; adopt-volume.test.ts has one",
     "adopt-volume",
   ),
+  recover: byHelp("it needs a lost state; identity.test.ts has one", "recover"),
   status: simply("status"),
   check: simply("check"),
   vector: simply("vector", "--no-recall"),

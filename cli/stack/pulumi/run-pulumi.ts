@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ExitCode, mistake } from "../../../operate/error.ts";
+import { readProjectName } from "../../root.ts";
 import { assertEngineAnswers } from "../docker/ask-engine.ts";
 import { readDockerStack } from "../docker/docker-stack.ts";
 import { readStackFile } from "../stack-file.ts";
@@ -29,8 +30,9 @@ export async function preparePulumi(
   const env = pulumiEnvironment(root, stack, cli.program);
   const run = { program: cli.program, env, root, stack };
   note(`Pulumi ${cli.version}, ${cli.source}`);
-  clearStaleLocks(env.PULUMI_BACKEND_URL as string, stack, note);
-  if (!stackExists(env.PULUMI_BACKEND_URL as string, stack)) await initStack(run);
+  const [backend, project] = [env.PULUMI_BACKEND_URL as string, readProjectName(root)];
+  clearStaleLocks(backend, project, stack, note);
+  if (!stackExists(backend, project, stack)) await initStack(run);
   return run;
 }
 

@@ -11,11 +11,11 @@ function stateFolder(backend: string): string | undefined {
 }
 
 /** Whether the state has the stack; undefined for a backend that only Pulumi can ask. */
-export function stackExists(backend: string, stack: string): boolean | undefined {
+export function stackExists(backend: string, project: string, stack: string): boolean | undefined {
   const folder = stateFolder(backend);
   if (!folder) return undefined;
   return ["json", "json.gz"].some((suffix) =>
-    existsSync(join(folder, "stacks", "pgstead", `${stack}.${suffix}`)),
+    existsSync(join(folder, "stacks", project, `${stack}.${suffix}`)),
   );
 }
 
@@ -32,12 +32,13 @@ interface StateLock {
  */
 export function clearStaleLocks(
   backend: string,
+  project: string,
   stack: string,
   note: (line: string) => void,
 ): void {
   const state = stateFolder(backend);
   if (!state) return;
-  const folder = join(state, "locks", "organization", "pgstead", stack);
+  const folder = join(state, "locks", "organization", project, stack);
   if (!existsSync(folder)) return;
   // Beside each lock Pulumi keeps a file of attributes, `.attrs`.
   for (const name of readdirSync(folder).filter((entry) => entry.endsWith(".json"))) {

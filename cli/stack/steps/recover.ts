@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { LOGIN_ROLES, type LoginRole } from "../../../config/choices.ts";
 import { CHANGE_MS } from "../../../docker/run-docker.ts";
 import { type ExitCode, mistake, refused } from "../../../operate/error.ts";
+import { readProjectName } from "../../root.ts";
 import { askEngine, findOnEngine, runInContainer } from "../docker/ask-engine.ts";
 import type { DockerStack } from "../docker/docker-stack.ts";
 import type { PulumiRun } from "../pulumi/run-pulumi.ts";
@@ -39,21 +40,24 @@ export async function findRemains(stack: DockerStack, run: PulumiRun): Promise<F
       `the state knows stack "${stack.stack}": there is nothing to recover; run "pgstead up --stack ${stack.stack}"`,
     );
   }
-  const label = await findOnEngine(stack.env, [
-    ...["volume", "inspect", "--format", '{{index .Labels "pgstead.stack"}}', volume],
-  ]);
-  if (label !== stack.stack) {
-    const problem = label === undefined ? "does not exist" : "does not belong to this stack";
+  const project = readProjectName(run.root);
+  const format = '{{index .Labels "pgstead.project"}}/{{index .Labels "pgstead.stack"}}';
+  const inspect = ["volume", "inspect", "--format", format, volume];
+  const owner = await findOnEngine(stack.env, inspect);
+  if (owner !== `${project}/${stack.stack}`) {
+    const problem = owner === undefined ? "does not exist" : "does not belong to this stack";
     throw mistake(`volume "${volume}" ${problem}, so there is no data to recover`);
   }
-  const containers = await listContainers(stack);
+  const containers = await listContainers(stack, project);
   await assertNobodyElse(stack, containers);
   const keys = await readKeys(stack);
   return { volume, containers, hasKeys: keys.passwords !== undefined, keys };
 }
 
-async function listContainers({ env, stack }: DockerStack): Promise<string[]> {
-  const filter = ["--filter", `label=pgstead.stack=${stack}`, "--format", "{{.Names}}"];
+async function listContainers({ env, stack }: DockerStack, project: string): Promise<string[]> {
+  const labels = [`pgstead.project=${project}`, `pgstead.stack=${stack}`];
+  const filters = labels.flatMap((label) => ["--filter", `label=${label}`]);
+  const filter = [...filters, "--format", "{{.Names}}"];
   return lines(await askEngine(env, ["ps", "--all", ...filter]));
 }
 
