@@ -1,7 +1,10 @@
 import { defineConfig } from "vitest/config";
 
 /** What takes minutes is left to `make faults`. */
-const leftToFaults = process.env.PGSTEAD_FAULTS === "all" ? [] : ["test/stack/reboot.test.ts"];
+const leftToFaults =
+  process.env.PGSTEAD_FAULTS === "all"
+    ? []
+    : ["test/stack/reboot.test.ts", "test/stack/drill.test.ts"];
 const onPackage = ["test/package/**/*.test.ts"];
 const onServer = ["test/migrate/**/*.test.ts", "test/vector/**/*.test.ts"];
 

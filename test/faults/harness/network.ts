@@ -30,9 +30,13 @@ export class BreakableLine {
     });
   }
 
-  static async to(targetPort: number, targetHost = "127.0.0.1"): Promise<BreakableLine> {
+  static async to(
+    targetPort: number,
+    targetHost = "127.0.0.1",
+    bind = "127.0.0.1",
+  ): Promise<BreakableLine> {
     const line = new BreakableLine(targetPort, targetHost);
-    await new Promise<void>((resolve) => line.#server.listen(0, "127.0.0.1", resolve));
+    await new Promise<void>((resolve) => line.#server.listen(0, bind, resolve));
     line.port = (line.#server.address() as { port: number }).port;
     return line;
   }
