@@ -18,6 +18,7 @@ import {
   setVersionSql,
   updateScriptSql,
 } from "./pgvector-change.ts";
+import { tryServer, type WantedServer } from "./server-trial.ts";
 
 /** What the declared guard hands over; the components' `ChangeGuard` writes it. */
 export interface ChangeStep {
@@ -29,6 +30,7 @@ export interface ChangeStep {
   protect: boolean;
   provenWithinHours: number;
   accept: string[];
+  server: WantedServer;
 }
 
 type Note = (line: string) => void;
@@ -36,14 +38,15 @@ type Note = (line: string) => void;
 export const previousTag = (prefix: string) => `${prefix}-postgres:previous`;
 
 /**
- * Before the server's image changes: refuses what the cluster would not survive, takes a proven backup,
- * and tags the image that runs now.
+ * Before the server changes: tries its new settings. Before its image changes: refuses what the cluster
+ * would not survive, takes a proven backup, and tags the image that runs now.
  */
 export function runChangeStep(step: ChangeStep, note: Note): Promise<void> {
   return withReportedExitCode(() => prepareChange(step, note));
 }
 
 async function prepareChange(step: ChangeStep, note: Note): Promise<void> {
+  await tryServer(step);
   const container = `${step.prefix}-postgres`;
   const running = await imageOf(process.env, container);
   // Without a container, or with the same image, only the image's own guard looks at the volume.
