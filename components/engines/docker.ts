@@ -341,11 +341,22 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
       const sized = sizeServer(`${name}-server`, { ...args.size, major }, args.serverSettings);
       return {
         settings: Object.fromEntries(sized.settings.map((each) => [each.name, each.value])),
-        given: Object.keys(args.serverSettings ?? {}),
+        given: args.serverSettings ?? {},
         cpus,
         memoryMb,
         shmMb: sized.shmMb,
+        maintenanceWorkMemMb: args.size?.maintenanceWorkMemMb,
         port: args.publishedPort,
+        stopSeconds: args.stopSeconds ?? DEFAULTS.postgres.stopSeconds,
+        tls: args.tls && (args.tls.certificate ? "given" : describeTls(args.tls)),
+      };
+    }
+
+    function describeTls({ required, names, renewal }: DockerTlsArgs) {
+      return {
+        ...(required !== undefined && { required }),
+        ...(names && { names }),
+        ...(renewal && { renewal }),
       };
     }
 

@@ -30,18 +30,26 @@ export interface ChangeGuardArgs {
   dockerHost?: string | undefined;
 }
 
-/** What of the server is tried: a wrong value would leave a container that does not start. */
+type SettingValue = string | number | boolean;
+
+/** What of the server is tried, because a wrong value would leave none, and what `undo` takes back. */
 export interface WantedServer {
   /** All settings of its command line, by name. */
   settings: Record<string, string>;
-  /** Names of the settings that the configuration gives. */
-  given: string[];
+  /** The settings that the configuration gives. */
+  given: Record<string, SettingValue>;
   /** Processors for the container. @default - no limit */
   cpus?: number | undefined;
   /** MB for the container. @default - no limit */
   memoryMb?: number | undefined;
   /** MB of shared memory for the container. */
   shmMb: number;
+  /** MB for one index build. @default - an eighth of the memory */
+  maintenanceWorkMemMb?: number | undefined;
+  /** Seconds that the server has to shut down. */
+  stopSeconds: number;
+  /** How connections are encrypted; `given` with a certificate that is given. @default - they are not */
+  tls?: { required?: boolean; names?: string[]; renewal?: string } | "given" | undefined;
   /** Port on the loopback of the engine's machine. @default - no port is published */
   port?: number | undefined;
 }

@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { TlsPair } from "../../components/server/tls-pair.ts";
@@ -163,15 +164,43 @@ describe("a change of the image of a database", () => {
     },
   );
 
-  test("S29: a port that another program holds fails in preview and in up, and the old server goes on", async () => {
-    const running = serverId();
-    const holder = createServer().listen(0, "127.0.0.1");
-    onTestFinished(() => void holder.close());
-    await once(holder, "listening");
-    const { port } = holder.address() as AddressInfo;
-    project.configure("pgstead:port", port);
-    await expectUntouched(running, `port ${port} of 127.0.0.1 on the engine's machine is in use`);
-    project.configure("pgstead:port", project.port);
+  // `make faults` only: unit tests have the port too.
+  test.runIf(process.env.PGSTEAD_FAULTS === "all")(
+    "S29: a port that another program holds fails in preview and in up, and the old server goes on",
+    async () => {
+      const running = serverId();
+      const holder = createServer().listen(0, "127.0.0.1");
+      onTestFinished(() => void holder.close());
+      await once(holder, "listening");
+      const { port } = holder.address() as AddressInfo;
+      project.configure("pgstead:port", port);
+      await expectUntouched(running, `port ${port} of 127.0.0.1 on the engine's machine is in use`);
+      project.configure("pgstead:port", project.port);
+    },
+  );
+
+  test("S29: undo takes back a change of settings and limits, and finish ends it", async () => {
+    const image = inspect("container", server()).Image;
+    const runs = () => [
+      project.asSuperuser("show work_mem"),
+      inspect("container", server()).HostConfig.NanoCpus,
+    ];
+    const before = runs();
+    project.configurePostgres({ settings: { work_mem: "7MB" }, cpus: 1 });
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    expect(code, all).toBe(0);
+    expect(runs()).toEqual(["7MB", 1e9]);
+    const open = "open change of postgres.settings, postgres.cpus";
+    expect((await project.pgstead(["status"])).all).toContain(open);
+    const undo = await project.pgstead(["undo", "--yes"]);
+    expect(undo.code, undo.all).toBe(0);
+    expect(undo.all).toContain("no pgstead:postgres.settings, pgstead:postgres.cpus: 2 is now in");
+    expect(runs()).toEqual(before);
+    expect(inspect("container", server()).Image).toBe(image);
+    expect(readFileSync(project.stackFile, "utf8")).not.toMatch(/work_mem|sha256/);
+    const finish = await project.pgstead(["finish"]);
+    expect(finish.code, finish.all).toBe(0);
+    expect(inspect("volume", `${project.stack}-previous`)).toBeUndefined();
   });
 
   test("a second preview shows no change", async () => {

@@ -48,10 +48,11 @@ const asked = (verb: string) =>
 
 const server: WantedServer = {
   settings: { work_mem: "4MB", log_line_prefix: "%m a=b " },
-  given: ["work_mem"],
+  given: { work_mem: "4MB" },
   cpus: 2,
   memoryMb: 1024,
   shmMb: 64,
+  stopSeconds: 120,
   port: 5433,
 };
 
@@ -97,7 +98,7 @@ describe("the settings are tried", () => {
 
   test("on a first up only if the configuration gives some", async () => {
     engine({});
-    await attempt({ given: [] });
+    await attempt({ given: {} });
     expect(asked("container")).toHaveLength(1);
     expect(asked("run")).toEqual([]);
     await attempt({});

@@ -11,14 +11,18 @@ import {
 export interface WantedServer {
   /** All settings of its command line, by name. */
   settings: Record<string, string>;
-  /** Names that `postgres.settings` gives. */
-  given: string[];
+  /** What `postgres.settings` gives. */
+  given: Record<string, string | number | boolean>;
   cpus?: number;
   memoryMb?: number;
   /** Shared memory of the container. */
   shmMb: number;
+  maintenanceWorkMemMb?: number;
   /** Published port. */
   port?: number;
+  stopSeconds: number;
+  /** `given` if the certificate is. */
+  tls?: { required?: boolean; names?: string[]; renewal?: string } | "given";
 }
 
 export interface ServerTrial {
@@ -123,8 +127,9 @@ const portInUse = (port: number, holder: string) =>
 
 /** Settings that follow from the size are tried on a change only; a first `up` has no server to lose. */
 function needsStart({ settings, given }: WantedServer, image: string, running?: RunningServer) {
-  if (!running) return given.length > 0;
-  if (given.length > 0 && image !== running.image) return true;
+  const isGiven = Object.keys(given).length > 0;
+  if (!running) return isGiven;
+  if (isGiven && image !== running.image) return true;
   const names = Object.keys({ ...running.settings, ...settings });
   return names.some((name) => settings[name] !== running.settings[name] && !isPlace(name));
 }
