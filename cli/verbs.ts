@@ -34,6 +34,7 @@ import { status } from "./verbs/status.ts";
 import { stepAtStake } from "./verbs/step-at-stake.ts";
 import { stepChange } from "./verbs/step-change.ts";
 import { stepMigrate } from "./verbs/step-migrate.ts";
+import { stepTry } from "./verbs/step-try.ts";
 import { undo } from "./verbs/undo.ts";
 import { up } from "./verbs/up.ts";
 import { vector } from "./verbs/vector.ts";
@@ -55,5 +56,5 @@ export const verbs: Verb[] = [
     backupUpload,
   ],
   ...[undo, finish],
-  ...[restart, serve, bootstrap, stepMigrate, stepChange, stepAtStake],
+  ...[restart, serve, bootstrap, stepMigrate, stepChange, stepTry, stepAtStake],
 ];

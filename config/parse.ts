@@ -1,4 +1,5 @@
 import { describeIssue, flattenUnion, type Issue, valueAt } from "./mistakes.ts";
+import { describeKeysWithoutEffect } from "./no-effect.ts";
 import { PREFIX } from "./prefix.ts";
 import { StackConfig, schema } from "./stack-config.ts";
 
@@ -9,7 +10,8 @@ export function parseConfig(
   raw: Record<string, string>,
   isSecret: (key: string) => boolean = () => false,
 ): Parsed {
-  const { values, mistakes } = readTexts(raw, isSecret);
+  const { values, mistakes: unreadable } = readTexts(raw, isSecret);
+  const mistakes = [...unreadable, ...describeKeysWithoutEffect(values)];
   const parsed = StackConfig.safeParse(values);
   if (parsed.success && mistakes.length === 0) return { values: parsed.data, mistakes: [] };
   const issues = parsed.error?.issues.flatMap(flattenUnion) ?? [];
@@ -33,7 +35,10 @@ export function findMistakes(config: Record<string, unknown> = {}): string[] {
   const described = issues
     .filter((issue) => !isAboutEncrypted(values, issue))
     .flatMap((issue) => describeIssue(issue, { values, isSecret }));
-  return [...mistakes, ...described];
+  // A section that is encrypted as one may have the key that another one needs.
+  const isReadable = readable.length === Object.keys(config).length;
+  const unused = isReadable ? describeKeysWithoutEffect(values) : [];
+  return [...mistakes, ...unused, ...described];
 }
 
 /** Our keys without their prefix; sections as objects. A section that is no JSON is left out. */

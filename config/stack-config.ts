@@ -32,10 +32,5 @@ const sections = { postgres, migrations, backups, bucket, vector, checks };
 export const schema = { flat, sections };
 
 /** The keys `pgstead:...` of a stack's file. */
-export const StackConfig = z
-  .strictObject({ ...flat, ...sections })
-  .refine(({ engine, backups }) => engine === "docker" || !(backups.webhook || backups.ping), {
-    path: ["backups"],
-    error: "webhook and ping need engine docker, because its agent calls them",
-  });
+export const StackConfig = z.strictObject({ ...flat, ...sections });
 export type StackConfig = z.infer<typeof StackConfig>;

@@ -33,11 +33,12 @@ export const isEmbedded = (file: StackFile) =>
 export const usesSecretsProvider = ({ secretsprovider }: StackFile) =>
   secretsprovider !== undefined && secretsprovider !== "passphrase";
 
-/** Sets one key of the stack's file, which the next `up` reads; comments stay. */
+/** Sets one key of the stack's file, which the next `up` reads, or removes it with null; comments stay. */
 export function writeStackFile(root: string, stack: string, path: string[], value: unknown): void {
   const file = join(root, `Pulumi.${stack}.yaml`);
   const document = parseDocument(readFileSync(file, "utf8"));
-  document.setIn(["config", ...path], value);
+  if (value === null) document.deleteIn(["config", ...path]);
+  else document.setIn(["config", ...path], value);
   // Renamed into place, so that a kill does not leave a stack without its file.
   writeFileSync(`${file}.new`, document.toString());
   renameSync(`${file}.new`, file);

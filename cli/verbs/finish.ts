@@ -4,7 +4,7 @@ export const finish: Verb = {
   name: "finish",
   where: "here",
   group: "change with a way back",
-  summary: "end the last change: forget the image that ran before it, so undo is over",
+  summary: "end the last change: forget the image and settings from before it, so undo is over",
   options: [{ flags: "--dry-run", description: "say what would be done" }],
   examples: ["pgstead finish --stack prod", "pgstead finish --stack prod --dry-run"],
   writes: true,

@@ -31,10 +31,10 @@ export const status = splitVerb({
 async function noteOpenChange(context: Context): Promise<void> {
   const containers = await context.dockerStack();
   if (!containers) return;
-  const { findPrevious } = await import("../stack/steps/previous-image.ts");
-  if (await findPrevious(containers)) {
-    context.note(
-      'open change of image: "pgstead undo" goes back to the one before, "pgstead finish" ends the change',
-    );
-  }
+  const { describeOpenChange } = await import("../stack/steps/previous-image.ts");
+  const change = await describeOpenChange(containers);
+  if (!change) return;
+  context.note(
+    `open change of ${change}: "pgstead undo" goes back to the one before, "pgstead finish" ends the change`,
+  );
 }

@@ -12,6 +12,7 @@ export const stepChange: Verb = {
     const image = process.env.PGSTEAD_IMAGE ?? "";
     const step = { ...JSON.parse(readFileSync(0, "utf8")), image };
     await runChangeStep(step, (line) => context.note(line));
-    process.stdout.write(`${JSON.stringify({ image })}\n`);
+    // The next change finds `server` in PULUMI_COMMAND_STDOUT.
+    process.stdout.write(`${JSON.stringify({ image, server: step.server })}\n`);
   },
 };

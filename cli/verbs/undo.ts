@@ -5,7 +5,8 @@ export const undo: Verb = {
   name: "undo",
   where: "here",
   group: "change with a way back",
-  summary: "run the image from before the last change again; data stays as it is",
+  summary:
+    "run the server from before the last change again, its image and settings; data stays as it is",
   options: [{ flags: "--dry-run", description: "say what would be done" }],
   examples: ["pgstead undo --stack prod", "pgstead undo --stack prod --dry-run"],
   writes: true,
@@ -16,17 +17,26 @@ export const undo: Verb = {
     const [root, name] = [await context.root(), await context.stack()];
     const stack = await context.dockerStack();
     if (!stack) throw notInContainers(name);
+    const { findPreviousConfig } = await import("../stack/steps/previous-config.ts");
     const image = await previousImage(stack);
+    const { keys, isOtherImage } = (await findPreviousConfig(stack.env, name)) ?? {
+      keys: {},
+      isOtherImage: true,
+    };
     const file = `Pulumi.${name}.yaml`;
-    const said = `pgstead:postgres.image: ${image}`;
+    const written = { ...keys, ...(isOtherImage && { "postgres.image": image }) };
+    const lines = Object.entries(written).map(([key, value]) => describeLine(key, value));
     if (options.dryRun) {
-      const outcome = `would write ${said} to ${file} and run "pgstead up --stack ${name}"`;
-      return context.print({ image, dryRun: true }, outcome);
+      const outcome = `would write ${lines.join(", ")} to ${file} and run "pgstead up --stack ${name}"`;
+      return context.print({ image, keys, dryRun: true }, outcome);
     }
-    await pinImage(stack, image);
+    if (isOtherImage) await pinImage(stack, image);
     const { writeStackFile } = await import("../stack/stack-file.ts");
-    writeStackFile(root, name, ["pgstead:postgres", "image"], image);
-    context.note(`${said} is now in ${file}: commit this`);
+    for (const [key, value] of Object.entries(written)) {
+      const [section, ...path] = key.split(".");
+      writeStackFile(root, name, [`pgstead:${section}`, ...path], value);
+    }
+    context.note(`${lines.join(", ")} is now in ${file}: commit this`);
     const { prepareDeployment } = await import("../stack/pulumi/run-pulumi.ts");
     const { bringUp } = await import("../stack/steps/bring-up.ts");
     const note = (line: string) => context.note(line);
@@ -34,8 +44,14 @@ export const undo: Verb = {
     const yes = context.yes ? ["--yes", "--skip-preview"] : [];
     const code = await bringUp(run, yes, note);
     if (code !== ExitCode.fine) return code;
+    if (!isOtherImage) return;
     context.note(
       `to change the image later: repair what was wrong, remove postgres.image from ${file}, and "pgstead up"`,
     );
   },
 };
+
+function describeLine(key: string, value: unknown): string {
+  if (value === null) return `no pgstead:${key}`;
+  return `pgstead:${key}: ${typeof value === "string" ? value : JSON.stringify(value)}`;
+}

@@ -3,7 +3,7 @@ import type { LoginRole } from "../../config/choices.ts";
 import { createDatabaseUrl } from "../../config/database-url.ts";
 import { DEFAULTS } from "../../config/defaults.ts";
 import type { SettingsInput } from "../../operate/settings.ts";
-import { ChangeGuard } from "../guards/change-guard.ts";
+import { ChangeGuard, type WantedServer } from "../guards/change-guard.ts";
 import { createRefusal } from "../guards/refusal.ts";
 import { PostgresDatabase, type PostgresDatabaseArgs, SOCKET_FOLDER } from "../server/database.ts";
 import { FILES_FOLDER } from "../server/files.ts";
@@ -11,7 +11,7 @@ import { type ImageSource, PostgresImage, type PostgresImageArgs } from "../serv
 import { generatePassword, Passwords, type PasswordsArgs } from "../server/passwords.ts";
 import { stashFirst } from "../server/stash.ts";
 import { ServerTls, type ServerTlsArgs } from "../server/tls.ts";
-import type { SettingValue, Size } from "../server/tuning.ts";
+import { type SettingValue, type Size, sizeServer } from "../server/tuning.ts";
 import { type ClusterFacts, DataVolumes, type DataVolumesArgs } from "../server/volumes.ts";
 import type { Endpoint } from "./endpoint.ts";
 
@@ -337,6 +337,7 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
               await refuseOtherCluster(remembered, volume);
               return id;
             }),
+          server: describeServer(),
           pinnedImage,
           superuser,
           protect,
@@ -346,6 +347,32 @@ export class DockerPostgres extends pulumi.ComponentResource implements Endpoint
         },
         { parent },
       );
+    }
+
+    /** What the guard tries of it. */
+    function describeServer(): WantedServer {
+      const { major } = cluster;
+      const { memoryMb, cpus } = args.size ?? {};
+      const sized = sizeServer(`${name}-server`, { ...args.size, major }, args.serverSettings);
+      return {
+        settings: Object.fromEntries(sized.settings.map((each) => [each.name, each.value])),
+        given: args.serverSettings ?? {},
+        cpus,
+        memoryMb,
+        shmMb: sized.shmMb,
+        maintenanceWorkMemMb: args.size?.maintenanceWorkMemMb,
+        port: args.publishedPort,
+        stopSeconds: args.stopSeconds ?? DEFAULTS.postgres.stopSeconds,
+        tls: args.tls && (args.tls.certificate ? "given" : describeTls(args.tls)),
+      };
+    }
+
+    function describeTls({ required, names, renewal }: DockerTlsArgs) {
+      return {
+        ...(required !== undefined && { required }),
+        ...(names && { names }),
+        ...(renewal && { renewal }),
+      };
     }
 
     async function refuseOtherCluster(remembered: ClusterFacts, volume: string) {

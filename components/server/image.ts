@@ -6,6 +6,7 @@ import { type Base, PGVECTOR_SOURCE_KEYS } from "../../config/choices.ts";
 import { DEFAULTS } from "../../config/defaults.ts";
 import { describePgvectorFaults } from "../../config/pgvector-faults.ts";
 import { isOlderVersion } from "../../config/version-order.ts";
+import { runDocker } from "../../docker/run-docker.ts";
 import { bundle, imageFolder } from "../assets.ts";
 import { ConfigError } from "../error.ts";
 import { explainFailure } from "../guards/hooks.ts";
@@ -122,6 +123,7 @@ export class PostgresImage extends pulumi.ComponentResource {
     const source = args.source ?? {};
     const { base = DEFAULTS.postgres.base, version = DEFAULTS.postgres.version } = source;
     const pgvector = normalizePgvector(name, base, source.pgvector);
+    const platform = pulumi.output(findPlatform(args.dockerHost));
     const server = createServer();
     const serverId = args.pinnedImage ?? server.repoDigest;
     const pinnedTag = `${args.prefix}-postgres:pinned`;
@@ -148,7 +150,7 @@ export class PostgresImage extends pulumi.ComponentResource {
           context: relativeToHere(imageFolder),
           dockerfile: relativeToHere(join(imageFolder, `Dockerfile.${base}`)),
           args: { BASE_IMAGE: source.baseImage ?? nameBaseImage(version, base), ...pgvector },
-          platform: PLATFORM,
+          platform,
           ...(source.buildNetwork && { network: source.buildNetwork }),
         },
       };
@@ -174,7 +176,7 @@ export class PostgresImage extends pulumi.ComponentResource {
             SERVER_IMAGE: args.pinnedImage ? pinnedTag : server.imageName,
             SERVER_ID: serverId,
           },
-          platform: PLATFORM,
+          platform,
           ...(source.buildNetwork && { network: source.buildNetwork }),
         },
       };
@@ -198,8 +200,14 @@ export class PostgresImage extends pulumi.ComponentResource {
   }
 }
 
-// The engine may run on another system than this program, but its containers are Linux.
-const PLATFORM = `linux/${process.arch === "arm64" ? "arm64" : "amd64"}`;
+/** The engine may be another machine with another processor. Without an engine there is no build. */
+async function findPlatform(host?: string): Promise<string> {
+  const env = { ...process.env, ...(host && { DOCKER_HOST: host }) };
+  const version = ["version", "--format", "{{.Server.Os}}/{{.Server.Arch}}"];
+  const { kind, stdout } = await runDocker(version, { env });
+  if (kind === "found") return stdout.trim();
+  return `linux/${process.arch === "arm64" ? "arm64" : "amd64"}`;
+}
 
 /** Relative, so that the state is the same whichever machine runs the program. */
 const relativeToHere = (path: string) => relative(process.cwd(), path) || ".";

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { PGVECTOR_ORIGINS, PGVECTOR_SOURCE_KEYS } from "../choices.ts";
+import { PGVECTOR_ORIGINS } from "../choices.ts";
 import { DEFAULTS } from "../defaults.ts";
 import { text, url } from "../fields.ts";
 import { serverFields } from "../verb-fields.ts";
@@ -26,14 +26,6 @@ const pgvector = z
     allowBelowFloor: text
       .optional()
       .describe("Version with known faults to accept, written once more."),
-  })
-  .superRefine(({ from, ...source }, context) => {
-    if (from !== "package") return;
-    for (const key of PGVECTOR_SOURCE_KEYS) {
-      if (source[key] === undefined) continue;
-      const message = "nothing beside `from: package`, which installs the version that Debian has";
-      context.addIssue({ code: "custom", path: [key], message });
-    }
   })
   .optional()
   .describe("Which pgvector the image holds, and where it comes from.");

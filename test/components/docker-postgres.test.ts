@@ -182,6 +182,13 @@ test("each group of arguments reaches the resources it is for", async () => {
   expect(JSON.parse(stdin as string)).toEqual({
     ...{ prefix: "shop", superuser: "root", protect: false, pinned: true },
     ...{ provenWithinHours: 5, accept: ["release debian-x"] },
+    server: {
+      settings: expect.objectContaining({ work_mem: "9MB", shared_buffers: "1024MB" }),
+      given: { work_mem: "9MB" },
+      ...{ cpus: 3, memoryMb: 4096, shmMb: 480, stopSeconds: 66 },
+      maintenanceWorkMemMb: 128,
+      tls: { names: ["db.example.com"], required: true, renewal: "2" },
+    },
   });
   expect(only("other-server-container")).toMatchObject({
     ...{ name: "shop-postgres", image: pinnedImage, memory: 4096, memorySwap: 4096, cpus: "3.0" },

@@ -1,13 +1,18 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { beforeAll, expect, test, vi } from "vitest";
-import { recordResources, valueIn } from "../support/recorder.ts";
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { type Recorded, recordResources, urnOf, valueIn } from "../support/recorder.ts";
 
 let PostgresImage: typeof import("../../components/server/image.ts").PostgresImage;
 /** What the image answers when its versions are asked for. */
 let installed: string;
 
+let recorded: Recorded[];
+
 beforeAll(async () => {
-  await recordResources({
+  recorded = await recordResources({
     "pgstead:index:PostgresImage": () => ({}),
     "docker:index/image:Image": (_inputs, name) => ({ repoDigest: `sha256:${name}` }),
     "command:local:Command": () => ({
@@ -30,4 +35,31 @@ test("an image whose pgvector has known faults is warned of, whatever the config
     expect.stringContaining("pgvector 0.8.6 has known faults: a buffer overflow"),
   ]);
   expect(await warningsFor("0.8.7")).toEqual([]);
+});
+
+describe("both images are built for the platform", () => {
+  const path = process.env.PATH;
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "pgstead-docker-"));
+    process.env.PATH = `${folder}:${path}`;
+  });
+  afterEach(() => {
+    process.env.PATH = path;
+    rmSync(folder, { recursive: true });
+  });
+
+  const own = `linux/${process.arch === "arm64" ? "arm64" : "amd64"}`;
+  test.each([
+    // It also must be the declared engine that is asked.
+    ["of the engine", 'test "$DOCKER_HOST" = ssh://far && echo linux/riscv64', "linux/riscv64"],
+    ["of this machine where no engine is in reach", "exit 1", own],
+  ])("%s", async (name, answer, platform) => {
+    writeFileSync(join(folder, "docker"), `#!/bin/sh\n${answer}\n`, { mode: 0o755 });
+    const image = new PostgresImage(name, { prefix: "test", dockerHost: "ssh://far" });
+    await urnOf(image.nodes.agent);
+    const builds = recorded.filter((each) => each.name.startsWith(`${name}-`) && each.inputs.build);
+    const built = builds.map(({ inputs }) => (inputs.build as { platform: string }).platform);
+    expect(built).toEqual([platform, platform]);
+  });
 });

@@ -1,5 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { TlsPair } from "../../components/server/tls-pair.ts";
 import { inspect } from "../contract/docker-cli.ts";
 import { docker } from "../support/server-container.ts";
@@ -56,6 +59,23 @@ function build(tag: string, dockerfile: string): string {
 /** Removes the proofs, because the agent has proven its first backup some time after its start. */
 const removeProofs = () =>
   docker("exec", `${project.stack}-agent`, "sh", "-c", "rm -f /var/lib/pgstead/backups/*.proof");
+
+const UNKNOWN_SETTING = 'unrecognized configuration parameter "shared_bufers"';
+const NO_SIZE = 'invalid value for parameter "shared_buffers": "lots"';
+
+/** `make faults` runs all cases, any other run only the first ones. */
+const select = <Row>(all: Row[], first: number) =>
+  process.env.PGSTEAD_FAULTS === "all" ? all : all.slice(0, first);
+
+/** Expects that preview and `up` fail with the message, and that the same server runs and answers. */
+async function expectUntouched(running: string, message: string) {
+  for (const verb of [["preview"], ["up", "--yes"]]) {
+    const { code, all } = await project.pgstead(verb);
+    expect([code, all], verb[0]).toEqual([1, expect.stringContaining(message)]);
+    expect(serverId(), verb[0]).toBe(running);
+  }
+  expect(project.asSuperuser("select 1")).toBe("1");
+}
 
 interface Backup {
   proof: object | null;
@@ -126,6 +146,61 @@ describe("a change of the image of a database", () => {
     // The server's user alone reads the key.
     const key = ["stat", "-c", "%U %a", "/run/pgstead/server.key"];
     expect(docker("exec", server(), ...key)).toBe("postgres 600");
+  });
+
+  const wrong: [string, Record<string, unknown>, string][] = [
+    ["a setting that does not exist", { settings: { shared_bufers: "1GB" } }, UNKNOWN_SETTING],
+    ["a value that is no size", { settings: { shared_buffers: "lots" } }, NO_SIZE],
+    ["too many processors", { settings: {}, cpus: 4096 }, "postgres.cpus is 4096, and the engine"],
+    ["too much memory", { cpus: 2, memoryMb: 2 ** 26 }, "postgres.memoryMb is 67108864, and the"],
+  ];
+  test.each(select(wrong, 1))(
+    "S29: %s fails in preview and in up, and the old server goes on",
+    async (_, settings, message) => {
+      const running = serverId();
+      project.configurePostgres(settings);
+      await expectUntouched(running, message);
+      project.configurePostgres({ settings: undefined, cpus: 2, memoryMb: 1024 });
+    },
+  );
+
+  // `make faults` only: unit tests have the port too.
+  test.runIf(process.env.PGSTEAD_FAULTS === "all")(
+    "S29: a port that another program holds fails in preview and in up, and the old server goes on",
+    async () => {
+      const running = serverId();
+      const holder = createServer().listen(0, "127.0.0.1");
+      onTestFinished(() => void holder.close());
+      await once(holder, "listening");
+      const { port } = holder.address() as AddressInfo;
+      project.configure("pgstead:port", port);
+      await expectUntouched(running, `port ${port} of 127.0.0.1 on the engine's machine is in use`);
+      project.configure("pgstead:port", project.port);
+    },
+  );
+
+  test("S29: undo takes back a change of settings and limits, and finish ends it", async () => {
+    const image = inspect("container", server()).Image;
+    const runs = () => [
+      project.asSuperuser("show work_mem"),
+      inspect("container", server()).HostConfig.NanoCpus,
+    ];
+    const before = runs();
+    project.configurePostgres({ settings: { work_mem: "7MB" }, cpus: 1 });
+    const { code, all } = await project.pgstead(["up", "--yes"]);
+    expect(code, all).toBe(0);
+    expect(runs()).toEqual(["7MB", 1e9]);
+    const open = "open change of postgres.settings, postgres.cpus";
+    expect((await project.pgstead(["status"])).all).toContain(open);
+    const undo = await project.pgstead(["undo", "--yes"]);
+    expect(undo.code, undo.all).toBe(0);
+    expect(undo.all).toContain("no pgstead:postgres.settings, pgstead:postgres.cpus: 2 is now in");
+    expect(runs()).toEqual(before);
+    expect(inspect("container", server()).Image).toBe(image);
+    expect(readFileSync(project.stackFile, "utf8")).not.toMatch(/work_mem|sha256/);
+    const finish = await project.pgstead(["finish"]);
+    expect(finish.code, finish.all).toBe(0);
+    expect(inspect("volume", `${project.stack}-previous`)).toBeUndefined();
   });
 
   test("a second preview shows no change", async () => {

@@ -78,6 +78,7 @@ const WITHOUT_ENGINE = ["outputs", "env", "migrate new", "serve"];
 
 const stepInput = {
   ...{ prefix: "dev", superuser: "postgres", protect: true, provenWithinHours: 24, accept: [] },
+  server: { settings: {}, given: {}, shmMb: 64, stopSeconds: 120 },
   ...{ container: "dev-postgres", image: "dev", network: "dev", volumes: {}, startSeconds: 60 },
   ...{ folder: "migrations", gone: true },
 };

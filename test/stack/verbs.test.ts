@@ -298,6 +298,7 @@ const tries: Record<string, Try> = {
   },
   "step migrate": byPulumi("step migrate"),
   "step change": byPulumi("step change"),
+  "step try": byHelp("a preview runs it with parameters on stdin", "step try"),
   "step at-stake": byPulumi("step at-stake"),
 };
 

@@ -54,34 +54,14 @@ describe("fails", () => {
       'pgstead:migrations.runOn: got "never", allowed: "always", "changed"',
     ],
     [
-      { postgres: { version: 16 } },
+      { engine: "docker", postgres: { version: 16 } },
       "pgstead:postgres.version: got 16, allowed: 17, 18, or a minor of theirs, like 18.1",
     ],
     [
-      { postgres: { pgvector: { from: "package", version: "0.7.0" } } },
-      'pgstead:postgres.pgvector.version: got "0.7.0", allowed: nothing beside `from: package`, which installs the version that Debian has',
-    ],
-    [
-      { postgres: { pgvector: { from: "package", url: "https://example.com/x" } } },
-      /^pgstead:postgres.pgvector.url: got .*, allowed: nothing beside `from: package`/,
-    ],
-    [
-      { postgres: { pgvector: { from: "package", sha256: "0".repeat(64) } } },
-      /^pgstead:postgres.pgvector.sha256: got .*, allowed: nothing beside `from: package`/,
-    ],
-    [
-      { postgres: { passwords: { app: "space " } } },
+      { engine: "docker", postgres: { passwords: { app: "space " } } },
       /^pgstead:postgres.passwords.app: got .*, allowed: a text without white space at its ends/,
     ],
     [{ backups: { schedule: "daily" } }, /^pgstead:backups.schedule: got "daily", allowed: a cron/],
-    [
-      { backups: { webhook: "https://example.com" } },
-      /^pgstead:backups: got .*, allowed: webhook and ping need engine docker/,
-    ],
-    [
-      { backups: { ping: "https://example.com" } },
-      /^pgstead:backups: got .*, allowed: webhook and ping need engine docker/,
-    ],
     [{ checks: [{ name: "a", url: "nope" }] }, 'pgstead:checks.0.url: got "nope", allowed: a URL'],
     [
       { checks: [{ name: "a", sql: "SELECT 1" }] },
@@ -94,6 +74,116 @@ describe("fails", () => {
     expect(found[0]).toEqual(
       typeof message === "string" ? message : expect.stringMatching(message),
     );
+  });
+
+  const docker = { engine: "docker" };
+  const source = { version: "0.7.0", url: "https://example.com/x", sha256: "0".repeat(64) };
+  const withoutEffect: [Raw, string[], string][] = [
+    [
+      { postgres: { cpus: 2 }, bucket: {}, migrations: { command: "x", image: "y" } },
+      ["bucket", "migrations.command", "migrations.image", "postgres"],
+      'engine is "embedded"; leave it out, or set pgstead:engine to "docker"',
+    ],
+    [
+      { engine: "embedded", backups: { webhook: "https://x.org", ping: "https://x.org" } },
+      ["backups.ping", "backups.webhook"],
+      'engine is "embedded"',
+    ],
+    [
+      { ...docker, postgres: { pgvector: { from: "package", ...source } } },
+      ["postgres.pgvector.sha256", "postgres.pgvector.url", "postgres.pgvector.version"],
+      'postgres.pgvector.from is "package", which installs the version that Debian has; leave',
+    ],
+    [
+      { ...docker, postgres: { tls: { certificate: "c", key: "k", names: [], renewal: "1" } } },
+      ["postgres.tls.names", "postgres.tls.renewal"],
+      "postgres.tls.certificate is given, so none is generated; leave out one of them",
+    ],
+    [
+      {
+        ...docker,
+        postgres: { maintenanceWorkMemMb: 64, settings: { maintenance_work_mem: "1GB" } },
+      },
+      ["postgres.maintenanceWorkMemMb"],
+      "postgres.settings.maintenance_work_mem overrides it",
+    ],
+    [
+      {
+        ...docker,
+        postgres: { passwordRotation: "1", passwords: { migrator: "a", app: "b", readonly: "c" } },
+      },
+      ["postgres.passwordRotation"],
+      "postgres.passwords gives the password of each role, so none is generated; leave it out",
+    ],
+    [
+      { ...docker, protect: "false", postgres: { provenWithinHours: 1 } },
+      ["postgres.provenWithinHours"],
+      "protect is false, so no image needs a proven backup",
+    ],
+    [
+      { ...docker, migrations: { urlVariable: "X", urlScheme: "x" } },
+      ["migrations.urlScheme", "migrations.urlVariable"],
+      "migrations.command is not given, and only it reads a URL",
+    ],
+    [
+      { ...docker, backups: { recipients: ["age1x"] } },
+      ["backups.recipients"],
+      "bucket is not given, and only its copies are encrypted to them",
+    ],
+    [
+      { ...docker, bucket: { coldClass: "GLACIER" } },
+      ["bucket.coldClass"],
+      "bucket.coldAfterDays is not given, so nothing moves",
+    ],
+    [
+      { ...docker, bucket: { kmsEndpoint: "https://example.com" } },
+      ["bucket.kmsEndpoint"],
+      "bucket.kmsKey is not given",
+    ],
+    [
+      {
+        ...docker,
+        bucket: {
+          without: ["policy", "lifecycle"],
+          ...{ retentionDays: 5, noncurrentDays: 5, coldAfterDays: 1, extraRules: [] },
+        },
+      },
+      ["coldAfterDays", "extraRules", "noncurrentDays", "retentionDays"].map((k) => `bucket.${k}`),
+      'bucket.without has "lifecycle", so nothing expires',
+    ],
+  ];
+  test.each(withoutEffect)("on keys that have no effect: %j", (raw, keys, because) => {
+    const { values, mistakes: found } = parse(raw);
+    expect(values).toBeUndefined();
+    expect(found.toSorted()).toEqual(
+      keys.map((key) =>
+        expect.stringContaining(`pgstead:${key}: has no effect, because pgstead:${because}`),
+      ),
+    );
+  });
+
+  test("not on the same keys where they have an effect", () => {
+    const postgres = {
+      pgvector: { from: "source", ...source, allowBelowFloor: "0.7.0" },
+      tls: { names: ["db"], renewal: "1" },
+      ...{ maintenanceWorkMemMb: 64, provenWithinHours: 1, settings: { work_mem: "8MB" } },
+      ...{ passwordRotation: "1", passwords: { app: "b" } },
+    };
+    const migrations = { command: "x", image: "y", urlVariable: "X", urlScheme: "x" };
+    const bucket = {
+      ...{ coldAfterDays: 1, coldClass: "GLACIER", kmsKey: "make", without: ["policy"] },
+      kmsEndpoint: "https://example.com",
+    };
+    const backups = { recipients: ["age1x"], webhook: "https://x.org", ping: "https://x.org" };
+    const raw = { ...docker, protect: "true", postgres, migrations, bucket, backups };
+    expect(parse(raw).mistakes).toEqual([]);
+  });
+
+  test("not on a key whose other section may be in an encrypted one", () => {
+    const recipients = { "pgstead:engine": "docker", "pgstead:backups": { recipients: ["age1x"] } };
+    expect(findMistakes(recipients)).toHaveLength(1);
+    const encrypted = { ...recipients, "pgstead:bucket": { secure: "v1:x" } };
+    expect(findMistakes(encrypted)).toEqual([]);
   });
 
   test("once, with every mistake", () => {
@@ -114,7 +204,7 @@ describe("fails", () => {
     "S17: without showing a section whose key is secret, and shows the others: %s",
     (_, bucket, line) => {
       const isSecret = (key: string) => key === "pgstead:bucket";
-      const { mistakes } = parse({ bucket, checks: "shown" }, isSecret);
+      const { mistakes } = parse({ engine: "docker", bucket, checks: "shown" }, isSecret);
       expect(mistakes.toSorted()).toEqual([
         expect.stringContaining(line),
         'pgstead:checks: is a section, got "shown"',
@@ -158,6 +248,7 @@ test.each([
       call: () => ({}),
     });
     pulumi.runtime.setAllConfig({
+      "pgstead:engine": "docker",
       "pgstead:postgres": '{"passwords":{"app":"S3CRET"}}',
       "pgstead:bucket": '{"accessKey":{"id":"A","secret":"S3CRET"}}',
     });
@@ -249,7 +340,10 @@ test("adopt-volume takes version and base from the file, and refuses one with a 
   const root = mkdtempSync(join(tmpdir(), "pgstead-wanted-"));
   try {
     const declare = (postgres: string) =>
-      writeFileSync(join(root, "Pulumi.prod.yaml"), `config:\n  pgstead:postgres: ${postgres}\n`);
+      writeFileSync(
+        join(root, "Pulumi.prod.yaml"),
+        `config:\n  pgstead:engine: docker\n  pgstead:postgres: ${postgres}\n`,
+      );
     declare("{ version: 17.4, base: debian }");
     expect(readServerWanted(root, "prod")).toEqual({ major: "17", base: "debian" });
     declare("{}");

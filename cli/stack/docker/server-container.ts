@@ -37,7 +37,7 @@ export async function restartContainer(stack: DockerStack): Promise<boolean> {
 
 /** Removes the named volumes, which `pulumi destroy` keeps. */
 export async function deleteVolumes(stack: DockerStack, note: (line: string) => void) {
-  for (const kind of ["data", "backups", "agent"]) {
+  for (const kind of ["data", "backups", "agent", "previous"]) {
     const volume = `${stack.stack}-${kind}`;
     const answer = await runDocker(["volume", "rm", volume], {
       env: stack.env,

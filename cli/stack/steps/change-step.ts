@@ -18,6 +18,13 @@ import {
   setVersionSql,
   updateScriptSql,
 } from "./pgvector-change.ts";
+import {
+  findPreviousConfig,
+  listChangedKeys,
+  type PreviousKeys,
+  recordPrevious,
+} from "./previous-config.ts";
+import { tryServer, type WantedServer } from "./server-trial.ts";
 
 /** What the declared guard hands over; the components' `ChangeGuard` writes it. */
 export interface ChangeStep {
@@ -29,6 +36,7 @@ export interface ChangeStep {
   protect: boolean;
   provenWithinHours: number;
   accept: string[];
+  server: WantedServer;
 }
 
 type Note = (line: string) => void;
@@ -36,18 +44,20 @@ type Note = (line: string) => void;
 export const previousTag = (prefix: string) => `${prefix}-postgres:previous`;
 
 /**
- * Before the server's image changes: refuses what the cluster would not survive, takes a proven backup,
- * and tags the image that runs now.
+ * Before the server changes: tries its new settings, and records the present ones and the image for `undo`.
+ * Before its image changes: refuses what the cluster would not survive, and takes a proven backup.
  */
 export function runChangeStep(step: ChangeStep, note: Note): Promise<void> {
   return withReportedExitCode(() => prepareChange(step, note));
 }
 
 async function prepareChange(step: ChangeStep, note: Note): Promise<void> {
+  await tryServer(step);
   const container = `${step.prefix}-postgres`;
   const running = await imageOf(process.env, container);
-  // Without a container, or with the same image, only the image's own guard looks at the volume.
-  if (!running || running === step.image) return;
+  // Without a container only the image's own guard looks at the volume.
+  if (!running) return;
+  if (running === step.image) return recordSettings(step, running, note);
   await assertImageAcceptsVolume(step, container);
   if ((await containerState(process.env, container)) !== "running") {
     return note(`${container} is not running: its databases were not asked before the change`);
@@ -58,10 +68,32 @@ async function prepareChange(step: ChangeStep, note: Note): Promise<void> {
   await assertPgvectorChange(step, facts, wanted, renumbered);
   if (step.protect && step.provenWithinHours > 0) await ensureProvenBackup(step, note);
   await tagPrevious(step, running, note);
+  await recordPrevious(step.prefix, { keys: findChangedKeys(step), isOtherImage: true });
   for (const database of renumbered) {
     await askServer(container, step.superuser, database, setVersionSql(wanted));
     note(`pgvector in "${database}" has version ${wanted} again: only comments had changed`);
   }
+}
+
+/** The keys in which the `up` before differs; none if it recorded none. */
+function findChangedKeys({ server }: ChangeStep): PreviousKeys {
+  const printed = process.env.PULUMI_COMMAND_STDOUT;
+  const before = printed && (JSON.parse(printed) as { server?: WantedServer }).server;
+  return before ? listChangedKeys(before, server) : {};
+}
+
+/** While the server does not run, the settings with which it last ran stay recorded. */
+async function recordSettings(step: ChangeStep, image: string, note: Note): Promise<void> {
+  const keys = findChangedKeys(step);
+  if (Object.keys(keys).length === 0) return;
+  const { prefix } = step;
+  if ((await containerState(process.env, `${prefix}-postgres`)) === "running") {
+    await recordPrevious(prefix, { keys, isOtherImage: false });
+    return tagPrevious(step, image, note);
+  }
+  const last = await findPreviousConfig(process.env, prefix);
+  if (!last) return recordPrevious(prefix, { keys, isOtherImage: false });
+  await recordPrevious(prefix, { ...last, keys: { ...keys, ...last.keys } });
 }
 
 /** The new image's own guard looks at the volume while the old server still serves it. */
@@ -114,5 +146,6 @@ async function findEqualSql(step: ChangeStep, facts: ServerFacts, wanted: string
 async function tagPrevious(step: ChangeStep, image: string, note: Note) {
   const tag = previousTag(step.prefix);
   await askEngine(process.env, ["tag", image, tag], CHANGE_MS);
-  note(`the image that ran until now is tagged ${tag}: "pgstead undo" goes back to it`);
+  const tagged = `the image that ran until now is tagged ${tag}`;
+  note(`${tagged}: "pgstead undo" goes back to ${image === step.image ? "its settings" : "it"}`);
 }

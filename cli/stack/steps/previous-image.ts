@@ -3,6 +3,7 @@ import { type ExpectedError, mistake } from "../../../operate/error.ts";
 import { askEngine, findOnEngine } from "../docker/ask-engine.ts";
 import type { DockerStack } from "../docker/docker-stack.ts";
 import { previousTag } from "./change-step.ts";
+import { findPreviousConfig, forgetPreviousConfig } from "./previous-config.ts";
 
 export const notInContainers = (stack: string): ExpectedError =>
   mistake(`stack "${stack}" runs no image, so it has no previous image`);
@@ -20,10 +21,20 @@ export async function previousImage(stack: DockerStack): Promise<string> {
 export const findPrevious = ({ env, stack }: DockerStack): Promise<string | undefined> =>
   findOnEngine(env, ["image", "inspect", "--format", "{{.Id}}", previousTag(stack)]);
 
+/** What the last change has changed: `image`, or keys of the configuration. */
+export async function describeOpenChange(stack: DockerStack): Promise<string | undefined> {
+  if (!(await findPrevious(stack))) return undefined;
+  const config = await findPreviousConfig(stack.env, stack.stack);
+  const { keys, isOtherImage } = config ?? { keys: {}, isOtherImage: true };
+  return [...(isOtherImage ? ["image"] : []), ...Object.keys(keys)].join(", ");
+}
+
 /** Gives the image of `undo` a name, because the agent's image is built on it. */
 export const pinImage = ({ env, stack }: DockerStack, image: string): Promise<string> =>
   askEngine(env, ["tag", image, `${stack}-postgres:pinned`], CHANGE_MS);
 
 /** Removes the tag; the engine removes the image when no other tag or container uses it. */
-export const releasePrevious = ({ env, stack }: DockerStack): Promise<string> =>
-  askEngine(env, ["rmi", previousTag(stack)], CHANGE_MS);
+export async function releasePrevious({ env, stack }: DockerStack): Promise<void> {
+  await forgetPreviousConfig(env, stack);
+  await askEngine(env, ["rmi", previousTag(stack)], CHANGE_MS);
+}
