@@ -11,8 +11,8 @@ export interface BootstrapResult {
   changed: string[];
 }
 
-/** "pgst" in ASCII, and 3 for this lock. */
-const LOCK = "pg_advisory_xact_lock(1885828980, 3)";
+/** Only superusers may take it. The table is of the whole server, and the mode blocks no login. */
+const LOCK = "lock table pg_catalog.pg_authid in share update exclusive mode";
 
 /**
  * Sets the roles, privileges and extensions that `up` needs, as the superuser over the socket. A
@@ -65,7 +65,7 @@ async function listOtherDatabases(client: Client, name: string): Promise<string[
 async function inTransaction(client: Client, use: () => Promise<void>): Promise<void> {
   // The statements contain SCRAM verifiers, which must not appear in the server's log.
   await client.query(
-    `begin; set local log_statement = 'none'; set local log_min_duration_statement = -1; set local log_min_error_statement = 'panic'; select ${LOCK}`,
+    `begin; set local log_statement = 'none'; set local log_min_duration_statement = -1; set local log_min_error_statement = 'panic'; ${LOCK}`,
   );
   try {
     await use();

@@ -15,6 +15,8 @@ export interface ConnectOptions {
   userPath?: boolean;
   /** The caller decides what a stop of the process cancels. @default - whatever runs */
   cancelsItself?: boolean;
+  /** Notice within half a minute that the server's machine is gone, although nothing is sent. */
+  keepAlive?: boolean;
 }
 
 /** Opens a connection, passes it to `use`, and always closes it. */
@@ -42,6 +44,7 @@ async function connect(settings: Settings, options: ConnectOptions): Promise<pg.
     password: passwordFile && readFileSync(passwordFile, "utf8").trim(),
     application_name: `pgstead ${options.purpose}`,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
+    ...(options.keepAlive && { keepAlive: true, keepAliveInitialDelayMillis: 10_000 }),
   });
   // The next query reports a connection that was lost between two queries. Without a listener the
   // event would end the process.

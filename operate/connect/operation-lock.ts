@@ -1,15 +1,14 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "pg";
-import { unreachable } from "../error.ts";
+import { type ExpectedError, unreachable } from "../error.ts";
 import { isLockHolder, tryFileLock } from "../file-lock.ts";
 import type { Settings } from "../settings.ts";
-import { stopSignal } from "../stop.ts";
-import { NO_TIME_LIMITS, withClient } from "./database.ts";
+import { Stopped, stopSignal } from "../stop.ts";
+import { NO_TIME_LIMITS } from "./database.ts";
 import { assertOwnSession } from "./pooler.ts";
-
-/** "pgst" in ASCII, and 1: two int4 keys, which pg_locks shows as classid and objid. */
-export const OPERATION_LOCK = [0x70677374, 1] as const;
+import { withSession } from "./session.ts";
+import { trySessionLock } from "./session-lock.ts";
 
 export interface LockOptions {
   /** Shown to processes that wait for the lock: `migrate up`. */
@@ -23,6 +22,19 @@ export interface LockOptions {
   signal?: AbortSignal;
 }
 
+export interface OperationLockOptions extends LockOptions {
+  /** Role that runs migrations, if this session logs in as another one. */
+  login?: string;
+}
+
+/** The operation lock while an operation runs. */
+export interface HeldLock {
+  /** Aborted when the session with the lock has ended. Then another operation may begin. */
+  lost: AbortSignal;
+  /** The server's process of that session. @default - the lock is a file */
+  pid?: number;
+}
+
 /**
  * Allows one operation at a time on one server: a migration, a dump or a restore. The lock is polled.
  * A session that waits inside `pg_advisory_lock` holds a snapshot, and a CREATE INDEX CONCURRENTLY of
@@ -30,20 +42,52 @@ export interface LockOptions {
  */
 export async function withOperationLock<T>(
   settings: Settings,
-  options: LockOptions,
-  use: () => Promise<T>,
+  options: OperationLockOptions,
+  use: (lock: HeldLock) => Promise<T>,
 ): Promise<T> {
+  const { purpose, login } = options;
+  const ended = new AbortController();
+  const lost = ended.signal;
   // All clients of PGlite share one session, so each of them gets every advisory lock.
   if (settings.engine === "embedded") {
-    return withFileLock(locateOperationLock(settings), options, use);
+    return withFileLock(locateOperationLock(settings), options, () => use({ lost }));
   }
-  // Advisory locks belong to a database, so all operations meet in the one every server has.
-  const connection = { purpose: options.purpose, database: "postgres", cancelsItself: true };
-  return withClient(settings, connection, async (client) => {
+  const connection = { purpose, cancelsItself: true, keepAlive: true };
+  return withSession(settings, connection, async (client) => {
+    let reason = "";
+    client.on("error", ({ message }) => {
+      reason ||= message;
+    });
     await assertOwnSession(settings, client);
     await client.query(NO_TIME_LIMITS.join(";"));
-    await waitUntilFree(options, () => tryAdvisoryLock(client, OPERATION_LOCK));
-    return use();
+    const holders = { logins: login ? [login] : [] };
+    await waitUntilFree(options, () => trySessionLock(client, holders));
+    const onEnd = () => ended.abort(describeLoss(purpose, reason));
+    client.on("end", onEnd);
+    try {
+      return await use({ lost, pid: readBackendPid(client) });
+    } catch (error) {
+      throw lost.aborted ? explainLoss(lost.reason, error as Error) : error;
+    } finally {
+      client.removeListener("end", onEnd);
+    }
+  });
+}
+
+const readBackendPid = (client: Client) => (client as unknown as { processID: number }).processID;
+
+const describeLoss = (purpose: string, reason: string) =>
+  unreachable(
+    `the session with the operation lock ended (${reason || "the connection was closed"}), so ${purpose} was stopped; run the command again`,
+  );
+
+/** The error of an operation whose lock was lost, with what it knows of its own outcome. */
+function explainLoss(loss: ExpectedError, error: Error): Error {
+  if (error === loss || error instanceof Stopped) return error;
+  const { failure, doneBefore } = error as { failure?: unknown; doneBefore?: unknown };
+  return Object.assign(unreachable(`${loss.message}\n${error.message}`, error), {
+    ...(failure !== undefined && { failure }),
+    ...(doneBefore !== undefined && { doneBefore }),
   });
 }
 
@@ -72,24 +116,6 @@ export async function withFileLock<T>(
   }
 }
 
-/** Returns undefined when this session got the lock, otherwise a description of the holder. */
-export async function tryAdvisoryLock(
-  client: Client,
-  [high, low]: readonly [number, number],
-): Promise<string | undefined> {
-  const { rows } = await client.query(
-    `select pg_try_advisory_lock(${high}, ${low}) as ours, (
-       select format('pid %s (%s%s%s)', a.pid, nullif(a.application_name, ''),
-         ', since ' || to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SSOF'),
-         ', ' || a.client_addr)
-       from pg_locks l join pg_stat_activity a using (pid)
-       where l.locktype = 'advisory' and l.granted and l.classid = ${high} and l.objid = ${low}
-         and l.database = (select oid from pg_database where datname = current_database())
-       limit 1) as holder`,
-  );
-  return rows[0].ours ? undefined : (rows[0].holder ?? "a process that has just ended");
-}
-
 /** Calls `tryOnce` until it returns no holder. */
 export async function waitUntilFree(
   { waitMs, note, purpose, signal, whileHeld }: LockOptions,
@@ -114,6 +140,7 @@ export async function waitUntilFree(
     }
     // Random, so that waiting processes do not all try at the same moment.
     const pause = Math.min(100 + Math.random() * 200, Math.max(1, deadline - Date.now()));
-    await sleep(pause, undefined, { signal: signal ?? stopSignal });
+    const stopped = signal ?? stopSignal;
+    await sleep(pause, undefined, { signal: stopped }).catch(() => stopped.throwIfAborted());
   }
 }

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { assertReadable } from "../../operate/backup/format/check-dump.ts";
 import type { ListResult } from "../../operate/backup/store/list-backups.ts";
 import type { BackupResult } from "../../operate/backup/take/take-backup.ts";
-import { OPERATION_LOCK } from "../../operate/connect/operation-lock.ts";
+import { LOCK_CLASS } from "../../operate/connect/session-lock.ts";
 import type { Settings } from "../../operate/settings.ts";
 import { Random } from "../faults/harness.ts";
 import { until } from "../support/until.ts";
@@ -145,13 +145,7 @@ describe.runIf(canRun)("fails", () => {
     const holder = stage
       .exec(
         stage.server,
-        [
-          "psql",
-          "-U",
-          "postgres",
-          "-c",
-          `select pg_advisory_lock(${OPERATION_LOCK}), pg_sleep(30)`,
-        ],
+        ["psql", "-U", "postgres", "-c", `select pg_advisory_lock(${LOCK_CLASS}, 1), pg_sleep(30)`],
         ["--env", "PGAPPNAME=pgstead migrate up"],
       )
       .catch(() => {});

@@ -9,7 +9,7 @@ import { readCensus } from "../../operate/backup/format/census.ts";
 import { readDatabaseFacts } from "../../operate/backup/take/dump-snapshot.ts";
 import { runChecks } from "../../operate/checks/run-checks.ts";
 import { withClient } from "../../operate/connect/database.ts";
-import { OPERATION_LOCK } from "../../operate/connect/operation-lock.ts";
+import { LOCK_CLASS } from "../../operate/connect/session-lock.ts";
 import { readDatabaseSection } from "../../operate/inspect/database-section.ts";
 import { applyPending } from "../../operate/migrate/run/apply-pending.ts";
 import { listMigrations } from "../../operate/migrate/run/list-migrations.ts";
@@ -278,7 +278,7 @@ test("a file that changes while `up` waits for its lock does not run under the o
   const locking = async (use: () => void) => {
     const holder = new pg.Client({ host, port, user, password, database: "postgres" });
     await holder.connect();
-    await holder.query(`select pg_advisory_lock(${OPERATION_LOCK})`);
+    await holder.query(`select pg_advisory_lock(${LOCK_CLASS}, 1)`);
     const going = run({ note: (line: string) => void (/waiting for/.test(line) && use()) });
     setTimeout(() => void holder.end(), 1_500);
     return going;

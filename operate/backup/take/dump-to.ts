@@ -29,8 +29,15 @@ export async function dumpTo(
 ): Promise<string[]> {
   const settings = asSuperuser(given);
   const { waitMs, note, signal } = options;
-  const lock = { purpose: "backup", waitMs, ...(note && { note }), ...(signal && { signal }) };
-  return withOperationLock(settings, lock, () => writeDump(settings, options, target));
+  const lock = {
+    ...{ purpose: "backup", login: given.database.user, waitMs },
+    ...(note && { note }),
+    ...(signal && { signal }),
+  };
+  return withOperationLock(settings, lock, ({ lost }) => {
+    const watched = { ...options, signal: signal ? AbortSignal.any([signal, lost]) : lost };
+    return writeDump(settings, watched, target);
+  });
 }
 
 async function writeDump(

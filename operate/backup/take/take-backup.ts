@@ -28,12 +28,17 @@ export async function takeBackup(given: Settings, options: BackupOptions): Promi
   const backups = backupSettings(settings);
   const { note, signal, waitMs } = options;
   prepareFolder(backups.folder);
-  const lock = { purpose: "backup", waitMs, ...(note && { note }), ...(signal && { signal }) };
-  const manifest = await withOperationLock(settings, lock, () =>
-    settings.engine === "embedded"
-      ? dumpEmbedded(settings, backups, options)
-      : dump(settings, backups, options),
-  );
+  const lock = {
+    ...{ purpose: "backup", login: given.database.user, waitMs },
+    ...(note && { note }),
+    ...(signal && { signal }),
+  };
+  const manifest = await withOperationLock(settings, lock, ({ lost }) => {
+    const watched = { ...options, signal: signal ? AbortSignal.any([signal, lost]) : lost };
+    return settings.engine === "embedded"
+      ? dumpEmbedded(settings, backups, watched)
+      : dump(settings, backups, watched);
+  });
   const { uploaded, error } = await updateBucket(backups, options);
   signal?.throwIfAborted();
   return { manifest, uploaded, uploadError: error, pruned: pruneLocalCopies(backups) };

@@ -1,15 +1,12 @@
 import type { Client } from "pg";
-import {
-  OPERATION_LOCK,
-  tryAdvisoryLock,
-  waitUntilFree,
-  withOperationLock,
-} from "../../connect/operation-lock.ts";
+import { type HeldLock, waitUntilFree, withOperationLock } from "../../connect/operation-lock.ts";
 import { assertOwnSession } from "../../connect/pooler.ts";
 import { withSession } from "../../connect/session.ts";
+import { markSession, trySessionLock } from "../../connect/session-lock.ts";
 import { NO_ACTIVE_TRANSACTION } from "../../connect/sqlstate.ts";
 import { refused } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
+import { stopSignal } from "../../stop.ts";
 import { readHistory } from "../history/history.ts";
 import { isNotWritten } from "../history/history-sql.ts";
 import { upgradeHistory } from "../history/history-table.ts";
@@ -56,7 +53,7 @@ export async function withRunner<T>(
   const lockWaitMs = options.lockWaitMs ?? DEFAULT_LOCK_WAIT_S * 1000;
   const lock = { purpose, waitMs, note };
   const whileHeld = options.preempt && { whileHeld: () => endDump(settings, note) };
-  return withOperationLock(settings, { ...lock, ...whileHeld }, () =>
+  return withOperationLock(settings, { ...lock, ...whileHeld }, (held) =>
     // Scripts are cancelled; what cleans up after one of them is not.
     withSession(settings, { purpose, cancelsItself: true }, async (client) => {
       client.on("notice", ({ severity, code, message }) => {
@@ -65,15 +62,20 @@ export async function withRunner<T>(
         if (severity === "WARNING") note(`  warning: ${message}`);
       });
       if (settings.engine !== "embedded") {
+        endOnLoss(client, held);
+        held.lost.throwIfAborted();
         await assertOwnSession(settings, client);
         await prepareSession(client, settings);
-        await takeSecondLock();
+        const options = { ...(held.pid && { ownPid: held.pid }) };
+        await waitUntilFree({ ...lock, signal: AbortSignal.any([held.lost, stopSignal]) }, () =>
+          trySessionLock(client, options),
+        );
       }
       let isFresh = true;
       const startOver = async () => {
         if (!isFresh) {
           await clearSession(client, settings);
-          if (settings.engine !== "embedded") await takeSecondLock();
+          if (settings.engine !== "embedded") await markSession(client);
         }
         isFresh = false;
       };
@@ -86,12 +88,16 @@ export async function withRunner<T>(
       } finally {
         if (settings.engine === "embedded") await clearSession(client, settings).catch(() => {});
       }
-
-      function takeSecondLock() {
-        return waitUntilFree(lock, () => tryAdvisoryLock(client, [OPERATION_LOCK[0], 2]));
-      }
     }),
   );
+}
+
+/**
+ * Another operation may begin, so this one must not go on. The server notices within seconds that the
+ * client is gone; until then the second lock keeps a second runner waiting.
+ */
+function endOnLoss(client: Client, { lost }: HeldLock): void {
+  lost.addEventListener("abort", () => client.end().catch(() => {}), { once: true });
 }
 
 function explainDiscardedWrite(error: Error): Error {
