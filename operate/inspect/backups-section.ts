@@ -1,8 +1,11 @@
 import { Cron } from "croner";
 import { readState } from "../agent/state.ts";
+import { isGood } from "../backup/format/manifest.ts";
+import { prepareFolder, readLocalManifests } from "../backup/store/folder.ts";
 import { type ListedBackup, type ListResult, listBackups } from "../backup/store/list-backups.ts";
+import { estimateDumpBytes, measureFree } from "../backup/take/dump-space.ts";
 import { formatAge, formatBytes } from "../human-units.ts";
-import type { Settings } from "../settings.ts";
+import type { BackupSettings, Settings } from "../settings.ts";
 import type { Section } from "./section.ts";
 
 export async function readBackupsSection(settings: Settings): Promise<Section> {
@@ -18,7 +21,9 @@ export async function readBackupsSection(settings: Settings): Promise<Section> {
   // The embedded server has no schedule, so its backups cannot be late.
   const hasSchedule = settings.engine !== "embedded";
   const isLate = hasSchedule && (!newest || isOlderThanTwoRuns(newest.startedAt, backups, now));
+  const folderProblem = hasSchedule ? findFolderProblem(backups) : undefined;
   const lines = [
+    ...(folderProblem ? [folderProblem] : []),
     newest
       ? `newest good one: ${newest.id}, ${formatAge(newest.startedAt, now)} ago, ${formatBytes(newest.size)}, ${newest.copies.join(" + ")}`
       : `no good one yet; "pgstead backup now" takes one`,
@@ -33,6 +38,7 @@ export async function readBackupsSection(settings: Settings): Promise<Section> {
   ];
   const needsAttention =
     isLate ||
+    Boolean(folderProblem) ||
     failed.length + changed.length > 0 ||
     Boolean(listed.bucketError) ||
     last?.outcome === "failed";
@@ -47,6 +53,20 @@ export async function readBackupsSection(settings: Settings): Promise<Section> {
       count: listed.backups.length,
     },
   };
+}
+
+/** Why the next backup would fail. */
+function findFolderProblem(backups: BackupSettings): string | undefined {
+  const { folder } = backups;
+  try {
+    prepareFolder(folder);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  const last = readLocalManifests(backups).find(isGood)?.dump.size;
+  const free = measureFree(folder);
+  if (last === undefined || free >= estimateDumpBytes(last, 0)) return undefined;
+  return `${folder}: ${formatBytes(free)} are free, and the newest dump has ${formatBytes(last)}; free some space, or lower "backups.keepDays"`;
 }
 
 function describeProven(proven: ListedBackup | undefined, now: Date): string {

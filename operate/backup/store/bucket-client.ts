@@ -55,6 +55,23 @@ async function buildClientConfig(settings: BucketSettings): Promise<S3ClientConf
   };
 }
 
+/** Limit of a request that reads a list or a small file, with its repetitions. */
+const LOOK_MS = 10_000;
+
+/**
+ * A service that accepts a connection and never answers must not hold up what does not need it (S35). The
+ * transfer of a dump has no such limit; it begins after a list.
+ */
+export async function inTime<T>(ask: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
+  const late = AbortSignal.timeout(LOOK_MS);
+  try {
+    return await ask(late);
+  } catch (error) {
+    if (!late.aborted) throw error;
+    throw Object.assign(new Error(), { name: "NoAnswer", code: "NoAnswer" });
+  }
+}
+
 /** A connection without traffic times out, so that the SDK can retry the part. */
 async function buildRequestHandler(caFile: string | undefined) {
   const { Agent } = await import("node:https");
@@ -94,6 +111,7 @@ const HINTS: Record<string, string> = {
   ExpiredToken: "the credentials have expired",
   RequestTimeTooSkewed: "the clock of this machine is wrong",
   PermanentRedirect: `it is in another region; set "bucket.region"`,
+  NoAnswer: `it accepts connections and does not answer within ${LOOK_MS / 1000} s`,
   ECONNREFUSED: "connection refused",
   ENOTFOUND: "no such host",
 };

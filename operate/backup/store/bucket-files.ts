@@ -1,19 +1,22 @@
 import { encryptedName } from "../format/encrypt.ts";
 import { type Manifest, parseManifest } from "../format/manifest.ts";
 import { type Proof, parseProof, proofName } from "../format/proof.ts";
-import type { Bucket } from "./bucket-client.ts";
+import { type Bucket, inTime } from "./bucket-client.ts";
 
 /** Names of the files under a prefix, without the prefix. */
 export async function listBucketFiles(bucket: Bucket, prefix: string): Promise<Set<string>> {
-  const { paginateListObjectsV2 } = await import("@aws-sdk/client-s3");
+  const { ListObjectsV2Command } = await import("@aws-sdk/client-s3");
   const names = new Set<string>();
-  const pages = paginateListObjectsV2(
-    { client: bucket.client },
-    { Bucket: bucket.name, Prefix: bucket.key(prefix) },
-  );
-  for await (const { Contents = [] } of pages) {
-    for (const { Key = "" } of Contents) names.add(Key.slice(bucket.key(prefix).length));
-  }
+  const under = { Bucket: bucket.name, Prefix: bucket.key(prefix) };
+  let ContinuationToken: string | undefined;
+  do {
+    const page = new ListObjectsV2Command({ ...under, ContinuationToken });
+    const { Contents = [], NextContinuationToken } = await inTime((abortSignal) =>
+      bucket.client.send(page, { abortSignal }),
+    );
+    for (const { Key = "" } of Contents) names.add(Key.slice(under.Prefix.length));
+    ContinuationToken = NextContinuationToken;
+  } while (ContinuationToken);
   return names;
 }
 
@@ -63,7 +66,9 @@ export async function readBucketProof(
 
 export async function readBucketText(bucket: Bucket, name: string): Promise<string> {
   const { GetObjectCommand } = await import("@aws-sdk/client-s3");
-  const Key = bucket.key(name);
-  const { Body } = await bucket.client.send(new GetObjectCommand({ Bucket: bucket.name, Key }));
-  return (await Body?.transformToString()) ?? "";
+  const get = new GetObjectCommand({ Bucket: bucket.name, Key: bucket.key(name) });
+  return inTime(async (abortSignal) => {
+    const { Body } = await bucket.client.send(get, { abortSignal });
+    return (await Body?.transformToString()) ?? "";
+  });
 }

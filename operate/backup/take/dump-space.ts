@@ -11,12 +11,16 @@ export interface DumpSpace {
 
 /** Checked before the dump: a full disk would stop other programs too. */
 export function assertDumpSpace(folder: string, { expected, reserve }: DumpSpace): void {
-  const { bavail, bsize } = statfsSync(folder);
-  const free = bavail * bsize;
+  const free = measureFree(folder);
   if (free >= expected + reserve) return;
   throw refused(
     `not enough space in ${folder}: ${formatBytes(free)} are free, but the dump may need ${formatBytes(expected)} and the reserve is ${formatBytes(reserve)}; free some space, or lower "backups.reserveMegabytes" or "backups.keepDays"`,
   );
+}
+
+export function measureFree(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
 }
 
 /** The last dump and 20 %. Without one, half the database, because a dump has no index data. */

@@ -34,6 +34,10 @@ export class SmallDisk {
     rmSync(this.#ballast(), { force: true });
   }
 
+  remountReadOnly(): void {
+    execFileSync("mount", ["-o", "remount,ro", this.folder]);
+  }
+
   close(): void {
     // A lazy umount, because a killed process may still have files open.
     execFileSync("umount", ["-l", this.folder]);
