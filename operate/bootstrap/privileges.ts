@@ -34,6 +34,11 @@ export async function takeOverDatabase(client: Client, superuser: string): Promi
   return [`owner of database ${name}`, ...changed];
 }
 
+/** Every role may connect to them, unless it is taken away. Grants to a role of its own stay. */
+const DATABASES_OF_THE_SERVER = ["postgres", "template1"];
+
 export async function grantPrivileges(client: Client, database: string): Promise<void> {
   await client.query(GRANTS.replaceAll("%DB%", () => client.escapeIdentifier(database)));
+  const others = DATABASES_OF_THE_SERVER.filter((name) => name !== database);
+  await client.query(`revoke connect, temporary on database ${others.join(", ")} from public`);
 }

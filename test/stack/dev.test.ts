@@ -82,6 +82,18 @@ describe("stack dev", () => {
     await expect(asReadonly(sql)).rejects.toThrow(refusal);
   });
 
+  test.each(["postgres", "template1"])(
+    "S5: fails to let a role connect to the database %s",
+    async (database) => {
+      await expect(asReadonly("select 1", database)).rejects.toThrow(
+        "permission denied for database",
+      );
+      expect(docker("exec", server(), "psql", "-U", "postgres", "-Atc", "select 1", database)).toBe(
+        "1",
+      );
+    },
+  );
+
   test("a second up changes only the migration step", async () => {
     const preview = await project.pgstead(["preview", "--expect-no-changes"]);
     expect(preview.code, preview.all).toBe(0);
@@ -284,10 +296,11 @@ async function ask(address: string): Promise<unknown> {
 }
 
 /** Runs one statement as the role readonly, from this machine. */
-async function asReadonly(sql: string): Promise<unknown[][]> {
+async function asReadonly(sql: string, database = "app"): Promise<unknown[][]> {
   readonlyUrl ??= (await project.outputs()).readonlyUrl!;
   const url = new URL(readonlyUrl);
   url.host = `127.0.0.1:${project.port}`;
+  url.pathname = database;
   const client = new pg.Client({ connectionString: url.href });
   await client.connect();
   try {
