@@ -280,7 +280,8 @@ describe("stack dev", () => {
     expect(docker("ps", "-aq", "--filter", `name=${project.stack}-`)).toBe("");
     expect(docker("network", "ls", "-q", "--filter", `name=${project.stack}-`)).toBe("");
     const volumes = docker("volume", "ls", "-q", "--filter", `name=${project.stack}-`).split("\n");
-    const kept = ["agent", "backups", "data"].map((kind) => `${project.stack}-${kind}`);
+    // "previous" is the record of the open change that `undo` takes back.
+    const kept = ["agent", "backups", "data", "previous"].map((kind) => `${project.stack}-${kind}`);
     expect(volumes).toEqual(kept);
   });
 });
