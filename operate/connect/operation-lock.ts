@@ -62,10 +62,11 @@ export async function withOperationLock<T>(
     await client.query(NO_TIME_LIMITS.join(";"));
     const holders = { logins: login ? [login] : [] };
     await waitUntilFree(options, () => trySessionLock(client, holders));
+    const pid = await readBackendPid(client);
     const onEnd = () => ended.abort(describeLoss(purpose, reason));
     client.on("end", onEnd);
     try {
-      return await use({ lost, pid: readBackendPid(client) });
+      return await use({ lost, pid });
     } catch (error) {
       throw lost.aborted ? explainLoss(lost.reason, error as Error) : error;
     } finally {
@@ -74,7 +75,11 @@ export async function withOperationLock<T>(
   });
 }
 
-const readBackendPid = (client: Client) => (client as unknown as { processID: number }).processID;
+/** Asked, because a pooler in session mode announces a process that it has invented. */
+async function readBackendPid(client: Client): Promise<number> {
+  const { rows } = await client.query("select pg_catalog.pg_backend_pid() as pid");
+  return rows[0].pid;
+}
 
 const describeLoss = (purpose: string, reason: string) =>
   unreachable(

@@ -154,12 +154,16 @@ describe("an up that fails", () => {
   });
 
   test("because the server does not start, and shows its last log lines", async () => {
-    project.configurePostgres({ settings: { shared_buffers: "nonsense" }, startSeconds: 20 });
+    // On the volume: what is in the configuration is tried before.
+    const file = "/volume/18/docker/postgresql.auto.conf";
+    onVolume(`echo "wal_buffers = 'nonsense'" >> ${file}`);
+    project.configurePostgres({ maintenanceWorkMemMb: 96, startSeconds: 20 });
     const { code, all } = await up();
-    expect(code).toBe(3);
-    expect(all).toContain('invalid value for parameter "shared_buffers": "nonsense"');
-    project.configurePostgres({ settings: {} });
-    expect((await up()).code).toBe(0);
+    expect(code, all).toBe(3);
+    expect(all).toContain('invalid value for parameter "wal_buffers": "nonsense"');
+    onVolume(`grep -v nonsense ${file} > /tmp/right && cat /tmp/right > ${file}`);
+    const again = await up();
+    expect(again.code, again.all).toBe(0);
   });
 
   test("for a wrong migration, and names file and line of the mistake", async () => {
@@ -170,6 +174,11 @@ describe("an up that fails", () => {
     expect(all).toContain('syntax error at or near "in"');
   });
 });
+
+function onVolume(script: string): void {
+  const mount = ["--volume", `${project.stack}-data:/volume`, "--entrypoint", "sh"];
+  docker("run", "--rm", ...mount, project.baseImage, "-c", script);
+}
 
 function listen(at: number | string): Promise<Server> {
   const where = typeof at === "number" ? { port: at, host: "127.0.0.1" } : { path: at };

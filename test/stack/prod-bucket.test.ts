@@ -247,7 +247,9 @@ async function readSecrets() {
 
 /** Every file below, as the agent's container sees it. */
 function inVolumes(folder: string): string {
-  const tar = ["exec", agent(), "tar", "-C", folder, "-cf", "-", "."];
+  // Code 1 means that a file changed meanwhile: the agent goes on with its work.
+  const script = `tar -C ${folder} -cf - . || [ $? -eq 1 ]`;
+  const tar = ["exec", agent(), "sh", "-c", script];
   return execFileSync("docker", tar, { encoding: "latin1", maxBuffer: 2 ** 28 });
 }
 
