@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type Client, type Connection, type DatabaseError, Query } from "pg";
 import { cancelOnStop } from "../../connect/cancel-on-stop.ts";
 import { ExpectedError } from "../../error.ts";
-import { Stopped, stopSignal } from "../../stop.ts";
+import { Stopped } from "../../stop.ts";
 import type { CopyRows } from "./copy-rows.ts";
 
 /** An error of the server. `completed` statements of the script ran before it. */
@@ -34,7 +34,7 @@ export interface ScriptResult {
 /**
  * Sends several statements in one message and counts them. Rows are dropped on arrival, so that a
  * SELECT over a large table uses no memory. Each COPY with rows is a message of its own, because the
- * embedded server accepts no other.
+ * embedded server accepts one in a message.
  */
 export async function runScript(
   client: Client,
@@ -142,7 +142,6 @@ async function sendRows(
     const bytes = Buffer.from(text);
     for (let at = 0; at < bytes.length; at += CHUNK) {
       if (isOver() || stream.destroyed) return;
-      if (stopSignal.aborted) return connection.sendCopyFail("pgstead was stopped");
       connection.sendCopyFromChunk(bytes.subarray(at, at + CHUNK));
       if (stream.writableNeedDrain) await drain(stream);
     }
