@@ -1,6 +1,14 @@
 type State = "sql" | "line comment" | "block comment" | "quote" | "name" | "dollar";
 
+/**
+ * - `restrict`: the command with which pg_dump guards its output; `words` is the index of its backslash.
+ * - `copy`: a COPY that reads rows from the client. `line rest` is what follows it on its line.
+ * - `rows`: complete lines of its data. `rows end` is the line `\\.`
+ */
+type PieceKind = "statement" | "restrict" | "copy" | "line rest" | "rows" | "rows end";
+
 export interface Piece {
+  kind: PieceKind;
   /** With its semicolon, and with the blanks and comments before the statement. */
   text: string;
   /** Index in `text` of its first word, past blanks and comments; its length where it has none. */
@@ -15,6 +23,12 @@ const MARK = /[;'"$()]|--|\/\*/g;
 const ROUTINE = /create\s+(?:or\s+replace\s+)?(?:function|procedure)\b/iy;
 const MARK_IN_ROUTINE = /[;'"$()]|--|\/\*|\b(?:begin|case|end)\b/gi;
 const BLANK = /\s+/y;
+const RESTRICT = /\\(?:un)?restrict[ \t]+[A-Za-z0-9]{1,200}[ \t]*\r?(?:\n|$)/y;
+const COPY = /copy\b/iy;
+/** In a statement without its quotes: the query of `COPY (SELECT ... FROM stdin) TO` is in parentheses. */
+const COPY_FROM_CLIENT = /^copy\b[^()]*(?:\([^()]*\)[^()]*)?\bfrom\b[^\w"'$()]*\bstd(?:in|out)\b/is;
+/** A token may go on in the next text: `-` and `-`, `$ta` and `g$`, or a line with RESTRICT. */
+const LOOK_AHEAD = 256;
 const TAG = /\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/y;
 
 /**
@@ -38,9 +52,13 @@ export class StatementScanner {
   private tag = "";
   /** What stands outside quotes and comments, from the first word on; kept only when asked for. */
   private bare: string | undefined;
+  /** The text has rows after COPY and RESTRICT, as psql reads a file. */
+  private readonly isScript: boolean;
+  private kind: PieceKind = "statement";
 
-  constructor({ bare = false } = {}) {
+  constructor({ bare = false, script = false } = {}) {
     if (bare) this.bare = "";
+    this.isScript = script;
   }
 
   /** The statements that `text` completes. */
@@ -49,7 +67,7 @@ export class StatementScanner {
     const complete: Piece[] = [];
     let start = 0;
     for (;;) {
-      const end = this.next(last);
+      const end = this.kind === "statement" ? this.next(last) : this.nextLine(last);
       if (end === undefined) break;
       complete.push(this.piece(start, end));
       start = end;
@@ -69,16 +87,48 @@ export class StatementScanner {
     this.parentheses = 0;
     this.bodies = 0;
     const text = this.rest.slice(start, end);
-    if (this.bare === undefined) return { text, words };
+    const piece = { kind: this.passKind(text, words), text, words };
+    if (this.bare === undefined) return piece;
     const { bare } = this;
     this.bare = "";
-    return { text, words, bare };
+    return { ...piece, bare };
+  }
+
+  /** The kind of this piece, and what the next one is. */
+  private passKind(text: string, words: number): PieceKind {
+    const { kind } = this;
+    if (kind === "line rest") this.kind = "rows";
+    else if (kind !== "rows") this.kind = "statement";
+    if (kind !== "statement" || !this.isScript) return kind;
+    COPY.lastIndex = words;
+    if (!COPY.test(text) || !text.endsWith(";") || !bareStatements(text).some(isCopyFromClient))
+      return kind;
+    this.kind = "line rest";
+    return "copy";
+  }
+
+  /** Moves on to the end of a line, or of all complete lines of data before the line `\\.` */
+  private nextLine(last: boolean): number | undefined {
+    const { rest, at: from } = this;
+    while (this.at < rest.length) {
+      this.steps++;
+      const line = this.at;
+      const found = rest.indexOf("\n", line);
+      if (found === -1 && !last) break;
+      const end = found === -1 ? rest.length : found + 1;
+      if (this.kind === "rows" && /^\\\.\r?\n?$/.test(rest.slice(line, Math.min(end, line + 5)))) {
+        if (line > from) return line;
+        this.kind = "rows end";
+      }
+      this.at = end;
+      if (this.kind !== "rows") return end;
+    }
+    return this.at > from ? this.at : undefined;
   }
 
   /** Moves on to the end of the current statement; undefined where the text ends before it does. */
   private next(last: boolean): number | undefined {
-    // A token may go on in the next piece: `-` and `-`, `$ta` and `g$`.
-    const limit = last ? this.rest.length : this.rest.length - 64;
+    const limit = last ? this.rest.length : this.rest.length - LOOK_AHEAD;
     while (this.at < limit) {
       this.steps++;
       const from = this.at;
@@ -96,7 +146,7 @@ export class StatementScanner {
   /** True at the semicolon that ends a statement. */
   private enter(limit: number): boolean {
     const { rest } = this;
-    if (this.words === undefined && !this.beginWords()) return false;
+    if (this.words === undefined && !this.beginWords()) return this.kind === "restrict";
     const at = find(this.routine ? MARK_IN_ROUTINE : MARK, rest, this.at);
     const mark = at < limit ? rest[at]?.toLowerCase() : undefined;
     this.at = Math.min(at, limit) + (mark ? 1 : 0);
@@ -121,13 +171,23 @@ export class StatementScanner {
     else if (two === "--" || two === "/*") {
       this.at++;
       this.enterComment(two[0] as string);
-    } else {
+    } else if (this.isScript && two[0] === "\\" && this.passRestrict()) return false;
+    else {
       this.words = this.at;
       ROUTINE.lastIndex = this.at;
       this.routine = ROUTINE.test(this.rest);
       return true;
     }
     return false;
+  }
+
+  private passRestrict(): boolean {
+    RESTRICT.lastIndex = this.at;
+    if (!RESTRICT.test(this.rest)) return false;
+    this.words = this.at;
+    this.at = RESTRICT.lastIndex;
+    this.kind = "restrict";
+    return true;
   }
 
   private enterComment(first: string): void {
@@ -205,6 +265,9 @@ export const findFirstStatement = (sql: string) => piecesOf(sql)[0]?.words ?? sq
 /** The statements without what a quote, a dollar quote or a comment hides. */
 export const bareStatements = (sql: string): string[] =>
   new StatementScanner({ bare: true }).push(sql, true).map(({ bare = "" }) => bare);
+
+/** For a statement of `bareStatements`. Grammar and server read STDOUT like STDIN here. */
+export const isCopyFromClient = (bare: string) => COPY_FROM_CLIENT.test(bare);
 
 /** Does not count a statement of blanks and a semicolon only. */
 export const countStatements = (pieces: Piece[]) =>

@@ -1,4 +1,4 @@
-import { bareStatements } from "../statement-scanner.ts";
+import { bareStatements, isCopyFromClient } from "../statement-scanner.ts";
 
 const QUERY = 0x51; // 'Q'
 const PARSE = 0x50; // 'P'
@@ -18,8 +18,8 @@ export function inspectCopyIn(message: Uint8Array): CopyIn {
   const type = message[0];
   if (type !== QUERY && type !== PARSE) return { kind: "none" };
   const sql = sqlOf(message, type);
-  if (!/\bstdin\b/i.test(sql)) return { kind: "none" };
-  const copies = bareStatements(sql).filter((bare) => COPY_FROM_STDIN.test(bare)).length;
+  if (!/\bstd(?:in|out)\b/i.test(sql)) return { kind: "none" };
+  const copies = bareStatements(sql).filter(isCopyFromClient).length;
   if (copies === 0) return { kind: "none" };
   if (type === QUERY && copies === 1) {
     return { kind: "collect", invitation: buildCopyInResponse(/\bbinary\b/i.test(sql)) };
@@ -38,9 +38,6 @@ export function removeCopyInResponse(answer: Uint8Array): Uint8Array {
   }
   return Buffer.concat(messages);
 }
-
-/** The marks of a comment may stand between the last two. */
-const COPY_FROM_STDIN = /^copy\b.*\bfrom\b[^\w"']*\bstdin\b/is;
 
 /** A Parse has the statement's name before the SQL; both end in NUL. */
 function sqlOf(message: Uint8Array, type: typeof QUERY | typeof PARSE): string {

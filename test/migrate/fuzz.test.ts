@@ -24,7 +24,7 @@ const refusals = [
   /is a line of .*, which pgstead does not read|an annotation of (?:goose|sql-migrate)/,
   /needs a line with Up|a statement stands before|has the parts of/,
   /a temporary table, view or sequence does not exist when the file is resumed/,
-  /only psql reads data after COPY|is a command of psql/,
+  /is a command of psql/,
   /ended the transaction of pgstead with its own COMMIT/,
   /(?:BEGIN|START|COMMIT|END) without its (?:COMMIT|BEGIN)|would undo the transaction of the file/,
   /this statement cannot run in a transaction; move it/,

@@ -104,9 +104,9 @@ describe("fails", () => {
       /0001_a.sql:2: "\\connect" is a command of psql/,
     ],
     [
-      "COPY data",
-      "create table a (x int);\ncopy a from stdin;\n1\n\\.\n",
-      /0001_a.sql:3: only psql reads data after COPY/,
+      "COPY without the end of its rows",
+      "create table a (x int);\ncopy a from stdin;\n1\n",
+      /0001_a.sql:4: the rows after COPY ... FROM stdin have no end; write a line/,
     ],
     [
       "CONCURRENTLY among others",

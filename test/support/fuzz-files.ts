@@ -28,6 +28,8 @@ const inUnicode = (odd: string) =>
 const inDollars = (odd: string) => `$q$${odd}$q$`;
 const inBlock = (odd: string) => odd.replaceAll(/\/\*|\*\//g, "");
 const inLine = (odd: string) => odd.replaceAll("\n", " ");
+const inRow = (odd: string) =>
+  odd.replaceAll("\\", "\\\\").replaceAll("\t", "\\t").replaceAll("\n", "\\n");
 const log = (n: number, expression: string) =>
   `create table if not exists public.log (n int, note text);\ninsert into public.log select ${n}, ${expression};`;
 
@@ -140,6 +142,10 @@ const inTransaction: Record<string, Piece> = {
   "set local": (n) =>
     `create schema lo${n}; set local search_path = lo${n}; create table lo${n}t (a int); set local search_path = public;`,
   "set local left": (n) => `create schema ll${n}; set local search_path = ll${n}, public;`,
+  copy: (n, odd) =>
+    `create table cp${n} (a int, b text);\nCopy cp${n} (a, b) from /* ; */ STDIN;\n1\t${inRow(odd)}\n2\t;commit;\n3\t-- migrate:down\n4\t\\N\n\\.\n`,
+  "copy of one column": (n) =>
+    `create table cn${n} (a text);\ncopy cn${n} from stdin;\n-- migrate:down\n\\\\restrict a\n\\.\n\ncopy cn${n} from stdin;\n\\.\n`,
   constraints: (n) =>
     `set constraints all deferred; create table sc${n} (a int); lock table sc${n};`,
 };
@@ -187,7 +193,6 @@ const rare: Record<string, Piece> = {
   "directive in a body": (n) =>
     `create function db${n}() returns int language plpgsql as $$\nbegin\n-- migrate:up\nreturn 1; end $$;`,
   "goose in a string": (n) => log(n, "'a\n-- +goose Up\nb\n-- +goose Down\n'"),
-  copy: (n) => `create table cp${n} (a int);\ncopy cp${n} from stdin;\n1\n2\n\\.\n`,
   "psql command": () => "\\echo psql",
   "failed statement": (n) => `create table fs${n} (a int); select 1 / 0;`,
   "syntax error": (n) => `create table se${n} (a int); create tabel x;`,

@@ -3,6 +3,7 @@ import { closeSync, existsSync, openSync, readFileSync, readSync } from "node:fs
 import { basename, dirname, join } from "node:path";
 import { mistake, refused } from "../../error.ts";
 import { computeChecksums } from "./checksum.ts";
+import { type CopyRows, readScript, type Script, sliceCopies } from "./copy-rows.ts";
 import type { Section } from "./dialects/section.ts";
 import { assertOnePart, splitSections } from "./dialects/split-sections.ts";
 import { type Directives, readDirectives } from "./directives.ts";
@@ -11,7 +12,10 @@ import { LARGE_BYTES, type MigrationFile, shortenPath } from "./find-files.ts";
 /** One direction of a migration: its SQL, and the line of the file where it begins. */
 export interface Part {
   path: string;
+  /** With spaces for the rows of COPY. */
   sql: string;
+  /** Only if there are any. */
+  copies?: CopyRows[];
   /** Line of the file (from 1) on which `sql` begins. */
   firstLine: number;
   directives: Directives;
@@ -32,32 +36,36 @@ export function readSource(
 ): Source {
   const { path, downPath, size } = file;
   if (size > LARGE_BYTES) return readLarge(path, downPath);
-  const text = readText(path, file.raw);
-  const { up, down } = splitSections(path, text);
+  const script = readScript(path, readText(path, file.raw));
+  const { up, down } = splitSections(path, script.sql);
   if (down && downPath) {
     throw mistake(
       `${shortenPath(path)} contains a down part, and ${shortenPath(downPath)} exists too; keep one of them`,
     );
   }
-  const source = { up: buildPart(path, text, up) };
-  if (down) return { ...source, down: buildPart(path, text, down, true) };
+  const source = { up: buildPart(path, script, up) };
+  if (down) return { ...source, down: buildPart(path, script, down, true) };
   return downPath ? { ...source, down: readDownFile(downPath) } : source;
 }
 
 function readDownFile(path: string): Part {
-  const text = readText(path);
-  assertOnePart(path, text);
-  return buildPart(path, text, { start: 0, end: text.length }, true);
+  const script = readScript(path, readText(path));
+  assertOnePart(path, script.sql);
+  return buildPart(path, script, { start: 0, end: script.sql.length }, true);
 }
 
 /** Reads only the beginning, which has the directives. A down part must be in a separate file. */
 function readLarge(path: string, downPath: string | undefined): Source {
   const file = openSync(path, "r");
   const buffer = Buffer.alloc(64 * 1024);
-  const head = buffer.toString("utf8", 0, readSync(file, buffer));
+  const text = buffer.toString("utf8", 0, readSync(file, buffer));
   closeSync(file);
+  const { sql: head } = readScript(path, text, { isCut: true });
   assertOnePart(path, head);
-  const up = { ...buildPart(path, head, splitSections(path, head).up), large: true };
+  const up = {
+    ...buildPart(path, { sql: head, copies: [] }, splitSections(path, head).up),
+    large: true,
+  };
   if (up.directives.noTransaction || up.directives.backfill) {
     throw mistake(
       `${path} is larger than 8 MB and cannot be no-transaction or a backfill; split it`,
@@ -66,10 +74,17 @@ function readLarge(path: string, downPath: string | undefined): Source {
   return downPath ? { up, down: readDownFile(downPath) } : { up };
 }
 
-function buildPart(path: string, text: string, section: Section, isDown?: true): Part {
+function buildPart(path: string, script: Script, section: Section, isDown?: true): Part {
   const { start, end, noTransaction } = section;
-  const sql = text.slice(start, end);
-  const part = { path, sql, firstLine: findLineNumber(text, start), ...(isDown && { isDown }) };
+  const sql = script.sql.slice(start, end);
+  const copies = sliceCopies(script.copies, start, end);
+  const part = {
+    path,
+    sql,
+    firstLine: findLineNumber(script.sql, start),
+    ...(copies.length > 0 && { copies }),
+    ...(isDown && { isDown }),
+  };
   const directives = {
     ...readDieselMetadata(path),
     ...(noTransaction && { noTransaction }),

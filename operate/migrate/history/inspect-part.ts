@@ -29,12 +29,13 @@ export interface Runnable {
 const CONTROL_WORDS = /\b(?:begin|start|commit|end|rollback|abort|prepare)\b/iy;
 const NON_TRANSACTIONAL =
   /\b(?:concurrently|vacuum|reindex|cluster|(?:create|drop)\s+(?:database|tablespace|subscription)|alter\s+system)\b|set\s+tablespace/i;
-const PSQL_ONLY = /^[ \t]*\\[a-z!.?]|\bfrom\s+stdin\b/im;
+const PSQL_ONLY = /^[ \t]*\\[a-z!.?]|\bfrom\s+std(?:in|out)\b/im;
 
 /** Decides how a part runs, and refuses what would fail after some statements had run. */
 export async function inspectPart(part: Part): Promise<Runnable> {
   const { directives, sql } = part;
   if (part.large) return { part, sql, mode: "large", statements: 0 };
+  if (directives.backfill || directives.noTransaction) assertNoCopy(part);
   if (directives.backfill) return { part, sql, mode: "backfill", statements: 0 };
   const pieces = piecesOf(sql);
   const plain: Runnable = { part, sql, mode: "transaction", statements: countStatements(pieces) };
@@ -55,19 +56,32 @@ function startsWithControl({ text, words }: Piece): boolean {
   return CONTROL_WORDS.test(text);
 }
 
-/** Refuses what the parser rejects, COPY FROM stdin, BEGIN with a mode, and strings with escapes. */
+/** The rows of COPY and the record of the statement commit together only in one transaction. */
+function assertNoCopy(part: Part): void {
+  const [copy] = part.copies ?? [];
+  if (!copy) return;
+  throw mistake(
+    `${formatPlace(part, copy.start)}: COPY with rows does not run in a no-transaction file or a backfill; move it with its rows to a separate file, or write INSERT (pg_dump --inserts writes it)`,
+  );
+}
+
+/** Refuses what the parser rejects, COPY without its rows, BEGIN with a mode, and strings with escapes. */
 async function parsePart(part: Part): Promise<Statement[]> {
   try {
     const statements = await splitStatements(part.sql);
     const copy = statements.find(
-      ({ type, node }) => type === "CopyStmt" && node.is_from && !node.filename,
+      ({ type, node, start }) =>
+        type === "CopyStmt" &&
+        node.is_from &&
+        !node.filename &&
+        !part.copies?.some((known) => known.start === start),
     );
     if (!copy) {
       for (const statement of statements) assertSameForServer(part, statement);
       return statements;
     }
     throw mistake(
-      `${formatPlace(part, copy.start)}: only psql reads data after COPY ... FROM stdin; use INSERT instead`,
+      `${formatPlace(part, copy.start)}: this COPY has no rows; end it with a semicolon, and write the rows and a line "\\." below it`,
     );
   } catch (error) {
     if (!(error instanceof ParseFailure)) throw error;

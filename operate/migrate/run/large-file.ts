@@ -5,6 +5,13 @@ import { isRetryable } from "../../connect/sqlstate.ts";
 import { mistake } from "../../error.ts";
 import { type Piece, StatementScanner } from "../../statement-scanner.ts";
 import { stopSignal } from "../../stop.ts";
+import {
+  assertLineRest,
+  assertRowsEnd,
+  blankCommand,
+  type CopyRows,
+  countLineBreaks,
+} from "../files/copy-rows.ts";
 import { assertOnePart } from "../files/dialects/split-sections.ts";
 import { findDirectives, isDownMarker } from "../files/directives.ts";
 import { runScript, ScriptError } from "../files/script.ts";
@@ -65,13 +72,20 @@ async function sendAll(runner: Runner, file: LargeFile): Promise<number> {
   let count = 0;
   for (const batch of readBatches(part.path, hash)) {
     try {
-      const { completed, commits } = await runScript(runner.client, batch.sql);
+      const copies = batch.copy && [batch.copy];
+      const { completed, commits } = await runScript(runner.client, batch.sql, copies);
       if (commits > 0) throw explainEnded(file);
       count += completed;
     } catch (error) {
       if (!(error instanceof ScriptError)) throw error;
       const piece = { ...part, sql: batch.sql, firstLine: batch.line };
-      const sent = { part: piece, text: batch.sql, offset: 0, completed: error.completed };
+      const sent = {
+        part: piece,
+        text: batch.sql,
+        offset: 0,
+        completed: error.completed,
+        ...(error.copy && { rowsLine: error.copy.line }),
+      };
       if (error.hasCommitted) throw explainEnded(file, true, error.error);
       throw await explainFailure(runner, error.error, sent, consequence);
     }
@@ -80,22 +94,60 @@ async function sendAll(runner: Runner, file: LargeFile): Promise<number> {
   return count;
 }
 
-function* readBatches(path: string, hash: Hash): Generator<{ sql: string; line: number }> {
+interface Batch {
+  sql: string;
+  line: number;
+  /** The batch is one COPY. Its rows are read from the file while they are sent. */
+  copy?: CopyRows;
+}
+
+function* readBatches(path: string, hash: Hash): Generator<Batch> {
+  const pieces = readStatements(path, hash);
   let [sql, line, next] = ["", 1, 1];
-  for (const statement of readStatements(path, hash)) {
-    const { text } = statement;
-    assertAllowed(path, next, statement);
+  for (const piece of pieces) {
+    const { kind, text, words } = piece;
+    if (kind !== "copy") assertAllowed(path, next, piece);
     if (sql === "") line = next;
-    sql += text;
+    sql += kind === "copy" ? text.slice(0, words) : blankCommand(piece);
     next += countLineBreaks(text);
-    if (sql.length < BATCH) continue;
-    yield { sql, line };
-    sql = "";
+    if (sql !== "" && (kind === "copy" || sql.length >= BATCH)) {
+      yield { sql, line };
+      sql = "";
+    }
+    if (kind !== "copy") continue;
+    const copy = text.slice(words);
+    const first = next + 1;
+    const rows = takeRows(path, pieces, next, (breaks) => {
+      next += breaks;
+    });
+    const [start, from] = [0, copy.length];
+    const place = { start, from, end: from, line: first };
+    yield { sql: copy, line: next - countLineBreaks(copy), copy: { ...place, rows } };
   }
   if (sql !== "") yield { sql, line };
 }
 
-function assertAllowed(path: string, line: number, { text, words }: Piece): void {
+/** What follows a COPY, to the line `\\.` */
+function* takeRows(
+  path: string,
+  pieces: Generator<Piece>,
+  line: number,
+  count: (breaks: number) => void,
+): Generator<string> {
+  let last: Piece["kind"] = "copy";
+  while (last !== "rows end") {
+    const { value, done } = pieces.next();
+    if (done) break;
+    last = value.kind;
+    if (last === "line rest") assertLineRest(path, line, value.text);
+    count(countLineBreaks(value.text));
+    if (last === "rows") yield value.text;
+  }
+  assertRowsEnd(path, line, last);
+}
+
+function assertAllowed(path: string, line: number, { kind, text, words }: Piece): void {
+  if (kind === "restrict") return;
   FORBIDDEN.lastIndex = words;
   const word = FORBIDDEN.exec(text)?.[0];
   if (!word) return;
@@ -104,39 +156,36 @@ function assertAllowed(path: string, line: number, { text, words }: Piece): void
   );
 }
 
-/** The statements before the down part. `readSource` has checked the comments before the first one. */
+/** The pieces before the down part. `readSource` has checked the comments before the first one. */
 function* readStatements(path: string, hash: Hash): Generator<Piece> {
-  const scanner = new StatementScanner();
+  const scanner = new StatementScanner({ script: true });
   let line = 1;
   let isFirst = true;
   let isDown = false;
-  for (const { text, words } of scanFile(readPieces(path, hash), scanner)) {
+  for (const piece of scanFile(readPieces(path, hash), scanner)) {
     // The rest is read for its hash only.
     if (isDown) continue;
+    const { kind, text, words } = piece;
+    const isRows = kind === "rows" || kind === "rows end";
     const from = isFirst ? words : 0;
-    isFirst = false;
-    if (text.includes("--")) assertOnePart(path, text);
-    const mark = findDirectives(text).find(({ index }) => index >= from);
+    if (kind !== "restrict") isFirst = false;
+    if (text.includes("--") && !isRows) assertOnePart(path, text);
+    const mark = isRows ? undefined : findDirectives(text).find(({ index }) => index >= from);
     if (mark && !isDownMarker(mark)) {
       throw mistake(
         `${path}:${line + mark.line - 1}: "${mark.text}" is not in its place; in a file of more than 8 MB only "-- migrate:down" may follow the first statement`,
       );
     }
     if (!mark) {
-      yield { text, words };
+      yield piece;
       line += countLineBreaks(text);
       continue;
     }
     const last = text.slice(0, mark.index);
-    if (last.trim() !== "") yield { text: last, words: Math.min(words, mark.index) };
+    if (last.trim() !== "")
+      yield { kind: "statement", text: last, words: Math.min(words, mark.index) };
     isDown = true;
   }
-}
-
-function countLineBreaks(text: string): number {
-  let count = 0;
-  for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) count++;
-  return count;
 }
 
 function* scanFile(pieces: Iterable<string>, scanner: StatementScanner): Generator<Piece> {

@@ -4,6 +4,7 @@ import { isRetryable, LOCK_NOT_AVAILABLE } from "../../connect/sqlstate.ts";
 import { mistake } from "../../error.ts";
 import type { Settings } from "../../settings.ts";
 import { describeStop, Stopped, stopSignal } from "../../stop.ts";
+import { moveCopy } from "../files/copy-rows.ts";
 import { shortenPath } from "../files/find-files.ts";
 import { runScript, ScriptError } from "../files/script.ts";
 import type { Part } from "../files/source.ts";
@@ -40,7 +41,8 @@ export async function runInTransaction(runner: Runner, script: TransactionScript
     try {
       return await withWatcher(settings, client, { note }, async (observed) => {
         try {
-          const { completed, commits } = await runScript(client, text);
+          const copies = script.part.copies?.map((copy) => moveCopy(copy, offset - script.start));
+          const { completed, commits } = await runScript(client, text, copies);
           if (commits > 1) throw explainEnded(script);
           return completed - script.before.length - script.after.length - 3;
         } catch (error) {
@@ -51,7 +53,7 @@ export async function runInTransaction(runner: Runner, script: TransactionScript
     } catch (failure) {
       if (failure instanceof Stopped) throw describeStop(script.consequence.known, failure);
       if (!(failure instanceof ScriptError)) throw failure;
-      const { error, completed, blockers, hasCommitted } = failure;
+      const { error, completed, blockers, hasCommitted, copy } = failure;
       await client.query("rollback").catch(() => {});
       if (hasCommitted || isTransactionEnded(error))
         throw explainEnded(script, hasCommitted, error);
@@ -64,6 +66,7 @@ export async function runInTransaction(runner: Runner, script: TransactionScript
         part: script.part,
         text,
         offset: offset - script.start,
+        ...(copy && { rowsLine: copy.line }),
         ...(script.start > 0
           ? { at: script.start }
           : { completed: completed - script.before.length - 1 }),

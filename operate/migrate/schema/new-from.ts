@@ -5,6 +5,7 @@ import { withSession } from "../../connect/session.ts";
 import { mistake } from "../../error.ts";
 import { withScratchDatabase, withSettingsFromAddress } from "../../scratch/scratch-database.ts";
 import type { Settings } from "../../settings.ts";
+import { readScript } from "../files/copy-rows.ts";
 import { createMigration, type NewMigration } from "../files/create-migration.ts";
 import { renderReview } from "../files/review.ts";
 import { differences } from "./find-drift.ts";
@@ -68,12 +69,17 @@ async function withWanted<T>(
 }
 
 function readWanted(file: string): string {
+  let text: string;
   try {
-    // pg_dump guards its output with these two commands of psql.
-    return readFileSync(file, "utf8").replace(/^\\(un)?restrict .*$/gm, "");
+    text = readFileSync(file, "utf8");
   } catch (error) {
     throw mistake(`cannot read the wanted schema: ${(error as Error).message}`, error);
   }
+  const { sql, copies } = readScript(file, text);
+  if (copies[0] === undefined) return sql;
+  throw mistake(
+    `${file}:${copies[0].line}: a wanted schema has no rows; write it with pg_dump --schema-only`,
+  );
 }
 
 async function diffStatements(from: Settings, to: Settings): Promise<string[]> {

@@ -21,6 +21,8 @@ export interface SentSql {
   completed?: number;
   /** If a single statement was sent: the index in the part where it begins. */
   at?: number;
+  /** If a COPY failed: the line of the file with its first row. */
+  rowsLine?: number;
 }
 
 export interface Failure {
@@ -51,11 +53,12 @@ export async function explainSqlError(
   consequence: string,
 ): Promise<MigrationError> {
   const { part } = sent;
-  const index = await findErrorIndex(error, sent);
+  const row = findRow(error, sent);
+  const index = row === undefined ? await findErrorIndex(error, sent) : undefined;
   const place = index === undefined ? undefined : findPlace(part, index);
   const failure: Failure = {
     file: part.path,
-    line: place?.line ?? null,
+    line: row ?? place?.line ?? null,
     column: place?.column ?? null,
     sqlstate: error.code ?? null,
     message: error.message,
@@ -63,7 +66,7 @@ export async function explainSqlError(
     hint: error.hint ?? null,
     context: error.where ?? null,
   };
-  const at = place ? `:${place.line}:${place.column}` : "";
+  const at = place ? `:${place.line}:${place.column}` : row === undefined ? "" : `:${row}`;
   const state = error.code ? ` (SQLSTATE ${error.code})` : "";
   const lines = [
     `${shortenPath(part.path)}${at}: ${error.message}${state}`,
@@ -77,6 +80,12 @@ export async function explainSqlError(
     consequence,
   ];
   return new MigrationError(chooseExitCode(error), lines.join("\n"), failure, error);
+}
+
+/** The line of the file. The server counts the lines of the rows from 1. */
+function findRow({ where, position }: DatabaseError, { rowsLine }: SentSql): number | undefined {
+  const line = position ? undefined : /^COPY .*?, line (\d+)/m.exec(where ?? "")?.[1];
+  return rowsLine === undefined || line === undefined ? undefined : rowsLine + Number(line) - 1;
 }
 
 function chooseExitCode(error: DatabaseError): ExitCode {

@@ -76,7 +76,7 @@ export function toStringIndex(text: string, position: number): number {
   return index;
 }
 
-const COPY_FROM_STDIN = /\bcopy\b[^;]*\bfrom\s+stdin\b[^;]*;/i;
+const COPY_FROM_STDIN = /\bcopy\b[^;]*\bfrom\s+std(?:in|out)\b[^;]*;/i;
 
 /** Explains syntax that only psql understands. */
 export function explainParseFailure(sql: string, failure: ParseFailure, where: string): Error {
@@ -88,7 +88,7 @@ export function explainParseFailure(sql: string, failure: ParseFailure, where: s
   const copy = COPY_FROM_STDIN.exec(sql);
   if (copy && copy.index < failure.index) {
     return mistake(
-      `${where}: only psql reads data after COPY ... FROM stdin; use INSERT instead (pg_dump --inserts writes it)`,
+      `${where}: these may be the rows of a COPY that follows a statement without its semicolon; end that statement with a semicolon`,
     );
   }
   return mistake(`${where}: ${failure.message}`);
