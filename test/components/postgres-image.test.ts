@@ -1,8 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
+import { useDockerStub } from "../support/docker-stub.ts";
 import { type Recorded, recordResources, urnOf, valueIn } from "../support/recorder.ts";
 
 let PostgresImage: typeof import("../../components/server/image.ts").PostgresImage;
@@ -38,16 +36,7 @@ test("an image whose pgvector has known faults is warned of, whatever the config
 });
 
 describe("both images are built for the platform", () => {
-  const path = process.env.PATH;
-  let folder: string;
-  beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), "pgstead-docker-"));
-    process.env.PATH = `${folder}:${path}`;
-  });
-  afterEach(() => {
-    process.env.PATH = path;
-    rmSync(folder, { recursive: true });
-  });
+  const stub = useDockerStub();
 
   const own = `linux/${process.arch === "arm64" ? "arm64" : "amd64"}`;
   test.each([
@@ -55,7 +44,7 @@ describe("both images are built for the platform", () => {
     ["of the engine", 'test "$DOCKER_HOST" = ssh://far && echo linux/riscv64', "linux/riscv64"],
     ["of this machine where no engine is in reach", "exit 1", own],
   ])("%s", async (name, answer, platform) => {
-    writeFileSync(join(folder, "docker"), `#!/bin/sh\n${answer}\n`, { mode: 0o755 });
+    stub.write(`#!/bin/sh\n${answer}\n`);
     const image = new PostgresImage(name, { prefix: "test", dockerHost: "ssh://far" });
     await urnOf(image.nodes.agent);
     const builds = recorded.filter((each) => each.name.startsWith(`${name}-`) && each.inputs.build);

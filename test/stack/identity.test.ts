@@ -83,6 +83,18 @@ describe("what belongs to the data", () => {
       expect.stringContaining(`docker network disconnect ${project.stack}-network ${app}`),
     ]);
     docker("rm", "-f", app);
+    const inFiles = (script: string) => {
+      const mount = ["-v", `${volume("files")}:/files`, "--entrypoint", "sh"];
+      return docker("run", "--rm", ...mount, project.baseImage, "-c", script);
+    };
+    inFiles("mv /files/seal-key /files/away");
+    const unreadable = await project.pgstead(["recover", "--yes"]);
+    inFiles("mv /files/away /files/seal-key");
+    expect([unreadable.code, unreadable.all]).toEqual([
+      3,
+      expect.stringContaining("has the passwords and the seal key, and could not be read"),
+    ]);
+    expect(rows()).toBe("1000");
     const { code, all } = await project.pgstead(["recover", "--yes"]);
     expect(code, all).toBe(0);
     await expectSameIdentity();

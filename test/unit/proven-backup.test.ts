@@ -1,33 +1,24 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { describeLost } from "../../cli/stack/docker/lost-data.ts";
 import { ensureProvenBackup, newestProvenIn } from "../../cli/stack/docker/proven-backup.ts";
+import { useDockerStub } from "../support/docker-stub.ts";
 
 const HOUR_MS = 3_600_000;
 const at = (hoursAgo: number) => new Date(Date.now() - hoursAgo * HOUR_MS).toISOString();
 const [ahead, fresh, old] = [at(-9_000), at(2), at(50)] as [string, string, string];
 
-const path = process.env.PATH;
-let folder: string;
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "pgstead-docker-"));
-  process.env.PATH = `${folder}:${path}`;
-});
-afterEach(() => {
-  process.env.PATH = path;
-  rmSync(folder, { recursive: true });
-});
+const stub = useDockerStub();
 
 /** Puts a docker client on PATH that prints the answer to each command, or fails where there is none. */
 function answer(answers: Record<string, string>): void {
   const cases = Object.entries(answers).map(([command, text], index) => {
-    writeFileSync(join(folder, String(index)), text);
-    return `"${command}"*) exec cat ${join(folder, String(index))};;`;
+    writeFileSync(join(stub.folder, String(index)), text);
+    return `"${command}"*) exec cat ${join(stub.folder, String(index))};;`;
   });
   const script = `#!/bin/sh\ncase "$*" in\n${cases.join("\n")}\n*) exit 7;; esac\n`;
-  writeFileSync(join(folder, "docker"), script, { mode: 0o755 });
+  stub.write(script);
 }
 
 const LIST = "exec dev-agent pgstead backup list --json";

@@ -1,19 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { tryServer, type WantedServer } from "../../cli/stack/steps/server-trial.ts";
+import { useDockerStub } from "../support/docker-stub.ts";
 
-const path = process.env.PATH;
-let folder: string;
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "pgstead-docker-"));
-  process.env.PATH = `${folder}:${path}`;
-});
-afterEach(() => {
-  process.env.PATH = path;
-  rmSync(folder, { recursive: true });
-});
+const stub = useDockerStub();
 
 interface Engine {
   /** `docker container inspect` of the server; undefined if there is none. */
@@ -28,21 +19,21 @@ interface Engine {
 /** Puts a docker client on PATH that answers so, with two processors and 4096 MB, and keeps its commands. */
 function engine({ running, ps = "", run = "", code = 0 }: Engine): void {
   const texts = { running: running ?? "", ps, run };
-  for (const [name, text] of Object.entries(texts)) writeFileSync(join(folder, name), text);
+  for (const [name, text] of Object.entries(texts)) writeFileSync(join(stub.folder, name), text);
   const script = `#!/bin/sh
-echo "$*" | head -1 >>${folder}/asked
+echo "$*" | head -1 >>${stub.folder}/asked
 case "$1" in
-container) ${running ? `exec cat ${folder}/running` : 'echo "Error: No such container: x" >&2; exit 1'};;
+container) ${running ? `exec cat ${stub.folder}/running` : 'echo "Error: No such container: x" >&2; exit 1'};;
 info) echo "2 4294967296";;
-ps) exec cat ${folder}/ps;;
-run) cat ${folder}/run >&2; exit ${code};;
+ps) exec cat ${stub.folder}/ps;;
+run) cat ${stub.folder}/run >&2; exit ${code};;
 esac
 `;
-  writeFileSync(join(folder, "docker"), script, { mode: 0o755 });
+  stub.write(script);
 }
 
 const asked = (verb: string) =>
-  readFileSync(join(folder, "asked"), "utf8")
+  readFileSync(join(stub.folder, "asked"), "utf8")
     .split("\n")
     .filter((line) => line.startsWith(`${verb} `));
 

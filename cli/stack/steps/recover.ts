@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LOGIN_ROLES, type LoginRole } from "../../../config/choices.ts";
 import { CHANGE_MS } from "../../../docker/run-docker.ts";
-import { type ExitCode, mistake, refused } from "../../../operate/error.ts";
+import { type ExitCode, mistake, refused, unreachable } from "../../../operate/error.ts";
 import { readProjectName } from "../../root.ts";
 import { askEngine, findOnEngine, runInContainer } from "../docker/ask-engine.ts";
 import type { DockerStack } from "../docker/docker-stack.ts";
@@ -61,7 +61,7 @@ async function listContainers({ env, stack }: DockerStack, project: string): Pro
   return lines(await askEngine(env, ["ps", "--all", ...filter]));
 }
 
-/** An application on the stack's network would keep the network, and with it the new `up`, from going on. */
+/** Docker does not remove a network that an application uses, so the new `up` would fail. */
 async function assertNobodyElse({ env, stack }: DockerStack, own: string[]): Promise<void> {
   const network = `${stack}-network`;
   const format = "{{range .Containers}}{{.Name}}\n{{end}}";
@@ -70,21 +70,29 @@ async function assertNobodyElse({ env, stack }: DockerStack, own: string[]): Pro
   if (others.length === 0) return;
   const commands = others.map((name) => `docker network disconnect ${network} ${name}`).join("; ");
   throw refused(
-    `network "${network}" is made anew, and ${others.join(", ")} would lose it; disconnect first, and connect again afterwards: ${commands}`,
+    `network "${network}" is made again, and ${others.join(", ")} would lose it; disconnect first, and connect again afterwards: ${commands}`,
   );
 }
 
-/** The volume of files is deleted by `down`, so it may be missing. */
+/**
+ * `down` deletes the volume of the keys, so it may be missing. One that cannot be read is an error: new keys
+ * would replace those in it.
+ */
 async function readKeys({ env, stack }: DockerStack): Promise<RecoveredKeys> {
   const volume = `${stack}-files`;
   if ((await findOnEngine(env, ["volume", "inspect", volume])) === undefined) return {};
   const [image] = lines(await askEngine(env, ["images", "-q", `${stack}-postgres`]));
-  if (!image) return {};
+  if (!image) {
+    throw unreadable(
+      volume,
+      `no image "${stack}-postgres" is on the engine; docker load brings it`,
+    );
+  }
   const files = [...LOGIN_ROLES.map((role) => `passwords/${role}`), "seal-key"];
   const read = `cd /files && for file in ${files.join(" ")}; do cat $file && printf '\\0' || exit; done`;
   const mount = ["--network", "none", "--volume", `${volume}:/files:ro`, "--entrypoint", "sh"];
   const answer = await runInContainer(env, ["run", "--rm", ...mount, image, "-c", read]);
-  if (answer.kind !== "found") return {};
+  if (answer.kind !== "found") throw unreadable(volume, answer.reason);
   const texts = answer.stdout.split("\0");
   const passwords = Object.fromEntries(LOGIN_ROLES.map((role, at) => [role, texts[at]]));
   return {
@@ -92,6 +100,11 @@ async function readKeys({ env, stack }: DockerStack): Promise<RecoveredKeys> {
     sealKey: texts[LOGIN_ROLES.length] as string,
   };
 }
+
+const unreadable = (volume: string, reason: string) =>
+  unreachable(
+    `volume "${volume}" has the passwords and the seal key, and could not be read: ${reason}; to go on with new ones, remove it (docker volume rm ${volume})`,
+  );
 
 const lines = (text: string) => text.split("\n").filter(Boolean);
 
